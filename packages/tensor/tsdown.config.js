@@ -1,0 +1,8 @@
+import { library } from '../../tools/build/tsdown.js';
+
+export default library({
+  index: 'src/index.ts',
+  reference: 'src/reference.ts',
+  inspect: 'src/inspect.ts',
+  backend: 'src/backend.ts',
+});

@@ -1,0 +1,61 @@
+/**
+ * Three runs of the suites, all from unbuilt sources:
+ *   node              packages/<name>/test/**, tools and examples, except *.browser.test.ts
+ *   browser           *.browser.test.ts and *.conformance.test.ts in Chromium, a page without SharedArrayBuffer
+ *   browser-isolated  the same files in a page with COOP/COEP headers, so with threads
+ * A file named *.conformance.test.ts runs in all three.
+ */
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { chromiumFlags, chromiumPath } from './tools/vitest/chromium.ts';
+
+const source = '@tessera/source';
+const resolve = { conditions: [source, 'module', 'browser', 'development|production'] };
+const suites = ['packages', 'examples', 'tools'];
+
+function browser(name: string, headers: Record<string, string>) {
+  return {
+    resolve,
+    server: { headers },
+    test: {
+      name,
+      include: [
+        ...suites.flatMap((dir) => [`${dir}/*/test/**/*.browser.test.ts`, `${dir}/*/test/**/*.conformance.test.ts`]),
+        `tools/vitest/${name}.ts`,
+      ],
+      testTimeout: 60_000,
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        provider: playwright({ launchOptions: { executablePath: chromiumPath(), args: chromiumFlags } }),
+        instances: [{ browser: 'chromium' as const }],
+      },
+    },
+  };
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve: { conditions: [source] },
+        ssr: { resolve: { conditions: [source, 'module', 'node', 'development|production'] } },
+        test: {
+          name: 'node',
+          include: suites.map((dir) => `${dir}/*/test/**/*.test.ts`),
+          exclude: ['**/node_modules/**', '**/dist/**', '**/*.browser.test.ts'],
+          testTimeout: 60_000,
+          pool: 'forks',
+          // Worker threads that a test starts from a `.ts` URL inherit these, and so can load it.
+          execArgv: ['--import', 'tsx', `--conditions=${source}`, '--expose-gc'],
+        },
+      },
+      browser('browser', {}),
+      browser('browser-isolated', {
+        'Cross-Origin-Opener-Policy': 'same-origin',
+        'Cross-Origin-Embedder-Policy': 'require-corp',
+      }),
+    ],
+  },
+});
