@@ -10,6 +10,7 @@ import { defineConfig } from 'vitest/config';
 import { chromiumFlags, chromiumPath } from './tools/vitest/chromium.ts';
 
 const source = '@tessera/source';
+const loader = new URL('./tools/loader/register.mjs', import.meta.url).href;
 const resolve = { conditions: [source, 'module', 'browser', 'development|production'] };
 const suites = ['packages', 'examples', 'tools'];
 
@@ -48,7 +49,7 @@ export default defineConfig({
           testTimeout: 60_000,
           pool: 'forks',
           // Worker threads that a test starts from a `.ts` URL inherit these, and so can load it.
-          execArgv: ['--import', 'tsx', `--conditions=${source}`, '--expose-gc'],
+          execArgv: ['--import', loader, `--conditions=${source}`, '--expose-gc'],
         },
       },
       browser('browser', {}),
