@@ -7,7 +7,7 @@
  */
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
-import { chromiumFlags, chromiumPath } from './tools/vitest/chromium.ts';
+import { chromiumFlags, findChromium } from './tools/setup/chromium.mjs';
 
 const source = '@tessera/source';
 const loader = new URL('./tools/loader/register.mjs', import.meta.url).href;
@@ -29,7 +29,7 @@ function browser(name: string, headers: Record<string, string>) {
         enabled: true,
         headless: true,
         screenshotFailures: false,
-        provider: playwright({ launchOptions: { executablePath: chromiumPath(), args: chromiumFlags } }),
+        provider: playwright({ launchOptions: { executablePath: findChromium() ?? 'chromium', args: chromiumFlags } }),
         instances: [{ browser: 'chromium' as const }],
       },
     },

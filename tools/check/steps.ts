@@ -1,0 +1,29 @@
+/** The steps of the one check, cheap ones first. */
+import type { Count } from './count.ts';
+import { one } from './count.ts';
+import { tool } from './exec.ts';
+import { leftOut, vitest } from './vitest.ts';
+
+export interface Step {
+  name: string;
+  says: string;
+  run(options: { browser: boolean }): Count | Promise<Count>;
+}
+
+const pages = ['browser', 'browser-isolated'];
+
+export const steps: Step[] = [
+  {
+    name: 'types',
+    says: 'tsc over sources, tests, tools and examples',
+    run: () => one(tool('typescript', ['-p', '.'])),
+  },
+  { name: 'lint', says: 'biome, rules and format', run: () => one(tool('@biomejs/biome', ['check'])) },
+  { name: 'unit', says: 'vitest in Node', run: () => vitest('unit', ['node']) },
+  {
+    name: 'browser',
+    says: 'vitest in Chromium, with and without cross-origin isolation',
+    run: ({ browser }) => (browser ? vitest('browser', pages) : leftOut(pages, '--without-browser')),
+  },
+  { name: 'build', says: 'every package through turbo', run: () => one(tool('turbo', ['run', 'build'])) },
+];
