@@ -18,7 +18,7 @@ export const library = (entry, options = {}) => ({
   format: 'esm',
   platform: 'neutral',
   target: 'es2022',
-  dts: true,
+  dts: { sourcemap: false },
   sourcemap: true,
   clean: true,
   hash: false,
