@@ -18,7 +18,7 @@ export const library = (entry, options = {}) => ({
   format: 'esm',
   platform: 'neutral',
   target: 'es2022',
-  dts: { sourcemap: false },
+  dts: { sourcemap: true },
   sourcemap: true,
   clean: true,
   hash: false,

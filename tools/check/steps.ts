@@ -1,4 +1,5 @@
 /** The steps of the one check, cheap ones first. */
+import { checkRules } from '../rules/main.ts';
 import type { Count } from './count.ts';
 import { one } from './count.ts';
 import { tool } from './exec.ts';
@@ -18,7 +19,12 @@ export const steps: Step[] = [
     says: 'tsc over sources, tests, tools and examples',
     run: () => one(tool('typescript', ['-p', '.'])),
   },
-  { name: 'lint', says: 'biome, rules and format', run: () => one(tool('@biomejs/biome', ['check'])) },
+  { name: 'lint', says: 'biome, rules and format', run: () => one(tool('@biomejs/biome', ['check', '--error-on-warnings'])) },
+  {
+    name: 'rules',
+    says: 'who may import whom, cycles, effects at import',
+    run: async () => one(await checkRules()),
+  },
   { name: 'unit', says: 'vitest in Node', run: () => vitest('unit', ['node']) },
   {
     name: 'browser',
