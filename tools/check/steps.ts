@@ -1,4 +1,7 @@
 /** The steps of the one check, cheap ones first. */
+import { checkPackages } from '../package-check/packages.ts';
+import { checkPages } from '../package-check/pages.ts';
+import { checkSizes } from '../package-check/weigh.ts';
 import { checkRules } from '../rules/main.ts';
 import type { Count } from './count.ts';
 import { one } from './count.ts';
@@ -19,7 +22,11 @@ export const steps: Step[] = [
     says: 'tsc over sources, tests, tools and examples',
     run: () => one(tool('typescript', ['-p', '.'])),
   },
-  { name: 'lint', says: 'biome, rules and format', run: () => one(tool('@biomejs/biome', ['check', '--error-on-warnings'])) },
+  {
+    name: 'lint',
+    says: 'biome, rules and format',
+    run: () => one(tool('@biomejs/biome', ['check', '--error-on-warnings'])),
+  },
   {
     name: 'rules',
     says: 'who may import whom, cycles, effects at import',
@@ -32,4 +39,7 @@ export const steps: Step[] = [
     run: ({ browser }) => (browser ? vitest('browser', pages) : leftOut(pages, '--without-browser')),
   },
   { name: 'build', says: 'every package through turbo', run: () => one(tool('turbo', ['run', 'build'])) },
+  { name: 'packages', says: 'each tarball: publint, attw, a stranger’s project', run: checkPackages },
+  { name: 'pages', says: 'backend-cpu built by esbuild and Vite, its worker started', run: checkPages },
+  { name: 'sizes', says: 'bytes of a user’s bundle', run: checkSizes },
 ];
