@@ -23,7 +23,10 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const chosen = steps.filter((step) => values.only.length === 0 || values.only.includes(step.name));
+const asked = steps.filter((step) => values.only.length === 0 || values.only.includes(step.name));
+const chosen = steps.filter(
+  (step) => asked.includes(step) || (step.name === 'build' && asked.some(({ built }) => built)),
+);
 const report: { name: string; count: Count; seconds: number }[] = [];
 mkdirSync('.cache', { recursive: true });
 

@@ -2,6 +2,8 @@
 import { checkPackages } from '../package-check/packages.ts';
 import { checkPages } from '../package-check/pages.ts';
 import { checkSizes } from '../package-check/weigh.ts';
+import { checkReadmes } from '../readme/main.ts';
+import { checkRelease } from '../release/dry-run.ts';
 import { checkRules } from '../rules/main.ts';
 import type { Count } from './count.ts';
 import { one } from './count.ts';
@@ -10,6 +12,8 @@ import { leftOut, vitest } from './vitest.ts';
 
 export interface Step {
   name: string;
+  /** It looks at what was built, so `--only` builds first. */
+  built?: true;
   says: string;
   run(options: { browser: boolean }): Count | Promise<Count>;
 }
@@ -33,13 +37,15 @@ export const steps: Step[] = [
     run: async () => one(await checkRules()),
   },
   { name: 'unit', says: 'vitest in Node', run: () => vitest('unit', ['node']) },
+  { name: 'readme', says: 'every README’s first program runs', run: checkReadmes },
   {
     name: 'browser',
     says: 'vitest in Chromium, with and without cross-origin isolation',
     run: ({ browser }) => (browser ? vitest('browser', pages) : leftOut(pages, '--without-browser')),
   },
   { name: 'build', says: 'every package through turbo', run: () => one(tool('turbo', ['run', 'build'])) },
-  { name: 'packages', says: 'each tarball: publint, attw, a stranger’s project', run: checkPackages },
-  { name: 'pages', says: 'backend-cpu built by esbuild and Vite, its worker started', run: checkPages },
-  { name: 'sizes', says: 'bytes of a user’s bundle', run: checkSizes },
+  { name: 'packages', built: true, says: 'each tarball: publint, attw, a stranger’s project', run: checkPackages },
+  { name: 'pages', built: true, says: 'backend-cpu built by esbuild and Vite, its worker started', run: checkPages },
+  { name: 'sizes', built: true, says: 'bytes of a user’s bundle', run: checkSizes },
+  { name: 'release', built: true, says: 'versions and publishing, dry', run: checkRelease },
 ];

@@ -2,7 +2,7 @@
  * A stranger's project: an empty folder, npm alone, the tarballs, and a small program that is type-checked with
  * `skipLibCheck: false`, without Node's types, and run.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { transformSync } from 'esbuild';
@@ -26,7 +26,10 @@ const tsconfig = {
 
 /** An empty project with these tarballs installed by npm. */
 export function project(name: string, tarballs: string[]): string {
-  const folder = join(mkdtempSync(join(tmpdir(), 'tessera-')), name);
+  // Outside the checkout, or what is missing would be found in its node_modules.
+  const home = mkdtempSync(join(tmpdir(), 'tessera-'));
+  process.once('exit', () => rmSync(home, { recursive: true, force: true }));
+  const folder = join(home, name);
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: `use-${name}`, private: true, type: 'module' }));
   const flags = ['--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline'];

@@ -1,10 +1,10 @@
 /** `npm test -- --only packages`: manifests, types and a stranger's project for each tarball; a check each. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { type Count, one, sum } from '../check/count.ts';
-import { bin, quiet, root } from '../check/exec.ts';
+import type { Count } from '../check/count.ts';
+import { bin, quiet } from '../check/exec.ts';
+import { runChecks } from '../check/named.ts';
 import { consume } from './consumer.ts';
 import { packAll, type Tarball, withNeeds } from './tarballs.ts';
 
@@ -29,30 +29,16 @@ function types({ file }: Tarball): void {
   if (!ok) throw new Error(output);
 }
 
-function readme({ package: { name } }: Tarball): void {
-  if (!existsSync(join(root, 'packages', name, 'README.md'))) throw new Error(`packages/${name} has no README.md`);
-}
-
-export async function checkPackages(): Promise<Count> {
+export function checkPackages(): Promise<Count> {
   const tarballs = packAll();
-  const counts: Count[] = [];
-  for (const [name, tarball] of tarballs) {
-    const checks: [string, () => unknown][] = [
-      ['has a README', () => readme(tarball)],
-      ['manifest (publint)', () => manifest(tarball)],
-      ['types resolve (attw)', () => types(tarball)],
-      ['installs with npm alone, type-checks and runs', () => consume(name, withNeeds(tarballs, name))],
-    ];
-    for (const [says, check] of checks) {
-      try {
-        await check();
-        console.log(`✓ @tessera/${name} ${says}`);
-        counts.push(one(true));
-      } catch (error) {
-        console.error(`✗ @tessera/${name} ${says}\n${error instanceof Error ? error.message : error}`);
-        counts.push(one(false));
-      }
-    }
-  }
-  return sum(counts);
+  return runChecks(
+    [...tarballs].flatMap(([name, tarball]) => [
+      { says: `@tessera/${name}: manifest (publint)`, run: () => manifest(tarball) },
+      { says: `@tessera/${name}: types resolve (attw)`, run: () => types(tarball) },
+      {
+        says: `@tessera/${name}: installs with npm alone, type-checks and runs`,
+        run: () => consume(name, withNeeds(tarballs, name)),
+      },
+    ]),
+  );
 }

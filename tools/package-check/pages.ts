@@ -9,8 +9,9 @@ import { extname, join } from 'node:path';
 import { build as esbuild } from 'esbuild';
 import { chromium } from 'playwright';
 import { build as vite } from 'vite';
-import { type Count, one, sum } from '../check/count.ts';
+import type { Count } from '../check/count.ts';
 import { quiet, root } from '../check/exec.ts';
+import { runChecks } from '../check/named.ts';
 import { chromiumFlags, findChromium } from '../setup/chromium.mjs';
 import { project } from './consumer.ts';
 import { packAll, withNeeds } from './tarballs.ts';
@@ -78,39 +79,33 @@ async function withVite(folder: string): Promise<string> {
   return join(folder, 'dist');
 }
 
-function inNode(folder: string): string {
+async function inNode(folder: string): Promise<string> {
   const { ok, output } = quiet(process.execPath, [join(folder, 'app.js')], folder);
   return ok ? (/^outcome: (.*)$/m.exec(output)?.[1] ?? output) : output;
 }
 
-export async function checkPages({ browser }: { browser: boolean }): Promise<Count> {
+async function expectOk(outcome: Promise<string>): Promise<string> {
+  const said = await outcome;
+  if (!said.startsWith('ok')) throw new Error(said);
+  return said;
+}
+
+export function checkPages({ browser }: { browser: boolean }): Promise<Count> {
   const folder = project('backend-cpu', withNeeds(packAll(), 'backend-cpu'));
   copyFileSync(join(root, 'tools/package-check/consumers/backend-cpu.page.ts'), join(folder, 'main.ts'));
-  const checks: { says: string; page: boolean; run: () => Promise<string> }[] = [
-    { says: 'esbuild, in Node', page: false, run: async () => inNode(await withEsbuild(folder, 'node')) },
+  const skip = browser ? undefined : '--without-browser';
+  return runChecks([
+    {
+      says: 'backend-cpu built by esbuild, in Node',
+      run: () => withEsbuild(folder, 'node').then((out) => expectOk(inNode(out))),
+    },
     ...[false, true].flatMap((isolated) => {
       const where = `in a page ${isolated ? 'with' : 'without'} cross-origin isolation`;
+      const built = (build: Promise<string>) => build.then((out) => expectOk(open(out, isolated)));
       return [
-        {
-          says: `esbuild, ${where}`,
-          page: true,
-          run: async () => open(await withEsbuild(folder, 'browser'), isolated),
-        },
-        { says: `Vite, ${where}`, page: true, run: async () => open(await withVite(folder), isolated) },
+        { says: `backend-cpu built by esbuild, ${where}`, run: () => built(withEsbuild(folder, 'browser')), skip },
+        { says: `backend-cpu built by Vite, ${where}`, run: () => built(withVite(folder)), skip },
       ];
     }),
-  ];
-  const counts: Count[] = [];
-  for (const { says, page, run } of checks) {
-    if (page && !browser) {
-      console.log(`skipped (--without-browser): backend-cpu built by ${says}`);
-      counts.push({ passed: 0, failed: 0, skipped: 1 });
-      continue;
-    }
-    const outcome = await run().catch((error: Error) => error.message);
-    const ok = outcome.startsWith('ok');
-    console[ok ? 'log' : 'error'](`${ok ? '✓' : '✗'} backend-cpu built by ${says}: ${outcome}`);
-    counts.push(one(ok));
-  }
-  return sum(counts);
+  ]);
 }

@@ -1,10 +1,11 @@
 /** `npm test -- --only sizes`: the table in sizes.ts, measured. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { type Count, one, sum } from '../check/count.ts';
+import type { Count } from '../check/count.ts';
 import { root } from '../check/exec.ts';
+import { runChecks } from '../check/named.ts';
 import { sizes } from './sizes.ts';
 
 const home = join(root, 'tools/package-check/sizes');
@@ -35,29 +36,21 @@ export async function weigh(file: string): Promise<{ minified: number; gzip: num
 }
 
 export async function checkSizes(): Promise<Count> {
-  const counts: Count[] = [];
   const report: Record<string, { minified: number; gzip: number; ceiling: number | null }> = {};
-  for (const { program, what, ceiling } of sizes) {
-    const file = join(home, `${program}.ts`);
-    if (!existsSync(file)) {
-      console.error(`✗ ${what}: tools/package-check/sizes/${program}.ts is missing`);
-      counts.push(one(false));
-      continue;
-    }
-    try {
-      const { minified, gzip, heaviest } = await weigh(file);
-      const ok = ceiling === null || gzip <= ceiling;
-      const limit = ceiling === null ? 'not held' : `ceiling ${ceiling}`;
-      console.log(`${ok ? '✓' : '✗'} ${what}: ${gzip} bytes gzipped, ${minified} minified (${limit})`);
-      if (!ok) console.error(heaviest.map((text) => `    ${text}`).join('\n'));
-      report[program] = { minified, gzip, ceiling };
-      counts.push(one(ok));
-    } catch (error) {
-      console.error(`✗ ${what}\n${error instanceof Error ? error.message : error}`);
-      counts.push(one(false));
-    }
-  }
+  const count = await runChecks(
+    sizes.map(({ program, what, ceiling }) => ({
+      says: what,
+      run: async () => {
+        const { minified, gzip, heaviest } = await weigh(join(home, `${program}.ts`));
+        report[program] = { minified, gzip, ceiling };
+        const weight = `${gzip} bytes gzipped, ${minified} minified (${ceiling === null ? 'not held' : `at most ${ceiling}`})`;
+        if (ceiling !== null && gzip > ceiling)
+          throw new Error(`${weight}; the heaviest:\n    ${heaviest.join('\n    ')}`);
+        return weight;
+      },
+    })),
+  );
   mkdirSync(join(root, '.cache'), { recursive: true });
   writeFileSync(join(root, '.cache/sizes.json'), `${JSON.stringify(report, null, 2)}\n`);
-  return sum(counts);
+  return count;
 }
