@@ -76,18 +76,19 @@ function table<S extends string>(type: Type, first: number, names: S, encode = (
 const simdOpcode = (opcode: number): Code => [0xfd, unsigned(opcode)];
 const simd = <S extends string>(first: number, names: S) => table('i32', first, names, simdOpcode);
 
+/** Address and immediate; the format has no negative offsets, so those are added to the address. */
+const place = (address: Arg, offset: number, opcode: Code, log2: number, ...between: Code[]): Code =>
+  offset < 0
+    ? [value(address, 'i32'), constants.i32(offset), 0x6a, between, opcode, log2, 0]
+    : [value(address, 'i32'), between, opcode, log2, unsigned(offset)];
 const load =
   (log2: number, opcode: Code) =>
-  (address: Arg, offset = 0): Code => [value(address, 'i32'), opcode, log2, unsigned(offset)];
+  (address: Arg, offset = 0): Code =>
+    place(address, offset, opcode, log2);
 const store =
   (type: Type, log2: number, opcode: Code) =>
-  (address: Arg, what: Arg, offset = 0): Code => [
-    value(address, 'i32'),
-    value(what, type),
-    opcode,
-    log2,
-    unsigned(offset),
-  ];
+  (address: Arg, what: Arg, offset = 0): Code =>
+    place(address, offset, opcode, log2, value(what, type));
 
 const integers = 'eqz eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s ge_u';
 const integerMath = 'clz ctz popcnt add sub mul div_s div_u rem_s rem_u and or xor shl shr_s shr_u rotl rotr';
@@ -158,11 +159,7 @@ const lanes = (type: 'i32' | 'f32', extract: number) => ({
 const memoryLane =
   (log2: number, opcode: number) =>
   (address: Arg, v: Arg, lane: number, offset = 0): Code => [
-    value(address, 'i32'),
-    value(v, 'v128'),
-    simdOpcode(opcode),
-    log2,
-    unsigned(offset),
+    place(address, offset, simdOpcode(opcode), log2, value(v, 'v128')),
     lane,
   ];
 

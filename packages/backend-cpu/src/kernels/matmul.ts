@@ -1,0 +1,266 @@
+/**
+ * Products of matrices. A chunk makes one block of C and needs nothing from its neighbours:
+ *
+ *                    ┌─ strip ─┐        for each slab of k (▒): pack B's strip into panels of 8 columns,
+ *             k slab │▒▒▒│▒▒▒▒▒│        then for each 4 rows of A: (pack them where they are not contiguous,)
+ *    ┌──k slab──┐    ├───┴─────┤        a register tile for each panel.
+ *    │▒▒▒▒▒▒▒▒▒▒│    │ C block │        4 rows of A stay in the first-level cache, the strip in the second.
+ *    └──────────┘    └─────────┘        C's block lies in scratch, or in the output where it is stored as it is.
+ */
+import { type Expr, isContiguous, type Load, type MatmulKernel } from '@tessera/tensor/backend';
+import {
+  type Arg,
+  type Code,
+  type CpuKernel,
+  i32,
+  type Local,
+  loop,
+  Module,
+  memory,
+  set,
+  type Target,
+  when,
+} from '../assembler';
+import { argWords, emitStores, type Scope } from '../expression';
+import { isPlain, materialise, packPanel } from './pack';
+import { matmulTile, multiplyAdd, tileColumns, tileRows } from './tile';
+
+/** Longest slab of k: a strip of `maxColumns` takes 144 kB, four rows of A 6 kB. */
+const maxSlab = 384;
+const maxColumns = 96;
+const maxRows = 128;
+/** A block of C is worth a chunk from this many multiplications on. */
+const chunkWork = 1 << 17;
+
+/** Rows and columns of C's blocks, and the slabs of k: by shape alone. */
+export function matmulBlocks(batch: number, m: number, n: number, k: number) {
+  const slabs = Math.max(1, Math.ceil(k / maxSlab));
+  const slab = Math.ceil(k / slabs / 4) * 4;
+  const even = (size: number, most: number, step: number) => {
+    const parts = Math.max(1, Math.ceil(size / most));
+    return Math.max(1, Math.ceil(size / parts / step)) * step;
+  };
+  let rows = even(m, maxRows, tileRows);
+  let columns = even(n, maxColumns, tileColumns);
+  // enough chunks for many workers, as long as each is worth its while
+  const chunks = () => batch * Math.ceil(m / rows) * Math.ceil(n / columns);
+  while (chunks() < 32 && rows * columns * k > 2 * chunkWork && (rows > 16 || columns > 16)) {
+    if (rows >= columns) rows = even(rows, Math.max(tileRows, Math.ceil(rows / 2)), tileRows);
+    else columns = even(columns, Math.max(tileColumns, Math.ceil(columns / 2)), tileColumns);
+  }
+  return { rows, columns, slab, rowBlocks: Math.ceil(m / rows), columnBlocks: Math.ceil(n / columns) };
+}
+
+/** One matrix operand: strides in elements, by batch axis, down and across. */
+interface Matrix {
+  readonly address: (args: Local) => Code;
+  readonly batch: readonly number[];
+  readonly down: number;
+  readonly across: number;
+}
+
+export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
+  const { batch, m, n, k, stores } = kernel;
+  const words = argWords(kernel);
+  const module = new Module({ shared: target.shared });
+  const batches = batch.reduce((a, b) => a * b, 1);
+  const phases: { name: string; chunks: number }[] = [];
+  let shared = 0;
+
+  const operand = (name: string, expr: Expr, domain: readonly number[]): Matrix => {
+    const rank = domain.length;
+    if (isPlain(kernel, expr)) return matrixOf(expr, (args) => i32.load(args, 4 * words.input(expr.input)));
+    const offset = shared;
+    shared += 64 * Math.ceil((4 * domain.reduce((a, b) => a * b, 1) + 64) / 64);
+    phases.push(materialise(module, kernel, expr, domain, offset, name));
+    const strides = domain.map((_, axis) => domain.slice(axis + 1).reduce((a, b) => a * b, 1));
+    const address = (args: Local): Code => i32.add(i32.load(args, 4 * words.sharedScratch), offset);
+    return { address, batch: strides.slice(0, rank - 2), down: strides[rank - 2] as number, across: 1 };
+  };
+  const a = operand('a', kernel.a, [...batch, m, k]);
+  const b = operand('b', kernel.b, [...batch, k, n]);
+
+  const { rows, columns, slab, rowBlocks, columnBlocks } = matmulBlocks(batches, m, n, k);
+  const direct = isBareStore(kernel, kernel.stores) && n % tileColumns === 0;
+  const cRow = 4 * (direct ? n : columns);
+  const packedA = a.across !== 1;
+  const panel = 4 * tileColumns * slab;
+  const madd = multiplyAdd(kernel.a.dtype, target.relaxed);
+  const strides = { aRow: packedA ? 4 : 4 * a.down, aStep: packedA ? 4 * tileRows : 4, bStep: 4 * tileColumns, cRow };
+  const tiles = new Map(
+    [...new Set([Math.min(tileRows, m), m % tileRows || tileRows])].map((r) => [
+      r,
+      matmulTile(module, r, strides, madd),
+    ]),
+  );
+  const packB = packPanel(module, tileColumns, { across: b.across, along: b.down });
+  const packA = packedA ? packPanel(module, tileRows, { across: a.down, along: a.across }) : null;
+
+  const f = module.func(['i32', 'i32', 'i32'], [], 'multiply');
+  const [args, lo, hi] = f.params as [Local, Local, Local];
+  const scope: Scope = { module, f, args, kernel };
+  const local = () => f.local('i32');
+  const [rest, i0, i1, j0, j1, k0, depth, i, j] = f.locals('i32', 9) as Local[] as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
+  const [baseA, baseB, baseC, strip, packedRows, from, to, height, width] = f.locals('i32', 9) as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
+  const coordinates = batch.map(local);
+  const least = (into: Local, value: Arg, most: number): Code => [
+    set(into, value),
+    when(i32.gt_s(into, most), set(into, most)),
+  ];
+  const batchOffset = (matrix: Matrix): Code =>
+    matrix.batch.reduce<Code>(
+      (sum, stride, axis) => (stride ? i32.add(sum, i32.mul(coordinates[axis] as Local, 4 * stride)) : sum),
+      matrix.address(args),
+    );
+  const scratchC = 0;
+  const scratchStrip = direct ? 0 : cRow * rows;
+  const scratchA = scratchStrip + Math.ceil(columns / tileColumns) * panel;
+  const scratch = (offset: number): Code => i32.add(i32.load(args, 4 * words.threadScratch), offset);
+  const tileCall = (r: number): Code => {
+    const tile = tiles.get(r);
+    return tile
+      ? tile.call(
+          packedA ? packedRows : from,
+          to,
+          i32.add(baseC, i32.add(i32.mul(i32.sub(i, i0), cRow), i32.mul(i32.sub(j, j0), 4))),
+          depth,
+          i32.gt_s(k0, 0),
+        )
+      : [];
+  };
+  const lastRows = m % tileRows;
+
+  f.emit(
+    loop(lo, lo, hi, 1, [
+      // which block: batch, rows i0 … i1, columns j0 … j1
+      set(rest, lo),
+      set(j0, i32.mul(i32.rem_u(rest, columnBlocks), columns)),
+      set(rest, i32.div_u(rest, columnBlocks)),
+      set(i0, i32.mul(i32.rem_u(rest, rowBlocks), rows)),
+      set(rest, i32.div_u(rest, rowBlocks)),
+      [...batch.keys()]
+        .reverse()
+        .map((axis) => [
+          set(coordinates[axis] as Local, i32.rem_u(rest, batch[axis] as number)),
+          set(rest, i32.div_u(rest, batch[axis] as number)),
+        ]),
+      least(i1, i32.add(i0, rows), m),
+      least(j1, i32.add(j0, columns), n),
+      set(baseA, batchOffset(a)),
+      set(baseB, batchOffset(b)),
+      direct
+        ? set(
+            baseC,
+            i32.add(
+              i32.add(
+                i32.load(args, 4 * words.output(stores[0]?.output ?? 0)),
+                i32.mul(i32.div_u(lo, rowBlocks * columnBlocks), 4 * m * n),
+              ),
+              i32.add(i32.mul(i0, 4 * n), i32.mul(j0, 4)),
+            ),
+          )
+        : set(baseC, scratch(scratchC)),
+      set(strip, scratch(scratchStrip)),
+      set(packedRows, scratch(scratchA)),
+      k === 0 ? [set(depth, 0), set(k0, 0)] : [],
+      loop(k0, 0, Math.max(k, 1), slab || 4, [
+        set(depth, i32.sub(k, k0)),
+        when(i32.gt_s(depth, slab), set(depth, slab)),
+        set(to, strip),
+        loop(j, j0, j1, tileColumns, [
+          least(width, i32.sub(j1, j), tileColumns),
+          packB.call(i32.add(baseB, i32.add(i32.mul(k0, 4 * b.down), i32.mul(j, 4 * b.across))), to, depth, width),
+          set(to, i32.add(to, panel)),
+        ]),
+        loop(i, i0, i1, tileRows, [
+          least(height, i32.sub(i1, i), tileRows),
+          set(from, i32.add(baseA, i32.add(i32.mul(i, 4 * a.down), i32.mul(k0, 4 * a.across)))),
+          packA ? packA.call(from, packedRows, depth, height) : [],
+          set(to, strip),
+          loop(j, j0, j1, tileColumns, [
+            lastRows === 0 || m < tileRows
+              ? tileCall(Math.min(m, tileRows))
+              : when(i32.eq(height, tileRows), tileCall(tileRows), tileCall(lastRows)),
+            set(to, i32.add(to, panel)),
+          ]),
+        ]),
+      ]),
+      direct
+        ? []
+        : [
+            set(from, baseC),
+            set(width, i32.sub(j1, j0)),
+            loop(i, i0, i1, 1, [
+              isBareStore(kernel, stores)
+                ? memory.copy(
+                    i32.add(
+                      i32.load(args, 4 * words.output(stores[0]?.output ?? 0)),
+                      i32.mul(
+                        4,
+                        i32.add(i32.mul(i32.add(i32.mul(i32.div_u(lo, rowBlocks * columnBlocks), m), i), n), j0),
+                      ),
+                    ),
+                    from,
+                    i32.mul(width, 4),
+                  )
+                : emitStores(scope, stores, {
+                    domain: [...batch, m, n],
+                    outer: [...coordinates, i],
+                    start: j0,
+                    count: width,
+                    acc: [from],
+                  }),
+              set(from, i32.add(from, cRow)),
+            ]),
+          ],
+    ]),
+  );
+  const blocks = batches * m * n === 0 ? 0 : batches * rowBlocks * columnBlocks;
+  return {
+    bytes: module.bytes(),
+    phases: [...phases, { name: 'multiply', chunks: blocks }],
+    sharedScratch: shared,
+    threadScratch: scratchA + (packedA ? 16 * slab : 0) + 64,
+  };
+}
+
+/** Strides of a plain load; an axis of size 1 has stride 0. */
+function matrixOf(expr: Load, address: (args: Local) => Code): Matrix {
+  const { shape, strides, offset } = expr.view;
+  const rank = shape.length;
+  const own = strides.map((stride, axis) => (shape[axis] === 1 ? 0 : stride));
+  return {
+    address: (args) => (offset ? i32.add(address(args), 4 * offset) : address(args)),
+    batch: own.slice(0, rank - 2),
+    down: own[rank - 2] as number,
+    // a single column may be read as if it were contiguous
+    across: shape[rank - 1] === 1 ? 1 : (own[rank - 1] as number),
+  };
+}
+
+/** Is the kernel's result stored as it is? */
+export function isBareStore(kernel: Pick<MatmulKernel, 'outputs'>, stores: MatmulKernel['stores']): boolean {
+  const [store] = stores;
+  if (!store || stores.length !== 1 || store.expr.op !== 'acc') return false;
+  return isContiguous(store.view) && kernel.outputs[store.output]?.dtype === store.expr.dtype;
+}

@@ -1,0 +1,114 @@
+import { contiguous, type MatmulKernel, sizeOf, type View } from '@tessera/tensor/backend';
+import { describe, expect, it } from 'vitest';
+import { features } from '../src/assembler';
+import { matmul } from '../src/kernels/matmul';
+import { type Data, load, numbers, prepare, worstError } from './harness';
+
+interface Case {
+  readonly batch?: readonly number[];
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Views over [...batch, m, k] and [...batch, k, n]; contiguous without. */
+  readonly a?: View;
+  readonly b?: View;
+}
+
+/** Sum of products in double precision, and of their absolute values. */
+function naive({ batch = [], m, n, k, a, b }: Case, dataA: Data, dataB: Data) {
+  const batches = sizeOf(batch);
+  const expected = new Float64Array(batches * m * n);
+  const scale = new Float64Array(batches * m * n);
+  const read = (data: Data, view: View, at: readonly number[]): number => {
+    if (view.valid && at.some((x, axis) => x < view.valid![axis]![0] || x >= view.valid![axis]![1])) return 0;
+    return data[at.reduce((sum, x, axis) => sum + x * view.strides[axis]!, view.offset)]!;
+  };
+  const [viewA, viewB] = [a ?? contiguous([...batch, m, k]), b ?? contiguous([...batch, k, n])];
+  for (let z = 0, at = 0; z < batches; z++) {
+    let rest = z;
+    const place = [...batch]
+      .reverse()
+      .map((size) => [rest % size, (rest = Math.floor(rest / size))][0]!)
+      .reverse();
+    for (let i = 0; i < m; i++)
+      for (let j = 0; j < n; j++, at++)
+        for (let l = 0; l < k; l++) {
+          const product = read(dataA, viewA, [...place, i, l]) * read(dataB, viewB, [...place, l, j]);
+          expected[at]! += product;
+          scale[at]! += Math.abs(product);
+        }
+  }
+  return { expected, scale };
+}
+
+function check(test: Case) {
+  const { batch = [], m, n, k } = test;
+  const extent = (view: View | undefined, shape: readonly number[]) =>
+    view
+      ? view.shape.reduce((sum, size, axis) => sum + Math.max(0, (size - 1) * view.strides[axis]!), view.offset) + 1
+      : sizeOf(shape);
+  const [sizeA, sizeB] = [extent(test.a, [...batch, m, k]), extent(test.b, [...batch, k, n])];
+  const out = [...batch, m, n];
+  const kernel: MatmulKernel = {
+    kind: 'matmul',
+    inputs: [
+      { dtype: 'float32', size: sizeA },
+      { dtype: 'float32', size: sizeB },
+    ],
+    outputs: [{ dtype: 'float32', size: sizeOf(out) }],
+    uniforms: [],
+    aliases: [-1],
+    batch,
+    m,
+    n,
+    k,
+    a: load(0, test.a ?? contiguous([...batch, m, k])),
+    b: load(1, test.b ?? contiguous([...batch, k, n])),
+    stores: [{ output: 0, view: contiguous(out), expr: { op: 'acc', dtype: 'float32', index: 0 } }],
+  };
+  const [a, b] = [numbers(sizeA, 1), numbers(sizeB, 2)];
+  const prepared = prepare(kernel, matmul(kernel, { relaxed: features().relaxed, shared: false }), [a, b]);
+  prepared.run();
+  const { expected, scale } = naive(test, a, b);
+  expect(worstError(prepared.outputs[0]!, expected, scale, k)).toBeLessThanOrEqual(3);
+}
+
+describe('matmul', () => {
+  it.each(
+    [1, 3, 4, 7, 8, 13].flatMap((m) => [1, 4, 8, 10, 17].flatMap((n) => [0, 1, 5, 8, 33].map((k) => ({ m, n, k })))),
+  )('multiplies small matrices of any size: %o', check);
+  it.each([
+    { m: 130, n: 200, k: 70 },
+    { m: 37, n: 104, k: 900 },
+    { m: 300, n: 64, k: 1000 },
+    { m: 5, n: 1000, k: 400 },
+  ])('multiplies in blocks: %o', check);
+  it('reads transposed operands', () => {
+    const [m, n, k] = [22, 19, 50];
+    const a = { shape: [m, k], strides: [1, m], offset: 0, valid: null };
+    const b = { shape: [k, n], strides: [1, k], offset: 0, valid: null };
+    check({ m, n, k, a });
+    check({ m, n, k, b });
+    check({ m, n, k, a, b });
+  });
+  it('reads operands with an offset, gaps and flips', () => {
+    const [m, n, k] = [9, 12, 20];
+    check({ m, n, k, a: { shape: [m, k], strides: [-50, 2], offset: 50 * m + 7, valid: null } });
+    check({ m, n, k, b: { shape: [k, n], strides: [-3, 70], offset: 3 * k, valid: null } });
+  });
+  it('broadcasts batches', () => {
+    const [m, n, k] = [5, 16, 6];
+    check({ batch: [2, 3], m, n, k });
+    check({ batch: [2, 3], m, n, k, b: { shape: [2, 3, k, n], strides: [k * n, 0, n, 1], offset: 0, valid: null } });
+    check({ batch: [2, 3], m, n, k, a: { shape: [2, 3, m, k], strides: [0, m * k, 1, m], offset: 0, valid: null } });
+  });
+  it('makes nothing of nothing', () => {
+    for (const [m, n, k] of [
+      [0, 4, 4],
+      [4, 0, 4],
+      [4, 4, 0],
+      [0, 0, 0],
+    ])
+      check({ m: m!, n: n!, k: k! });
+  });
+});
