@@ -1,0 +1,4 @@
+import { reference } from '@tessera/tensor/reference';
+import { describeKernels } from '../src/kernels';
+
+describeKernels('reference', () => reference({ dtype: 'float32' }), { random: 400 });
