@@ -45,8 +45,12 @@ export async function effectFaults(root: string, table: Table): Promise<string[]
       faults.push(`${specifier} has no source ${source}`);
       continue;
     }
-    const left = await residue(source);
+    const left = await residue(source).catch((error: Error) => error);
     if (left === '') continue;
+    if (left instanceof Error) {
+      faults.push(`${specifier} does not bundle: ${left.message}`);
+      continue;
+    }
     const lines = left.split('\n');
     const shown = lines.slice(0, 30).map((text) => `    ${text}`);
     if (lines.length > 30) shown.push(`    … ${lines.length - 30} more lines`);
