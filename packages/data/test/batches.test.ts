@@ -100,14 +100,18 @@ describe('batches', () => {
     const loader = batches([column(5)], { size: 2 });
     expect(() => {
       loader.position = { epoch: 0, row: 6 };
-    }).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: batches: position { epoch: 0, row: 6 } does not fit 5 rows; was it saved with other data?]`);
+    }).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: batches: position { epoch: 0, row: 6 } does not fit 5 rows; was it saved with other data?]`,
+    );
     expect(() => {
       loader.position = { epoch: -1, row: 0 };
     }).toThrow(ArgumentError);
   });
 
   it('names columns that do not fit', () => {
-    expect(() => batches({ image: firsts, label: column(9) }, { size: 4 })).toThrowErrorMatchingInlineSnapshot(`[ShapeError: batches: columns image [10,2], label [9] must have the same number of rows]`);
+    expect(() => batches({ image: firsts, label: column(9) }, { size: 4 })).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: batches: columns image [10,2], label [9] must have the same number of rows]`,
+    );
     expect(() => batches([{ data: new Float32Array(3), shape: [2, 2] }], { size: 1 })).toThrow(ShapeError);
     expect(() => batches([], { size: 1 })).toThrow(ShapeError);
     expect(() => batches([column(3)], { size: 0 })).toThrow(ArgumentError);
