@@ -84,9 +84,11 @@ async function inNode(folder: string): Promise<string> {
   return ok ? (/^outcome: (.*)$/m.exec(output)?.[1] ?? output) : output;
 }
 
-async function expectOk(outcome: Promise<string>): Promise<string> {
+/** The program came through, with shared memory exactly where the host allows it. */
+async function expectOk(outcome: Promise<string>, shared: boolean): Promise<string> {
   const said = await outcome;
   if (!said.startsWith('ok')) throw new Error(said);
+  if (!said.endsWith(`shared memory: ${shared}`)) throw new Error(`${said}, expected ${shared}`);
   return said;
 }
 
@@ -97,11 +99,11 @@ export function checkPages({ browser }: { browser: boolean }): Promise<Count> {
   return runChecks([
     {
       says: 'backend-cpu built by esbuild, in Node',
-      run: () => withEsbuild(folder, 'node').then((out) => expectOk(inNode(out))),
+      run: () => withEsbuild(folder, 'node').then((out) => expectOk(inNode(out), true)),
     },
     ...[false, true].flatMap((isolated) => {
       const where = `in a page ${isolated ? 'with' : 'without'} cross-origin isolation`;
-      const built = (build: Promise<string>) => build.then((out) => expectOk(open(out, isolated)));
+      const built = (build: Promise<string>) => build.then((out) => expectOk(open(out, isolated), isolated));
       return [
         { says: `backend-cpu built by esbuild, ${where}`, run: () => built(withEsbuild(folder, 'browser')), skip },
         { says: `backend-cpu built by Vite, ${where}`, run: () => built(withVite(folder)), skip },
