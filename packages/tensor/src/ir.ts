@@ -1,0 +1,330 @@
+/**
+ * Kernel IR: all that a backend must be able to run. A kernel is a domain (the coordinates it runs over), expressions over
+ * that domain, and stores. Whatever op a user calls, the scheduler brings it to these eight kinds:
+ *
+ *   map      every element of the domain by itself          add, relu, gather, cat, dropout, an optimizer over all parameters
+ *   reduce   rows along some axes, in stages                sum, softmax, batch norm with its statistics
+ *   matmul   products of matrices                           matmul, linear
+ *   conv     convolution and its two gradients              conv1d…3d, transposed convolution
+ *   pool     windows, and the gradient of windows           max and average pooling
+ *   scatter  updates at computed places, in their order     scatterAdd, gradients of gather
+ *   sort     along one axis, stable                         sort, topk
+ *   scan     running results along one axis                 cumsum, cummax
+ *
+ * Reading at computed places (gather, gridSample) is a load with `at`; random bits are the expression `philox`.
+ */
+
+/** What a buffer's elements are stored as. `float64` exists in the reference backend only. */
+export type DType = 'float32' | 'float16' | 'int32' | 'uint8' | 'bool';
+
+/** What an expression computes in: float16 widens to float32, uint8 to int32; a store narrows (uint8 keeps the low 8 bits). */
+export type Compute = 'float32' | 'int32' | 'bool';
+
+/**
+ * Strided window onto a buffer: coordinate c reads element offset + Σ c[i]·strides[i].
+ * `valid[i] = [lo, hi)` are the coordinates of axis i that have an element; outside of them a load gives 0 (zero padding).
+ */
+export interface View {
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly offset: number;
+  readonly valid: readonly (readonly [lo: number, hi: number])[] | null;
+}
+
+/** An element of kernel input `input`: at the domain's coordinates (view.shape is the domain), or at computed ones. */
+export interface Load {
+  readonly op: 'load';
+  readonly dtype: Compute;
+  readonly input: number;
+  readonly view: View;
+  /** One int32 expression for each axis of the view; a coordinate outside of the view's shape reads 0. */
+  readonly at: readonly Expr[] | null;
+}
+
+/** A number fixed in the kernel's code. */
+export interface Const {
+  readonly op: 'const';
+  readonly dtype: Compute;
+  readonly value: number;
+}
+
+/** A number handed in at each run: `index` into the kernel's uniforms. */
+export interface Uniform {
+  readonly op: 'uniform';
+  readonly dtype: Compute;
+  readonly index: number;
+}
+
+/** The domain's coordinate along `axis`. */
+export interface Index {
+  readonly op: 'index';
+  readonly dtype: 'int32';
+  readonly axis: number;
+}
+
+/** A result of the kernel's own arithmetic (the product of a matmul, an accumulator of a reduction). */
+export interface Acc {
+  readonly op: 'acc';
+  readonly dtype: Compute;
+  readonly index: number;
+}
+
+/** A function of expressions, by its row in `exprOps`. */
+export interface Apply<L = Load> {
+  readonly op: 'apply';
+  readonly dtype: Compute;
+  readonly fn: ExprOp;
+  readonly args: readonly ExprOf<L>[];
+}
+
+/** A tree over leaves that read with L: kernels read buffers (Load), lowerings of ops read their inputs (Read, in op.ts). */
+export type ExprOf<L> = L | Const | Uniform | Index | Acc | Apply<L>;
+
+/** A kernel's expression. A DAG: equal subexpressions of one kernel are the same object, so a backend computes each once. */
+export type Expr = ExprOf<Load>;
+
+/**
+ * The functions of expressions: how many arguments, and the dtype of the result
+ * ('same' as the arguments', or a fixed one; 'any' where the caller says: cast, bits).
+ * Floats follow IEEE 754; min and max hand NaN on, comparisons with NaN are false (ne: true).
+ */
+export const exprOps = {
+  neg: [1, 'same'],
+  abs: [1, 'same'],
+  sign: [1, 'same'], // −1, 0, 1; NaN → NaN
+  exp: [1, 'float32'],
+  expm1: [1, 'float32'],
+  log: [1, 'float32'],
+  log1p: [1, 'float32'],
+  sqrt: [1, 'float32'],
+  sin: [1, 'float32'],
+  cos: [1, 'float32'],
+  tan: [1, 'float32'],
+  asin: [1, 'float32'],
+  acos: [1, 'float32'],
+  atan: [1, 'float32'],
+  sinh: [1, 'float32'],
+  cosh: [1, 'float32'],
+  tanh: [1, 'float32'],
+  asinh: [1, 'float32'],
+  acosh: [1, 'float32'],
+  atanh: [1, 'float32'],
+  erf: [1, 'float32'],
+  erfinv: [1, 'float32'],
+  floor: [1, 'float32'],
+  ceil: [1, 'float32'],
+  round: [1, 'float32'], // ties to even
+  trunc: [1, 'float32'],
+  isNan: [1, 'bool'],
+  add: [2, 'same'],
+  sub: [2, 'same'],
+  mul: [2, 'same'],
+  div: [2, 'same'], // int32: toward zero; by zero gives 0
+  mod: [2, 'same'], // sign of the divisor, as Python's %; int32 by zero gives 0
+  pow: [2, 'float32'],
+  atan2: [2, 'float32'],
+  min: [2, 'same'],
+  max: [2, 'same'],
+  and: [2, 'same'], // int32: bits; bool: logical
+  or: [2, 'same'],
+  xor: [2, 'same'],
+  shl: [2, 'int32'],
+  shr: [2, 'int32'], // arithmetic
+  shru: [2, 'int32'], // logical
+  eq: [2, 'bool'],
+  ne: [2, 'bool'],
+  lt: [2, 'bool'],
+  le: [2, 'bool'],
+  gt: [2, 'bool'],
+  ge: [2, 'bool'],
+  select: [3, 'same'], // args[0] (bool) ? args[1] : args[2]
+  cast: [1, 'any'], // float → int32 truncates and saturates, NaN → 0; anything ≠ 0 → true
+  bits: [1, 'any'], // the same 32 bits as float32 or int32
+  /** (key0, key1, stream, index) → word index&3 of Philox-4x32-10 with that key, counter [index>>>2, 0, stream, 0]. */
+  philox: [4, 'int32'],
+} as const satisfies Record<string, readonly [arity: number, result: Compute | 'same' | 'any']>;
+
+export type ExprOp = keyof typeof exprOps;
+
+/** A buffer as a kernel sees it. */
+export interface Operand {
+  readonly dtype: DType;
+  /** Elements in the buffer. */
+  readonly size: number;
+}
+
+/**
+ * Writes `expr` at every coordinate of the domain; the view maps coordinates to elements of output `output`, one to one.
+ * At a coordinate all expressions (of a part, of a row's row stores) are evaluated before any store: outputs may alias inputs.
+ */
+export interface Store {
+  readonly output: number;
+  readonly view: View;
+  readonly expr: Expr;
+}
+
+interface KernelBase {
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Operand[];
+  /** Types of the numbers handed in at each run. */
+  readonly uniforms: readonly Compute[];
+  /** aliases[output] = the input that is the same buffer (every load of it reads exactly the element that the store then writes), or −1. */
+  readonly aliases: readonly number[];
+}
+
+/** One domain of a map. A map may have several, each with its own stores: cat writes its parts, an optimizer all its tensors. */
+export interface MapPart {
+  readonly shape: readonly number[];
+  readonly stores: readonly Store[];
+}
+export interface MapKernel extends KernelBase {
+  readonly kind: 'map';
+  readonly parts: readonly MapPart[];
+}
+
+/** argmax/argmin give the int32 position in the row (reduced axes, row-major); the first of equals, NaN before all. */
+export type Combine = 'sum' | 'prod' | 'max' | 'min' | 'argmax' | 'argmin';
+
+/** An accumulator over a row. Combining starts from 0, 1, −∞, +∞ (int32: its least, greatest); rows may be empty. */
+export interface Accumulate {
+  readonly combine: Combine;
+  readonly expr: Expr;
+  readonly dtype: Compute;
+}
+/** `per: 'row'`: once a row, the view has size 1 on reduced axes. `per: 'element'`: written back over the whole row. */
+export interface RowStore extends Store {
+  readonly per: 'row' | 'element';
+}
+/**
+ * For each coordinate of the axes not in `axes` (a row): the stages in turn, each a pass over the row that fills its
+ * accumulators; expressions of a stage may use `acc` of earlier stages (numbered through). Then the stores.
+ * softmax: stage max(x); stage sum(exp(x − acc0)); store exp(x − acc0) / acc1 per element.
+ */
+export interface ReduceKernel extends KernelBase {
+  readonly kind: 'reduce';
+  readonly shape: readonly number[];
+  readonly axes: readonly number[];
+  readonly stages: readonly (readonly Accumulate[])[];
+  readonly stores: readonly RowStore[];
+}
+
+/** acc0[…batch, m, n] = Σₖ a[…batch, m, k] · b[…batch, k, n]. Domain of a: [...batch, m, k]; of b: [...batch, k, n]. */
+export interface MatmulKernel extends KernelBase {
+  readonly kind: 'matmul';
+  readonly batch: readonly number[];
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: Expr;
+  readonly b: Expr;
+  /** Domain [...batch, m, n]. */
+  readonly stores: readonly Store[];
+}
+
+/**
+ * Sizes of a convolution, one to three spatial axes. x [n, c, ...input], w [o, c/groups, ...kernel], y [n, o, ...output]:
+ * y[n,o,p] = Σ_{c,r} x[n, c, p·stride + r·dilation − padding] · w[o, c, r], zero outside.
+ */
+export interface ConvSizes {
+  readonly n: number;
+  readonly c: number;
+  readonly o: number;
+  readonly groups: number;
+  readonly input: readonly number[];
+  readonly kernel: readonly number[];
+  readonly output: readonly number[];
+  readonly stride: readonly number[];
+  readonly dilation: readonly number[];
+  /** Zeros before the first element of each spatial axis (those behind the last follow from `output`). */
+  readonly padding: readonly number[];
+}
+/**
+ * direction   a                      b                          acc0
+ * forward     x                      w                          y
+ * inputGrad   g [n, o, ...output]    w                          ∂x: Σ_{o,r} g·w over the windows that read x
+ * weightGrad  x                      g [n, o, ...output]        ∂w: Σ_{n,p} x·g
+ */
+export interface ConvKernel extends KernelBase {
+  readonly kind: 'conv';
+  readonly direction: 'forward' | 'inputGrad' | 'weightGrad';
+  readonly sizes: ConvSizes;
+  readonly a: Expr;
+  readonly b: Expr;
+  readonly stores: readonly Store[];
+}
+
+/** Windows over [batch, ...input] giving [batch, ...output]; padding as in ConvSizes, windows may hang over the end. */
+export interface PoolSizes {
+  readonly batch: number;
+  readonly input: readonly number[];
+  readonly kernel: readonly number[];
+  readonly output: readonly number[];
+  readonly stride: readonly number[];
+  readonly dilation: readonly number[];
+  readonly padding: readonly number[];
+}
+/**
+ * forward:  a over [batch, ...input]. combine max: acc0 the largest element of the window (padding never wins), acc1 (int32)
+ *           its row-major place in the input's spatial axes; the first of equals, NaN wins. sum: acc0 the sum over the window.
+ *           Stores over [batch, ...output].
+ * backward: a = g over [batch, ...output]; max: b = the saved places. acc0 over [batch, ...input] is the sum of g over the
+ *           windows that contain the element (max: and name it). Stores over [batch, ...input].
+ */
+export interface PoolKernel extends KernelBase {
+  readonly kind: 'pool';
+  readonly direction: 'forward' | 'backward';
+  readonly combine: 'max' | 'sum';
+  readonly sizes: PoolSizes;
+  readonly a: Expr;
+  readonly b: Expr | null;
+  readonly stores: readonly Store[];
+}
+
+/**
+ * acc0 over `shape` starts as `init` (domain `shape`); then, in row-major order of `updates`, element at[…] takes `value`
+ * by `combine`. `at` (one int32 expression an axis of shape) and `value` are over `updates`; places outside are dropped.
+ */
+export interface ScatterKernel extends KernelBase {
+  readonly kind: 'scatter';
+  readonly shape: readonly number[];
+  readonly updates: readonly number[];
+  readonly combine: 'assign' | 'add' | 'mul' | 'max' | 'min';
+  readonly init: Expr;
+  readonly at: readonly Expr[];
+  readonly value: Expr;
+  /** Domain `shape`. */
+  readonly stores: readonly Store[];
+}
+
+/** Sorts a over `shape` along `axis`, stable, NaN largest; keeps the first k. acc0 the values, acc1 (int32) where they were. */
+export interface SortKernel extends KernelBase {
+  readonly kind: 'sort';
+  readonly shape: readonly number[];
+  readonly axis: number;
+  readonly descending: boolean;
+  readonly k: number;
+  readonly a: Expr;
+  /** Domain: shape with k along axis. */
+  readonly stores: readonly Store[];
+}
+
+/** acc0[i] = a[0] ∘ … ∘ a[i] along `axis` (reverse: from the end). For max and min acc1 (int32) is where it came from, the last of equals. */
+export interface ScanKernel extends KernelBase {
+  readonly kind: 'scan';
+  readonly shape: readonly number[];
+  readonly axis: number;
+  readonly combine: 'sum' | 'prod' | 'max' | 'min';
+  readonly reverse: boolean;
+  readonly a: Expr;
+  readonly stores: readonly Store[];
+}
+
+export type Kernel =
+  | MapKernel
+  | ReduceKernel
+  | MatmulKernel
+  | ConvKernel
+  | PoolKernel
+  | ScatterKernel
+  | SortKernel
+  | ScanKernel;

@@ -1,0 +1,61 @@
+/** What shape rules share: PyTorch's broadcasting and promotion, with unknown sizes carried through. */
+import { DTypeError, ShapeError } from '../errors';
+import type { DType } from '../ir';
+import { showShape } from '../op';
+import { fromSource, type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
+
+/** The shape all of these broadcast to; an unknown size meets 1 or itself. @throws ShapeError naming both shapes. */
+export function broadcastShapes(op: string, shapes: readonly Shape[]): Shape {
+  const rank = Math.max(0, ...shapes.map((shape) => shape.length));
+  return Array.from({ length: rank }, (_, axis) => {
+    let size: number | null = 1;
+    for (const shape of shapes) {
+      const own = shape[axis - rank + shape.length];
+      if (own === undefined || own === 1 || own === size) continue;
+      if (size === 1 || (size === null && own !== null)) size = own;
+      else if (own !== null)
+        throw new ShapeError(
+          `${op}: shapes ${shapes.map(showShape).join(' and ')} do not broadcast (${size} and ${own} at dim ${axis - rank}); sizes must be equal or 1`,
+        );
+    }
+    return size;
+  });
+}
+
+const order: readonly DType[] = ['bool', 'uint8', 'int32', 'float16', 'float32'];
+/** PyTorch's promotion of two tensors' dtypes. */
+export const promote = (a: DType, b: DType): DType => (order.indexOf(a) > order.indexOf(b) ? a : b);
+export const isFloat = (dtype: DType): boolean => dtype === 'float32' || dtype === 'float16';
+
+/**
+ * Inputs of an element-wise op, numbers typed after the tensors beside them as PyTorch does: a number takes the tensors'
+ * dtype, except that a fraction beside integers makes float32 and an integer beside bools int32.
+ */
+export function typed(op: string, likes: readonly TensorLike[]): Tensor[] {
+  const tensors = likes.map((like) => (typeof like === 'number' ? null : toTensor(like, op)));
+  const found = tensors.filter((t) => t !== null).map((t) => t.dtype);
+  const common = found.length ? found.reduce(promote) : 'float32';
+  return tensors.map((t, i) => {
+    if (t) return t;
+    const value = likes[i] as number;
+    const dtype = isFloat(common)
+      ? common
+      : !Number.isInteger(value)
+        ? 'float32'
+        : common === 'bool'
+          ? 'int32'
+          : common;
+    return fromSource({ kind: 'scalar', value }, [], dtype);
+  });
+}
+
+/** The dtype all inputs promote to. */
+export const commonType = (inputs: readonly Tensor[]): DType => inputs.map((t) => t.dtype).reduce(promote);
+
+/** @throws DTypeError unless the dtype is one of these. */
+export function wantDtype(op: string, what: string, dtype: DType, wanted: readonly DType[]): void {
+  if (!wanted.includes(dtype))
+    throw new DTypeError(
+      `${op}: ${what} is ${dtype}, wants ${wanted.join(' or ')}; convert it with cast(x, '${wanted[0]}')`,
+    );
+}

@@ -1,0 +1,115 @@
+/** Plans: programs made ready on one backend, kept by structure, and run with buffers bound to their table. */
+import type { Backend, DeviceBuffer, Executable, Plan } from './backend';
+import type { Kernel } from './ir';
+import type { Graph } from './schedule/graph';
+import { type Program, schedule, type Update } from './schedule/schedule';
+
+export interface Ready {
+  readonly program: Program;
+  readonly plan: Plan;
+  readonly backend: Backend;
+}
+
+/** Counts of what has been made and found again, for tests and `inspect`. */
+export interface CacheUse {
+  plans: number;
+  hits: number;
+  executables: number;
+}
+
+/** What one backend keeps: executables by kernel, plans by graph, and the buffers that plans share for their intermediates. */
+interface Shelf {
+  readonly executables: Map<string, Executable>;
+  readonly plans: Map<string, Ready>;
+  readonly arena: { buffer: DeviceBuffer; size: number }[];
+  readonly use: CacheUse;
+}
+const shelves = /* @__PURE__ */ new WeakMap<Backend, Shelf>();
+const mostPlans = 256;
+const mostExecutables = 4096;
+
+export function shelfOf(backend: Backend): Shelf {
+  let shelf = shelves.get(backend);
+  if (!shelf) {
+    shelf = { executables: new Map(), plans: new Map(), arena: [], use: { plans: 0, hits: 0, executables: 0 } };
+    shelves.set(backend, shelf);
+  }
+  return shelf;
+}
+
+/** Drops the oldest entry when there are more than `most`; a hit makes an entry young again. */
+function remember<T>(map: Map<string, T>, key: string, value: T, most: number): T {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > most) map.delete(map.keys().next().value as string);
+  return value;
+}
+
+/** The plan of a graph, from the cache where its structure is known. */
+export function planOf(backend: Backend, graph: Graph, updates: readonly Update[] = []): Ready {
+  const { plans, use } = shelfOf(backend);
+  const key = updates.length ? `${graph.key}|${updates.map(({ target, leaf }) => `${target}=${leaf}`)}` : graph.key;
+  const known = plans.get(key);
+  if (known) {
+    use.hits++;
+    return remember(plans, key, known, mostPlans);
+  }
+  use.plans++;
+  return remember(plans, key, ready(backend, schedule(graph, backend.limits, updates)), mostPlans);
+}
+
+function ready(backend: Backend, program: Program): Ready {
+  const steps = program.steps.map(({ kernel, inputs, outputs, uniforms }) => ({
+    executable: executable(backend, kernel),
+    inputs,
+    outputs,
+    uniforms,
+  }));
+  return { program, plan: { steps }, backend };
+}
+
+function executable(backend: Backend, kernel: Kernel): Executable {
+  const { executables, use } = shelfOf(backend);
+  const key = structure(kernel);
+  const known = executables.get(key);
+  if (known) return remember(executables, key, known, mostExecutables);
+  use.executables++;
+  return remember(executables, key, backend.compile(kernel), mostExecutables);
+}
+
+/** Text that is equal for equal kernels; shared subexpressions are written once. */
+export function structure(kernel: Kernel): string {
+  const seen = new Map<object, number>();
+  return JSON.stringify(kernel, (_, value: unknown) => {
+    if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)))
+      return `#${Object.is(value, -0) ? '-0' : value}`;
+    if (typeof value === 'object' && value !== null && 'op' in value) {
+      const known = seen.get(value);
+      if (known !== undefined) return `@${known}`;
+      seen.set(value, seen.size);
+    }
+    return value;
+  });
+}
+
+/** Queues the plan. `leaves` in the order of the graph's; gives the buffers of the results, those written in place included. */
+export function run(
+  { program, plan, backend }: Ready,
+  leaves: readonly DeviceBuffer[],
+  scalars: readonly number[],
+): DeviceBuffer[] {
+  const { arena } = shelfOf(backend);
+  const slots = program.slots.map((size, i) => {
+    const known = arena[i];
+    if (known && known.size >= size) return known.buffer;
+    if (known) backend.free(known.buffer);
+    const buffer = backend.allocate('float32', size);
+    arena[i] = { buffer, size };
+    return buffer;
+  });
+  const results = program.results.map(({ dtype, size, leaf }) =>
+    leaf === null ? backend.allocate(dtype, size) : (leaves[leaf] as DeviceBuffer),
+  );
+  if (plan.steps.length) backend.submit(plan, [...leaves, ...slots, ...results], scalars);
+  return results;
+}

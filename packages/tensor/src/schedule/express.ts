@@ -1,0 +1,282 @@
+/**
+ * From the reads of ops to the loads of one kernel: looks through views, inlines element-wise producers, and takes the
+ * kernel's own results (`acc`) where a value is computed in the same group and lies at the same coordinates.
+ */
+import { add, apply, computeOf, constant, index, linearIndex, mul, rewrite } from '../expr';
+import type { Acc, Apply, Compute, Const, Expr, Index, Load, Uniform, View } from '../ir';
+import type { OpExpr, Read } from '../op';
+import { applyMoves, contiguous, type Move, movedShape, sizeOf } from '../view';
+import { type Input, type Item, type Seen, seeThrough } from './graph';
+import type { Group } from './group';
+
+/** This item must have a buffer of its own before the group can be expressed. */
+export class NeedsBuffer {
+  constructor(readonly item: Item) {}
+}
+/** A value of this group is wanted at other coordinates than it is made at: it cannot be computed here. */
+export class NotAligned {}
+
+/** Equal expressions become one object. */
+class Interner {
+  #known = new Map<string, Expr>();
+  #ids = new Map<Expr, number>();
+  #one(key: string, make: () => Expr): Expr {
+    let expr = this.#known.get(key);
+    if (!expr) {
+      expr = make();
+      this.#known.set(key, expr);
+      this.#ids.set(expr, this.#ids.size);
+    }
+    return expr;
+  }
+  leaf(expr: Load | Const | Uniform | Index | Acc): Expr {
+    if (expr.op === 'load') {
+      const at = expr.at?.map((coordinate) => this.#ids.get(coordinate));
+      return this.#one(`l${expr.input}:${JSON.stringify(expr.view)}:${at}`, () => expr);
+    }
+    if (expr.op === 'const')
+      return this.#one(`c${expr.dtype}:${Object.is(expr.value, -0) ? '-0' : expr.value}`, () => expr);
+    return this.#one(`${expr.op}${expr.op === 'index' ? expr.axis : expr.index}:${expr.dtype}`, () => expr);
+  }
+  apply(expr: Omit<Apply, 'args'>, args: readonly Expr[]): Expr {
+    return this.#one(`a${expr.fn}:${expr.dtype}:${args.map((arg) => this.#ids.get(arg))}`, () => ({ ...expr, args }));
+  }
+  get size(): number {
+    return this.#ids.size;
+  }
+}
+
+/** Builds the expressions of one kernel and notes what it loads. */
+export class Expressions {
+  /** Values the kernel loads, in the order of its inputs. */
+  readonly loads: Input[] = [];
+  /** Scalars it takes as uniforms, in order. */
+  readonly scalars: Item[] = [];
+  /** The highest stage of a reduction whose accumulators were used, −1 for none. */
+  stage = -1;
+  readonly #interner = new Interner();
+  /** @param group whose members' values are computed here rather than loaded */
+  constructor(public group: Group) {}
+
+  /** How many different expressions there are. */
+  get count(): number {
+    return this.#interner.size;
+  }
+
+  /** An op's expression over the group's domain: `moves` lead from the op's own domain to it (null: coordinates as they are). */
+  of(expr: OpExpr, item: Item, shape: readonly number[], moves: readonly Move[], accs?: (acc: Acc) => Expr): Expr {
+    let coordinates: Expr[] | null = null;
+    const leaf = (node: OpExpr): Expr => {
+      switch (node.op) {
+        case 'read':
+          return node.at
+            ? this.#readAt(node, item, (sub) => visit(sub))
+            : this.input(item.inputs[node.input] as Input, [...node.moves, ...moves]);
+        case 'index':
+          if (!moves.length) return this.#interner.leaf(node);
+          coordinates ??= this.#coordinates(shape, moves, item);
+          return coordinates[node.axis] as Expr;
+        case 'acc':
+          if (!accs) throw new NotAligned();
+          return accs(node);
+        case 'apply':
+          return this.#interner.apply(node as unknown as Apply, node.args.map(visit));
+        default:
+          return this.#interner.leaf(node);
+      }
+    };
+    const memo = new Map<OpExpr, Expr>();
+    const visit = (node: OpExpr): Expr => {
+      let known = memo.get(node);
+      if (!known) {
+        known = leaf(node);
+        memo.set(node, known);
+      }
+      return known;
+    };
+    return visit(expr);
+  }
+
+  /** A value at the domain's coordinates after `moves`. */
+  input(from: Input, moves: readonly Move[]): Expr {
+    const seen = seeThrough(from);
+    const { item, output } = seen;
+    const all = [...seen.moves, ...moves];
+    if (item.leaf) return this.#load(seen, moves);
+    if (!item.lowering) {
+      if (all.some((move) => move.type === 'pad')) throw new NeedsBuffer(item);
+      return this.#uniform(item);
+    }
+    if (item.group === this.group) return this.#own(item, output, all);
+    if (item.group) return this.#load(seen, moves);
+    return this.#inline(item, output, all);
+  }
+
+  /** The same as one element of it a coordinate, loaded: for operands that must be plain loads. */
+  plain(from: Input, moves: readonly Move[]): Expr {
+    const expr = this.input(from, moves);
+    if (expr.op === 'load' && !expr.at) return expr;
+    throw new NeedsBuffer(seeThrough(from).item);
+  }
+
+  /** An expression of a reduction of this group, over the domain; its accumulators get their numbers within the group. */
+  reduced(expr: OpExpr, item: Item): Expr {
+    const { first, stageOf } = this.group.reduction(item);
+    return this.of(expr, item, this.group.domain, [], (acc) => {
+      this.stage = Math.max(this.stage, stageOf(acc.index));
+      return this.#interner.leaf({ ...acc, index: first + acc.index });
+    });
+  }
+
+  /** The value of a member of this group, over the group's domain. */
+  member(item: Item, output: number, moves: readonly Move[]): Expr {
+    return this.#own(item, output, moves);
+  }
+
+  #own(item: Item, output: number, moves: readonly Move[]): Expr {
+    const { lowering } = item;
+    const { shape, dtype } = item.outputs[output] as Item['outputs'][number];
+    if (lowering?.kind === 'map') return this.#inline(item, output, moves);
+    const view = applyMoves(contiguous(shape), moves);
+    if (!view || lowering === null) throw new NotAligned();
+    if (lowering.kind === 'reduce') {
+      const out = lowering.outs[output];
+      if (!out || !this.group.aligned(view, out.per)) throw new NotAligned();
+      return this.reduced(out.expr, item);
+    }
+    if (!this.group.aligned(view, 'element') || lowering.kind === 'view' || lowering.kind === 'parts')
+      throw new NotAligned();
+    const out = lowering.outs?.[output];
+    if (out) return this.of(out, item, this.group.domain, [], (acc) => this.#interner.leaf(acc));
+    return this.#interner.leaf({ op: 'acc', dtype: computeOf(dtype), index: output });
+  }
+
+  #inline(item: Item, output: number, moves: readonly Move[]): Expr {
+    const { shape, dtype } = item.outputs[output] as Item['outputs'][number];
+    if (item.node.source?.kind === 'scalar') return this.#uniform(item);
+    if (item.lowering?.kind !== 'map') throw new NeedsBuffer(item);
+    if (moves.some((move) => move.type === 'pad')) throw new NeedsBuffer(item);
+    try {
+      const expr = this.of(item.lowering.outs[output] as OpExpr, item, shape, moves);
+      return dtype === 'uint8'
+        ? this.#interner.apply({ op: 'apply', fn: 'and', dtype: 'int32' }, [expr, this.#const(255)])
+        : expr;
+    } catch (error) {
+      // the moves do not fit what it reads: give it a buffer, which any view fits
+      if (error instanceof NeedsBuffer && moves.length && item.group !== this.group) throw new NeedsBuffer(item);
+      throw error;
+    }
+  }
+
+  #const(value: number): Expr {
+    return this.#interner.leaf(constant(value, 'int32'));
+  }
+
+  #uniform(item: Item): Expr {
+    let place = this.scalars.indexOf(item);
+    if (place < 0) place = this.scalars.push(item) - 1;
+    return this.#interner.leaf({ op: 'uniform', dtype: computeOf(item.outputs[0]?.dtype ?? 'float32'), index: place });
+  }
+
+  #load(seen: Seen, moves: readonly Move[]): Expr {
+    const view = applyMoves(this.#viewOf(seen), moves);
+    if (!view) throw new NeedsBuffer((seen.views[seen.views.length - 1] ?? seen.item) as Item);
+    return this.#interner.leaf({ op: 'load', dtype: this.#dtype(seen), input: this.#slot(seen), view, at: null });
+  }
+
+  #readAt(read: Read, item: Item, visit: (expr: OpExpr) => Expr): Expr {
+    const seen = seeThrough(item.inputs[read.input] as Input);
+    if (seen.item.group === this.group) throw new NotAligned();
+    if (!seen.item.leaf && !seen.item.group) throw new NeedsBuffer(seen.item);
+    const at = (read.at as readonly OpExpr[]).map(visit);
+    return this.#interner.leaf({
+      op: 'load',
+      dtype: this.#dtype(seen),
+      input: this.#slot(seen),
+      view: this.#viewOf(seen),
+      at,
+    });
+  }
+
+  #viewOf(seen: Seen): View {
+    let view = contiguous(seen.item.outputs[seen.output]?.shape ?? []);
+    let before = seen.item;
+    for (const item of seen.views) {
+      const next = applyMoves(view, item.lowering?.kind === 'view' ? item.lowering.moves : []);
+      if (!next) throw new NeedsBuffer(before);
+      view = next;
+      before = item;
+    }
+    return view;
+  }
+
+  #dtype = ({ item, output }: Input): Compute => computeOf(item.outputs[output]?.dtype ?? 'float32');
+
+  #slot({ item, output }: Input): number {
+    const known = this.loads.findIndex((load) => load.item === item && load.output === output);
+    return known < 0 ? this.loads.push({ item, output }) - 1 : known;
+  }
+
+  /** Where the domain's coordinates lie in `shape`, before the moves. */
+  #coordinates(shape: readonly number[], moves: readonly Move[], item: Item): Expr[] {
+    const shapes = [shape];
+    for (const move of moves) shapes.push(movedShape(shapes[shapes.length - 1] as readonly number[], move));
+    const intern = (expr: Expr): Expr =>
+      expr.op === 'apply' ? this.#interner.apply(expr, expr.args.map(intern)) : this.#interner.leaf(expr);
+    let at: Expr[] = (shapes[shapes.length - 1] as readonly number[]).map((_, axis) => index(axis));
+    for (let i = moves.length - 1; i >= 0; i--) {
+      const move = moves[i] as Move;
+      const before = shapes[i] as readonly number[];
+      at = undo(move, at, before, item);
+    }
+    return at.map(intern);
+  }
+}
+
+const int = (value: number): Expr => constant(value, 'int32');
+
+/** Coordinates before a move from those after it. */
+function undo(move: Move, at: readonly Expr[], before: readonly number[], item: Item): Expr[] {
+  switch (move.type) {
+    case 'permute':
+      return before.map((_, axis) => at[move.axes.indexOf(axis)] as Expr);
+    case 'expand':
+      return before.map((size, axis) => (size === 1 ? int(0) : (at[axis + move.shape.length - before.length] as Expr)));
+    case 'slice':
+      return at.map((c, axis) => {
+        const step = move.step[axis] as number;
+        const start = move.start[axis] as number;
+        const scaled = step === 1 ? c : mul(c, int(step));
+        return start === 0 ? scaled : add(scaled, int(start));
+      });
+    case 'reshape': {
+      let rest: Expr = rewrite(linearIndex<Load>(move.shape), (leaf) =>
+        leaf.op === 'index' ? (at[leaf.axis] as Expr) : leaf,
+      );
+      const result = new Array<Expr>(before.length);
+      for (let axis = before.length - 1; axis >= 0; axis--) {
+        const size = before[axis] as number;
+        const outer = sizeOf(before.slice(0, axis)) === 1;
+        result[axis] = size === 1 ? int(0) : outer ? rest : apply('mod', [rest, int(size)]);
+        if (!outer && size !== 1) rest = apply('div', [rest, int(size)]);
+      }
+      return result;
+    }
+    case 'unfold':
+      return before.map((_, axis) =>
+        axis === move.axis ? add(mul(at[axis] as Expr, int(move.step)), at[at.length - 1] as Expr) : (at[axis] as Expr),
+      );
+    case 'diagonal': {
+      const last = at[at.length - 1] as Expr;
+      const [a, b] = move.axes;
+      let next = 0;
+      return before.map((_, axis) => {
+        if (axis === a) return move.offset < 0 ? add(last, int(-move.offset)) : last;
+        if (axis === b) return move.offset > 0 ? add(last, int(move.offset)) : last;
+        return at[next++] as Expr;
+      });
+    }
+    case 'pad':
+      throw new NeedsBuffer(item);
+  }
+}

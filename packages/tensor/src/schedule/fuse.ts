@@ -1,0 +1,277 @@
+/**
+ * Decides what is computed together. In the order the graph was made: heavy work opens a group; a reduction joins a group
+ * that runs over the same rows; element-wise work joins the group that makes one of its inputs, else it is inlined into its
+ * users, or, where several groups want it and it is not cheap, computed in a group of its own.
+ */
+import type { Limits } from '../backend';
+import type { Expr } from '../ir';
+import type { OpExpr } from '../op';
+import type { Node } from '../tensor';
+import { sizeOf } from '../view';
+import { Expressions, NeedsBuffer, NotAligned } from './express';
+import { type Graph, type Input, type Item, seeThrough } from './graph';
+import { Group, type Member, type ReduceLowering } from './group';
+
+/** Work that several users may repeat rather than store: this many functions, this many loads. */
+const cheap = { functions: 4, loads: 2 };
+/** A row longer than this is not walked again by one worker just to save a kernel. */
+const longestRewrittenRow = 1 << 18;
+
+export function fuse(graph: Graph, limits: Limits, forced: ReadonlySet<Node>): Group[] {
+  const groups: Group[] = [];
+  const open = (item: Item): Group => {
+    const group = new Group(item);
+    groups.push(group);
+    for (const dep of depsOf(item)) group.deps.add(dep);
+    return group;
+  };
+  const needed = new Set<Item>(graph.items.filter((item) => forced.has(item.node)));
+  for (const target of graph.targets) needed.add(seeThrough(target).item);
+
+  for (const item of graph.items) {
+    const { lowering } = item;
+    if (!lowering || lowering.kind === 'view') continue;
+    if (lowering.kind === 'map') joinMap(item, limits);
+    else if (lowering.kind !== 'reduce' || !joinReduction(item, lowering, groups, limits)) open(item);
+  }
+
+  const users = usersOf(graph);
+  for (let place = graph.items.length - 1; place >= 0; place--) {
+    const item = graph.items[place] as Item;
+    if (item.group || (item.lowering && item.lowering.kind !== 'map') || item.leaf) continue;
+    if (!item.lowering) {
+      if (needed.has(item)) open(fill(item));
+      continue;
+    }
+    const wanted = groupsUsing(item, users);
+    if (needed.has(item) || (wanted.size > 1 && !isCheap(item))) open(item);
+  }
+  // groups opened late were made from their users up: what they depend on is known only now
+  for (const group of groups) {
+    group.deps.clear();
+    for (const { item } of group.members) for (const dep of depsOf(item)) if (dep !== group) group.deps.add(dep);
+  }
+  return mergeMaps(groups, limits);
+}
+
+/** A number that someone wants as a tensor: a kernel that writes it. */
+function fill(item: Item): Item {
+  item.lowering = { kind: 'map', outs: [] };
+  return item;
+}
+
+/** Groups that must have run before this item can be computed outside of its own. */
+function depsOf(item: Item, found = new Set<Group>(), visited = new Set<Item>()): Set<Group> {
+  for (const input of item.inputs) {
+    const base = seeThrough(input).item;
+    if (visited.has(base)) continue;
+    visited.add(base);
+    if (base.group && base.group !== item.group) found.add(base.group);
+    else if (!base.leaf && !base.group) depsOf(base, found, visited);
+  }
+  return found;
+}
+
+/** Does `from` run after `to` (through any chain)? */
+function reaches(from: Group, to: Group, visited = new Set<Group>()): boolean {
+  if (from === to) return true;
+  if (visited.has(from)) return false;
+  visited.add(from);
+  for (const dep of from.deps) if (reaches(dep, to, visited)) return true;
+  return false;
+}
+
+/** Would computing the item in this group make the group wait for itself? */
+const wouldCycle = (item: Item, group: Group): boolean =>
+  [...depsOf(item)].some((dep) => dep !== group && reaches(dep, group));
+
+/** The number of buffers a group touches when it is printed with this member. */
+function fits(group: Group, member: Member, limits: Limits): Expressions | null {
+  const expressions = new Expressions(group);
+  try {
+    for (let output = 0; output < member.item.outputs.length; output++) {
+      if (member.item.lowering?.kind !== 'map') throw new NotAligned();
+      const shape = member.item.outputs[output]?.shape ?? [];
+      expressions.of(member.item.lowering.outs[output] as OpExpr, member.item, shape, member.moves);
+    }
+  } catch (error) {
+    if (error instanceof NotAligned || error instanceof NeedsBuffer) return null;
+    throw error;
+  }
+  const outputs = group.members.reduce((sum, { item }) => sum + item.outputs.length, member.item.outputs.length);
+  const loads = new Set(expressions.loads.map(({ item }) => item));
+  for (const other of group.members)
+    for (const input of other.item.inputs) {
+      const base = seeThrough(input).item;
+      if (base.group !== group) loads.add(base);
+    }
+  return loads.size + outputs <= limits.maxBuffers ? expressions : null;
+}
+
+function add(group: Group, member: Member): void {
+  const deps = depsOf(member.item);
+  member.item.group = group;
+  group.members.push(member);
+  for (const dep of deps) if (dep !== group) group.deps.add(dep);
+}
+
+/** Puts element-wise work onto the group that makes one of its inputs, the latest such group first. */
+function joinMap(item: Item, limits: Limits): void {
+  const makers = new Set(item.inputs.map((input) => seeThrough(input).item.group).filter((group) => group !== null));
+  const latestFirst = [...makers].sort((a, b) => b.anchor.place - a.anchor.place);
+  for (const group of latestFirst) {
+    if (group.kind === 'parts' || wouldCycle(item, group)) continue;
+    const places = group.placesFor(item.outputs[0]?.shape ?? []);
+    for (const place of places) {
+      if (group.kind === 'reduce' && place.per === 'element' && !mayWriteBack(group)) continue;
+      const member = { item, ...place };
+      if (!fits(group, member, limits)) continue;
+      add(group, member);
+      return;
+    }
+  }
+}
+
+const mayWriteBack = (group: Group): boolean => {
+  const rows = group.rows;
+  return rows > 1 || sizeOf(group.domain) / Math.max(1, rows) <= longestRewrittenRow;
+};
+
+/** Puts a reduction into a group of reductions over the same rows that it reads from, or that reads the same. */
+function joinReduction(item: Item, lowering: ReduceLowering, groups: readonly Group[], limits: Limits): boolean {
+  const bases = new Set(item.inputs.map((input) => seeThrough(input).item));
+  const reads = (group: Group): boolean =>
+    group.members.some(
+      (member) => bases.has(member.item) || member.item.inputs.some((input) => bases.has(seeThrough(input).item)),
+    );
+  for (let i = groups.length - 1; i >= 0; i--) {
+    const group = groups[i] as Group;
+    if (
+      group.kind !== 'reduce' ||
+      String(group.domain) !== String(lowering.shape) ||
+      String(group.axes) !== String(lowering.axes)
+    )
+      continue;
+    if (!mayWriteBack(group) || !reads(group) || wouldCycle(item, group)) continue;
+    const expressions = new Expressions(group);
+    try {
+      for (const accs of lowering.stages)
+        for (const acc of accs)
+          expressions.of(acc.expr, item, lowering.shape, [], (own) => ({ ...own, op: 'acc' }) as Expr);
+    } catch (error) {
+      if (error instanceof NotAligned || error instanceof NeedsBuffer) continue;
+      throw error;
+    }
+    if (expressions.loads.length + group.members.length + item.outputs.length > limits.maxBuffers) continue;
+    const stage = expressions.stage + 1;
+    add(group, { item, per: 'element', moves: [] });
+    group.reductions.push({ item, stage });
+    return true;
+  }
+  return false;
+}
+
+function usersOf(graph: Graph): Map<Item, Item[]> {
+  const users = new Map<Item, Item[]>();
+  for (const item of graph.items) {
+    if (item.lowering?.kind === 'view') continue;
+    for (const input of item.inputs) {
+      const base = seeThrough(input).item;
+      const list = users.get(base);
+      if (list) list.push(item);
+      else users.set(base, [item]);
+    }
+  }
+  return users;
+}
+
+/** Groups that would compute the item if it stays inlined. */
+function groupsUsing(
+  item: Item,
+  users: ReadonlyMap<Item, readonly Item[]>,
+  found = new Set<Group>(),
+  visited = new Set<Item>(),
+): Set<Group> {
+  for (const user of users.get(item) ?? []) {
+    if (visited.has(user)) continue;
+    visited.add(user);
+    if (user.group) found.add(user.group);
+    else groupsUsing(user, users, found, visited);
+  }
+  return found;
+}
+
+function isCheap(item: Item): boolean {
+  const functions = new Set<OpExpr>();
+  const loads = new Set<Item>();
+  const walk = (current: Item): void => {
+    const visit = (expr: OpExpr): void => {
+      if (expr.op === 'apply') {
+        functions.add(expr);
+        expr.args.forEach(visit);
+      } else if (expr.op === 'read') {
+        expr.at?.forEach(visit);
+        const base = seeThrough(current.inputs[expr.input] as Input).item;
+        if (base.leaf || base.group) loads.add(base);
+        else if (functions.size <= cheap.functions) walk(base);
+      }
+    };
+    if (current.lowering?.kind === 'map') current.lowering.outs.forEach(visit);
+  };
+  walk(item);
+  return functions.size <= cheap.functions && loads.size <= cheap.loads;
+}
+
+/** Map kernels over the same domain that read each other or the same become one. */
+function mergeMaps(groups: Group[], limits: Limits): Group[] {
+  const merged: Group[] = [];
+  const inOrder = [...groups].sort((a, b) => a.anchor.place - b.anchor.place);
+  for (const group of inOrder) {
+    const into = group.kind === 'map' ? merged.find((other) => mayMerge(other, group, limits)) : undefined;
+    if (!into) {
+      merged.push(group);
+      continue;
+    }
+    for (const member of group.members) {
+      member.item.group = into;
+      into.members.push(member);
+    }
+    for (const dep of group.deps) if (dep !== into) into.deps.add(dep);
+    for (const other of inOrder) if (other.deps.delete(group) && other !== into) other.deps.add(into);
+    into.deps.delete(into);
+  }
+  return merged;
+}
+
+function mayMerge(into: Group, group: Group, limits: Limits): boolean {
+  if (into.kind !== 'map' || String(into.domain) !== String(group.domain)) return false;
+  const bases = (g: Group) => g.members.flatMap(({ item }) => item.inputs.map((input) => seeThrough(input).item));
+  const mine = new Set(bases(into));
+  const related = group.deps.has(into) || into.deps.has(group) || bases(group).some((base) => mine.has(base));
+  if (!related || into.deps.has(group)) return false;
+  if (
+    [...group.deps].some((dep) => dep !== into && reaches(dep, into)) ||
+    [...into.deps].some((dep) => reaches(dep, group))
+  )
+    return false;
+  const buffers = new Set([...mine, ...bases(group)]).size + into.members.length + group.members.length;
+  if (buffers > limits.maxBuffers) return false;
+  // every member must be expressible beside the others: read what the other group makes at the same coordinates only
+  const before = group.members.map(({ item }) => item.group);
+  for (const { item } of group.members) item.group = into;
+  try {
+    const expressions = new Expressions(into);
+    for (const { item, moves } of group.members)
+      item.outputs.forEach((_, output) => {
+        expressions.member(item, output, moves);
+      });
+    return true;
+  } catch (error) {
+    if (error instanceof NotAligned || error instanceof NeedsBuffer) return false;
+    throw error;
+  } finally {
+    group.members.forEach(({ item }, i) => {
+      item.group = before[i] ?? null;
+    });
+  }
+}

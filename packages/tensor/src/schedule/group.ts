@@ -1,0 +1,92 @@
+/** A group is what one kernel computes: an anchor (the heavy part) and the element-wise work fused onto it. */
+import type { View } from '../ir';
+import type { Lowering } from '../op';
+import { isContiguous, isRows, type Move, sizeOf } from '../view';
+import type { Item } from './graph';
+
+export type GroupKind = Exclude<Lowering['kind'], 'view'>;
+export type ReduceLowering = Extract<Lowering, { kind: 'reduce' }>;
+
+/** How a member lies in its group: once an element of the domain or once a row of a reduction. */
+export interface Member {
+  readonly item: Item;
+  readonly per: 'row' | 'element';
+  /** From the member's shape to the group's domain. */
+  readonly moves: readonly Move[];
+}
+
+export class Group {
+  readonly kind: GroupKind;
+  readonly domain: readonly number[];
+  /** Reduced axes. */
+  readonly axes: readonly number[];
+  /** Groups that must have run before. */
+  readonly deps = new Set<Group>();
+  readonly members: Member[] = [];
+  /** Reductions that share the passes, each with the stage its own stages start at. */
+  readonly reductions: { readonly item: Item; readonly stage: number }[] = [];
+
+  constructor(readonly anchor: Item) {
+    const lowering = anchor.lowering as Lowering;
+    this.kind = lowering.kind as GroupKind;
+    this.domain = lowering.kind === 'reduce' ? lowering.shape : (anchor.outputs[0]?.shape ?? []);
+    this.axes = lowering.kind === 'reduce' ? lowering.axes : [];
+    if (lowering.kind === 'reduce') this.reductions.push({ item: anchor, stage: 0 });
+    anchor.group = this;
+    this.members.push({ item: anchor, per: 'element', moves: [] });
+  }
+
+  /** How many rows a reduction has. */
+  get rows(): number {
+    return sizeOf(this.domain.filter((_, axis) => !this.axes.includes(axis)));
+  }
+  /** The domain with 1 for reduced axes. */
+  get rowShape(): number[] {
+    return this.domain.map((size, axis) => (this.axes.includes(axis) ? 1 : size));
+  }
+
+  /** How a value of this shape could be a member, elements before rows. */
+  placesFor(shape: readonly number[]): Omit<Member, 'item'>[] {
+    const places: Omit<Member, 'item'>[] = [];
+    const same = shape.length === this.domain.length && shape.every((size, axis) => size === this.domain[axis]);
+    if (same) places.push({ per: 'element', moves: [] });
+    else if (sizeOf(shape) === sizeOf(this.domain))
+      places.push({ per: 'element', moves: [{ type: 'reshape', shape: this.domain }] });
+    if (this.kind === 'reduce' && sizeOf(shape) === this.rows)
+      places.push({
+        per: 'row',
+        moves: [
+          { type: 'reshape', shape: this.rowShape },
+          { type: 'expand', shape: this.domain },
+        ],
+      });
+    return places;
+  }
+
+  /** Does this view of a result give each coordinate of the domain the element made there? */
+  aligned(view: View, per: 'row' | 'element'): boolean {
+    if (view.shape.length !== this.domain.length || view.shape.some((size, axis) => size !== this.domain[axis]))
+      return false;
+    if (per === 'element') return isContiguous(view);
+    return isRows(view, this.axes);
+  }
+
+  /** Where a reduction's accumulators are, until the kernel numbers them by stage: from `first` on; and the stage of each. */
+  reduction(item: Item): { first: number; stageOf: (acc: number) => number } {
+    const place = this.reductions.findIndex((reduction) => reduction.item === item);
+    const start = this.reductions[place]?.stage ?? 0;
+    const lowering = item.lowering as ReduceLowering;
+    const stageOf = (acc: number): number => {
+      let left = acc;
+      const stage = lowering.stages.findIndex((accs) => {
+        left -= accs.length;
+        return left < 0;
+      });
+      return start + stage;
+    };
+    return { first: place * accsPerReduction, stageOf };
+  }
+}
+
+/** More accumulators than any one reduction has. */
+export const accsPerReduction = 1000;

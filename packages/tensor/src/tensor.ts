@@ -1,0 +1,365 @@
+/** Tensor: an immutable handle on one output of a graph node. Ops make nodes; reading a value runs what it needs. */
+import type { Backend, DeviceBuffer, TypedArray } from './backend';
+import { ArgumentError, BackendError, DTypeError, ReadError, TesseraError } from './errors';
+import { download, flush } from './flush';
+import type { DType } from './ir';
+import type { Attributes, OpDefinition } from './op';
+import { brand, getBackend, runtime, version } from './runtime';
+import type { State } from './state';
+import { sizeOf } from './view';
+
+/** Sizes, outermost first; null where a size is not known yet. */
+export type Shape = readonly (number | null)[];
+export interface Meta {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+/** What ops take: tensors, state (read at its present version), and numbers. */
+export type TensorLike = Tensor | State | number;
+
+/** One device buffer and how many storages share it. */
+interface Hold {
+  readonly backend: Backend;
+  readonly buffer: DeviceBuffer;
+  owners: number;
+}
+function letGo(hold: Hold): void {
+  if (--hold.owners === 0) hold.backend.free(hold.buffer);
+}
+const reclaim = /* @__PURE__ */ new FinalizationRegistry<Hold>(letGo);
+
+/** An owner of device memory, let go once: by dispose, by its node, or at the latest by the garbage collector. */
+export class Storage {
+  freed = false;
+  readonly #hold: Hold;
+  constructor(
+    backend: Backend,
+    buffer: DeviceBuffer,
+    readonly dtype: DType,
+    readonly size: number,
+    hold?: Hold,
+  ) {
+    this.#hold = hold ?? { backend, buffer, owners: 0 };
+    this.#hold.owners++;
+    reclaim.register(this, this.#hold, this);
+  }
+  get backend(): Backend {
+    return this.#hold.backend;
+  }
+  /** The buffer, for work on that backend. @throws BackendError where it lives on another, ReadError where it was freed. */
+  on(backend: Backend): DeviceBuffer {
+    if (this.freed)
+      throw new ReadError(`a tensor of ${this.size} elements was used after its memory was freed (dispose)`);
+    if (this.backend !== backend)
+      throw new BackendError(
+        `a tensor of ${this.size} elements lives on ${this.backend.name}, the chosen backend is ${backend.name}; move it with to(t, backend)`,
+      );
+    return this.#hold.buffer;
+  }
+  /** Another owner of the same memory. */
+  share(): Storage {
+    return new Storage(this.backend, this.#hold.buffer, this.dtype, this.size, this.#hold);
+  }
+  free(): void {
+    if (this.freed) return;
+    this.freed = true;
+    reclaim.unregister(this);
+    letGo(this.#hold);
+  }
+}
+
+/** Where a node's values come from when it is no op. */
+export type Source =
+  /** Host data, owned by the node. */
+  | { readonly kind: 'host'; readonly data: TypedArray }
+  /** A JavaScript number: a uniform of the kernels that use it, of any shape []. */
+  | { readonly kind: 'scalar'; readonly value: number }
+  /** A state cell at the version current when it was read. */
+  | { readonly kind: 'state'; readonly state: State; readonly version: number }
+  /** An argument of the compiled function being traced. */
+  | { readonly kind: 'argument'; readonly position: number }
+  /** Shapes only. */
+  | { readonly kind: 'meta' };
+
+let created = 0;
+
+/** A call of an op, or a source. Once realised it holds values and lets go of its inputs. */
+export class Node {
+  readonly id = created++;
+  /** Values on a device, an entry an output. */
+  readonly values: (Storage | null)[];
+  /** Nodes that still need this one to run. */
+  consumers = 0;
+  /** Handles disposed: free the values when the last consumer has run. */
+  released = false;
+  /** Keep the inputs after running: a gradient may walk through here. */
+  recorded = runtime.recording > 0;
+  /** Its host data went to a device once, for one call. */
+  uploaded = false;
+  /** The line that made it, in debug mode; the path of the layer it was made in. */
+  origin: string | null = null;
+  constructor(
+    readonly op: OpDefinition | null,
+    public inputs: readonly Tensor[],
+    readonly attributes: Attributes,
+    readonly outputs: readonly Meta[],
+    public source: Source | null = null,
+  ) {
+    this.values = outputs.map(() => null);
+    for (const input of inputs) input.node.consumers++;
+    if (this.recorded) runtime.recorded.push(this);
+    runtime.pending++;
+  }
+  get realised(): boolean {
+    return this.values.every((value) => value !== null);
+  }
+  /** Lets go of the inputs, once the values are there (or never needed). */
+  detach(): void {
+    if (this.recorded) return;
+    for (const input of this.inputs) {
+      input.node.consumers--;
+      input.node.freeIfDone();
+    }
+    this.inputs = [];
+  }
+  freeIfDone(): void {
+    if (this.released && this.consumers === 0) for (const value of this.values) value?.free();
+  }
+}
+
+export class Tensor {
+  readonly [brand] = version;
+  readonly shape: Shape;
+  readonly dtype: DType;
+  #disposed = false;
+
+  /** Internal: use tensor(), zeros(), … or an op. */
+  constructor(
+    readonly node: Node,
+    readonly output = 0,
+  ) {
+    const meta = node.outputs[output] as Meta;
+    this.shape = meta.shape;
+    this.dtype = meta.dtype;
+  }
+
+  /** Number of axes. */
+  get rank(): number {
+    return this.shape.length;
+  }
+  /** Number of elements. @throws ShapeError where a size is unknown. */
+  get size(): number {
+    return sizeOf(knownShape(this));
+  }
+
+  /** A copy of the values, row-major (bool and uint8 as Uint8Array). Runs what is pending. @throws ReadError, BackendError */
+  async data(): Promise<TypedArray> {
+    return download(this.#checked('data'));
+  }
+  /** The one element, as a number. @throws ReadError where there are more. */
+  async item(): Promise<number> {
+    if (this.size !== 1)
+      throw new ReadError(`item: the tensor has shape [${this.shape}], ${this.size} elements; use data() or toArray()`);
+    return (await download(this.#checked('item')))[0] as number;
+  }
+  /** The values as nested arrays (a number for rank 0; bool as true/false). */
+  async toArray(): Promise<NestedArray> {
+    return nest(await download(this.#checked('toArray')), knownShape(this), this.dtype);
+  }
+  /** Frees the device memory now; pending work that needs it still runs. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.node.released = true;
+    this.node.freeIfDone();
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+  #checked(method: string): this {
+    if (this.#disposed)
+      throw new ReadError(`${method}: this tensor was disposed; read it before dispose() or keep it with using`);
+    return this;
+  }
+  toString(): string {
+    const { source, values } = this.node;
+    const place =
+      values[this.output]?.backend.name ??
+      (source?.kind === 'meta' ? 'meta' : source?.kind === 'host' ? 'host' : 'pending');
+    return `Tensor([${this.shape.map((size) => size ?? '?').join(', ')}], ${this.dtype}, ${place})`;
+  }
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+}
+
+export type NestedArray = number | boolean | readonly NestedArray[];
+
+function nest(data: TypedArray, shape: readonly number[], dtype: DType): NestedArray {
+  let place = 0;
+  const level = (axis: number): NestedArray => {
+    if (axis === shape.length) {
+      const value = data[place++] as number;
+      return dtype === 'bool' ? value !== 0 : value;
+    }
+    return Array.from({ length: shape[axis] as number }, () => level(axis + 1));
+  };
+  return level(0);
+}
+
+/** The sizes as numbers. @throws ReadError for a shape with unknown sizes. */
+export function knownShape(tensor: { shape: Shape }, op = 'size'): readonly number[] {
+  if (tensor.shape.some((size) => size === null))
+    throw new ReadError(
+      `${op}: shape [${tensor.shape.map((s) => s ?? '?')}] has unknown sizes; it has no values to read`,
+    );
+  return tensor.shape as readonly number[];
+}
+
+/** Is it a handle of this package, or of another copy of it? */
+export function isTensor(value: unknown): value is Tensor {
+  if (value instanceof Tensor) return true;
+  const other = (value as { [brand]?: string } | null | undefined)?.[brand];
+  if (other !== undefined)
+    throw new TesseraError(
+      `two copies of @tessera/tensor are loaded (${version} and ${other}): a tensor of one was handed to the other; dedupe them (npm ls @tessera/tensor)`,
+    );
+  return false;
+}
+
+/** Makes the node of an op's call; its outputs as tensors. */
+export function makeNode(
+  op: OpDefinition,
+  inputs: readonly Tensor[],
+  attributes: Attributes,
+  outputs: readonly Meta[],
+): Tensor[] {
+  const node = new Node(op, inputs, attributes, outputs);
+  if (inputs.some((input) => input.node.source?.kind === 'meta')) node.source = { kind: 'meta' };
+  if (runtime.pending > 20_000 && !runtime.trace && runtime.recording === 0) flush([]);
+  return outputs.map((_, i) => new Tensor(node, i));
+}
+
+/** A tensor from a source. */
+export const fromSource = (source: Source, shape: Shape, dtype: DType): Tensor =>
+  new Tensor(new Node(null, [], {}, [{ shape, dtype }], source));
+
+/** A tensor with a shape and no values, for shape inference: ops on it give shapes, reading it throws. */
+export const meta = (shape: Shape, dtype: DType = 'float32'): Tensor => fromSource({ kind: 'meta' }, shape, dtype);
+
+/** Tensor, state or number → tensor. Numbers become float32 scalars; ops that mix them with tensors type them first. */
+export function toTensor(like: TensorLike, op: string): Tensor {
+  if (typeof like === 'number') return fromSource({ kind: 'scalar', value: like }, [], 'float32');
+  if (like instanceof Tensor) {
+    if (like.disposed) throw new ReadError(`${op}: an input was disposed; make the op's result before dispose()`);
+    return like;
+  }
+  if (like && typeof like === 'object' && 'read' in like && typeof like.read === 'function') return like.read();
+  isTensor(like);
+  throw new ArgumentError(`${op}: wants a tensor, a state or a number, saw ${describe(like)}; use tensor(data)`);
+}
+
+const describe = (value: unknown): string =>
+  value === null
+    ? 'null'
+    : Array.isArray(value)
+      ? 'an array'
+      : typeof value === 'object'
+        ? `a ${value.constructor?.name}`
+        : typeof value;
+
+// ---- from data ---------------------------------------------------------------------------------------------------
+
+type Nested = number | boolean | readonly Nested[];
+/** ImageData of a canvas, without needing the DOM's types. */
+export interface ImageLike {
+  readonly data: Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+}
+export interface TensorOptions {
+  readonly dtype?: DType;
+  readonly shape?: readonly number[];
+}
+
+/**
+ * A tensor of host values, copied: a number, nested arrays, a typed array with a shape, or ImageData ([H,W,4] uint8).
+ * dtype: as given, else of the typed array, bool for booleans, float32 for numbers. torch.tensor.
+ * @throws ShapeError, DTypeError where nested arrays are ragged or sizes disagree.
+ */
+export function tensor(data: Nested | TypedArray | Uint8ClampedArray | ImageLike, options: TensorOptions = {}): Tensor {
+  if (typeof data === 'object' && 'width' in data && 'data' in data)
+    return tensor(data.data, { dtype: 'uint8', shape: [data.height, data.width, 4], ...options });
+  if (ArrayBuffer.isView(data)) return fromTyped(data as TypedArray | Uint8ClampedArray, options);
+  const found: number[] = [];
+  const flat: number[] = [];
+  let bools = 0;
+  const walk = (value: Nested, depth: number, path: string): void => {
+    if (Array.isArray(value)) {
+      const list = value as readonly Nested[];
+      found[depth] ??= list.length;
+      if (found[depth] !== list.length)
+        throw new ArgumentError(
+          `tensor: nested arrays are ragged: data${path} has ${list.length} entries, others ${found[depth]}`,
+        );
+      for (const [i, entry] of list.entries()) walk(entry, depth + 1, `${path}[${i}]`);
+    } else {
+      if (typeof value !== 'number' && typeof value !== 'boolean')
+        throw new DTypeError(`tensor: data${path} is ${describe(value)}; wants numbers or booleans`);
+      if (depth !== found.length)
+        throw new ArgumentError(`tensor: nested arrays are ragged: data${path} is a number beside arrays`);
+      if (typeof value === 'boolean') bools++;
+      flat.push(Number(value));
+    }
+  };
+  walk(data as Nested, 0, '');
+  const dtype = options.dtype ?? (bools > 0 && bools === flat.length ? 'bool' : 'float32');
+  return fromTyped(toTyped(flat, dtype), { dtype, shape: options.shape ?? found });
+}
+
+function fromTyped(data: TypedArray | Uint8ClampedArray, { dtype, shape }: TensorOptions): Tensor {
+  const own =
+    data instanceof Int32Array
+      ? 'int32'
+      : data instanceof Uint8Array || data instanceof Uint8ClampedArray
+        ? 'uint8'
+        : 'float32';
+  const type = dtype ?? own;
+  const sizes = shape ?? [data.length];
+  if (sizeOf(sizes) !== data.length)
+    throw new ArgumentError(`tensor: shape [${sizes}] wants ${sizeOf(sizes)} elements, the data has ${data.length}`);
+  return fromSource({ kind: 'host', data: toTyped(data, type) }, [...sizes], type);
+}
+
+/** A fresh typed array of the storage that dtype has on the host. */
+export function toTyped(data: ArrayLike<number>, dtype: DType): TypedArray {
+  switch (dtype) {
+    case 'int32':
+      return Int32Array.from(data);
+    case 'uint8':
+      return Uint8Array.from(data);
+    case 'bool':
+      return Uint8Array.from(data, (value) => (value === 0 ? 0 : 1));
+    case 'float16':
+    case 'float32':
+      return Float32Array.from(data);
+    default:
+      throw new DTypeError(
+        `unknown dtype ${String(dtype satisfies never)}; use float32, int32, uint8, bool or float16`,
+      );
+  }
+}
+
+/** The same values on another backend (default: the chosen one). */
+export async function to(x: Tensor, backend: Backend = getBackend()): Promise<Tensor> {
+  if (x.node.values[x.output]?.backend === backend) return x;
+  const data = await x.data();
+  const moved = fromSource({ kind: 'host', data }, x.shape, x.dtype);
+  const buffer = backend.allocate(x.dtype, data.length);
+  backend.upload(buffer, x.dtype, data);
+  moved.node.values[0] = new Storage(backend, buffer, x.dtype, data.length);
+  return moved;
+}
