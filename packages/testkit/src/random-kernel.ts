@@ -255,7 +255,8 @@ class Pool {
   /** Any term of that type: one there is, or a new leaf. */
   of(type: Compute): Term {
     const found = this.terms.filter(({ expr }) => expr.dtype === type);
-    if (found.length > 0 && this.g.chance(0.75)) return this.g.pick(found);
+    // The newest half of the time, so that expressions nest.
+    if (found.length > 0 && this.g.chance(0.8)) return this.g.chance(0.5) ? (found.at(-1) as Term) : this.g.pick(found);
     return this.keep(this.leaf(type));
   }
 
