@@ -5,12 +5,13 @@
 import type { Backend, DeviceBuffer } from './backend';
 import { ArgumentError, ReadError } from './errors';
 import { flush, isLeaf, leafBuffers, scalarValues } from './flush';
+import { type Node, Storage } from './node';
 import { identity } from './ops/identity';
 import { planOf, type Ready, run } from './plan';
 import { getBackend, runtime } from './runtime';
 import { collect, type Graph } from './schedule/graph';
 import type { State } from './state';
-import { fromSource, isTensor, type Node, Storage, type Tensor } from './tensor';
+import { fromSource, isTensor, type Tensor } from './tensor';
 
 /** Settings that a trace looked at: it is valid as long as they are the same. */
 interface Guard {

@@ -2,25 +2,44 @@
 export type { Backend, MemoryUse, TypedArray } from './backend';
 export { type CompileOptions, compile, guard } from './compile';
 export * from './errors';
-export { memory, realize } from './flush';
+export { memory } from './flush';
 export type { DType } from './ir';
+export type { Node } from './node';
+// For packages that walk the graph (autograd), not for programs.
+export type { Attributes } from './op';
 export { defineMultiOp, defineOp, type GradientRule, type Op, type OpDefinition } from './op';
 export * from './ops/activation';
 export * from './ops/arithmetic';
 export * from './ops/class-loss';
 export * from './ops/comparison';
+export * from './ops/conv';
 export * from './ops/create';
+export * from './ops/join';
+export * from './ops/linalg';
 export * from './ops/loss';
 export * from './ops/math';
+export * from './ops/norm';
+export * from './ops/pad';
+export * from './ops/place';
+export * from './ops/pool';
+export type { LossOptions, Reduction } from './ops/reduce-loss';
 export * from './ops/reduction';
-export * from './ops/softmax';
 export type { Dims, ReduceOptions } from './ops/rows';
+export * from './ops/shape';
+export * from './ops/softmax';
+export type { Sizes } from './ops/windows';
 export { philox4x32 } from './philox';
-export { getBackend, setBackend } from './runtime';
+export { getBackend, type Runtime, runtime, setBackend } from './runtime';
 export { State } from './state';
-export { isTensor, type Meta, meta, type NestedArray, type Shape, Tensor, type TensorLike, tensor, to } from './tensor';
-
-// For packages that walk the graph (autograd), not for programs.
-export type { Attributes } from './op';
-export { type Runtime, runtime } from './runtime';
-export { makeNode, type Node } from './tensor';
+export {
+  isTensor,
+  type Meta,
+  makeNode,
+  meta,
+  type NestedArray,
+  type Shape,
+  Tensor,
+  type TensorLike,
+  tensor,
+  to,
+} from './tensor';

@@ -5,8 +5,8 @@
 import type { Backend } from './backend';
 import type { Trace } from './compile';
 import { BackendError } from './errors';
+import type { Node } from './node';
 import type { State } from './state';
-import type { Node } from './tensor';
 
 export const version = '0.1.0';
 export const brand: unique symbol = Symbol.for('tessera.tensor') as never;

@@ -6,9 +6,10 @@ import type { Backend, TypedArray } from './backend';
 import { ShapeError } from './errors';
 import { flush } from './flush';
 import type { DType } from './ir';
+import type { Storage } from './node';
 import { identity } from './ops/identity';
 import { runtime } from './runtime';
-import { fromSource, type Shape, type Storage, type Tensor, type TensorLike, toTensor } from './tensor';
+import { fromSource, type Shape, type Tensor, type TensorLike, toTensor } from './tensor';
 
 export class State {
   readonly shape: Shape;

@@ -5,8 +5,8 @@
  */
 import type { Limits } from '../backend';
 import type { Expr } from '../ir';
+import type { Node } from '../node';
 import type { OpExpr } from '../op';
-import type { Node } from '../tensor';
 import { sizeOf } from '../view';
 import { Expressions, NeedsBuffer, NotAligned } from './express';
 import { type Graph, type Input, type Item, seeThrough } from './graph';

@@ -2,8 +2,8 @@
 import { BackendError } from '../errors';
 import { computeOf } from '../expr';
 import type { DType } from '../ir';
+import { knownShape, type Node, type Value } from '../node';
 import type { Lowering, OpDefinition } from '../op';
-import { knownShape, type Node, type Tensor } from '../tensor';
 import type { Move } from '../view';
 import type { Group } from './group';
 
@@ -57,7 +57,7 @@ const attributesKey = (attributes: unknown): string =>
   );
 
 /** Everything between the leaves and the targets, in the order it was made (recomputation stays where it was asked for). */
-function reachable(targets: readonly Tensor[], isLeaf: (node: Node) => boolean): Node[] {
+function reachable(targets: readonly Value[], isLeaf: (node: Node) => boolean): Node[] {
   const found = new Set<Node>();
   const stack = targets.map((target) => target.node);
   while (stack.length) {
@@ -73,7 +73,7 @@ function reachable(targets: readonly Tensor[], isLeaf: (node: Node) => boolean):
  * @param isLeaf which nodes have values when the plan starts
  * @throws ReadError where a shape has unknown sizes; BackendError where a tensor has neither values nor an op
  */
-export function collect(targets: readonly Tensor[], isLeaf: (node: Node) => boolean): Graph {
+export function collect(targets: readonly Value[], isLeaf: (node: Node) => boolean): Graph {
   const known = new Map<Node, Item>();
   const leaves: Input[] = [];
   const scalars: Item[] = [];

@@ -2,7 +2,7 @@
 import type { Limits } from '../backend';
 import { BackendError } from '../errors';
 import type { Expr, Kernel, RowStore, Store, View } from '../ir';
-import type { Node } from '../tensor';
+import type { Node } from '../node';
 import { applyMoves, contiguous, isContiguous, isRows, sizeOf } from '../view';
 import { emit, type Job, type Wanted, want } from './emit';
 import { NeedsBuffer } from './express';
