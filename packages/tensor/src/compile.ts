@@ -60,7 +60,7 @@ type Output =
   | { readonly [key: string]: Output };
 
 /** One trace, ready to replay. */
-interface Recording {
+export interface Recording {
   readonly backend: Backend;
   readonly guards: readonly Guard[];
   readonly graph: Graph;
@@ -88,7 +88,7 @@ export function compile<Args extends readonly unknown[], Result>(
 ): (...args: Args) => Result {
   const name = options.name ?? (f.name || 'compiled function');
   const recordings = new Map<string, Recording[]>();
-  return (...args: Args): Result => {
+  const compiled = (...args: Args): Result => {
     if (runtime.trace) return f(...args);
     const key = args.map(signature).join(';');
     const known = recordings.get(key) ?? [];
@@ -102,7 +102,11 @@ export function compile<Args extends readonly unknown[], Result>(
     }
     return replay(recording, args) as Result;
   };
+  traces.set(compiled, recordings);
+  return compiled;
 }
+/** The recordings of each compiled function, by signature, for `inspect`. */
+export const traces = /* @__PURE__ */ new WeakMap<object, ReadonlyMap<string, readonly Recording[]>>();
 /** Traces kept for one signature (modes, captured settings). */
 const mostTraces = 8;
 

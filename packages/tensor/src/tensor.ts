@@ -175,9 +175,12 @@ export function tensor(data: Nested | TypedArray | Uint8ClampedArray | ImageLike
   const found: number[] = [];
   const flat: number[] = [];
   let bools = 0;
+  let depthOfNumbers: number | null = null;
   const walk = (value: Nested, depth: number, path: string): void => {
     if (Array.isArray(value)) {
       const list = value as readonly Nested[];
+      if (depth === depthOfNumbers)
+        throw new ArgumentError(`tensor: nested arrays are ragged: data${path} is an array beside numbers`);
       found[depth] ??= list.length;
       if (found[depth] !== list.length)
         throw new ArgumentError(
@@ -187,7 +190,8 @@ export function tensor(data: Nested | TypedArray | Uint8ClampedArray | ImageLike
     } else {
       if (typeof value !== 'number' && typeof value !== 'boolean')
         throw new DTypeError(`tensor: data${path} is ${describe(value)}; wants numbers or booleans`);
-      if (depth !== found.length)
+      depthOfNumbers ??= depth;
+      if (depth !== depthOfNumbers || depth !== found.length)
         throw new ArgumentError(`tensor: nested arrays are ragged: data${path} is a number beside arrays`);
       if (typeof value === 'boolean') bools++;
       flat.push(Number(value));

@@ -139,11 +139,9 @@ const mayWriteBack = (group: Group): boolean => {
 
 /** Puts a reduction into a group of reductions over the same rows that it reads from, or that reads the same. */
 function joinReduction(item: Item, lowering: ReduceLowering, groups: readonly Group[], limits: Limits): boolean {
-  const bases = new Set(item.inputs.map((input) => seeThrough(input).item));
+  const bases = basesOf(item);
   const reads = (group: Group): boolean =>
-    group.members.some(
-      (member) => bases.has(member.item) || member.item.inputs.some((input) => bases.has(seeThrough(input).item)),
-    );
+    group.members.some((member) => bases.has(member.item) || [...basesOf(member.item)].some((base) => bases.has(base)));
   for (let i = groups.length - 1; i >= 0; i--) {
     const group = groups[i] as Group;
     if (
@@ -169,6 +167,17 @@ function joinReduction(item: Item, lowering: ReduceLowering, groups: readonly Gr
     return true;
   }
   return false;
+}
+
+/** What an item is computed from, through views and inlined work. */
+function basesOf(item: Item, found = new Set<Item>()): Set<Item> {
+  for (const input of item.inputs) {
+    const base = seeThrough(input).item;
+    if (found.has(base)) continue;
+    found.add(base);
+    if (!base.group) basesOf(base, found);
+  }
+  return found;
 }
 
 function usersOf(graph: Graph): Map<Item, Item[]> {

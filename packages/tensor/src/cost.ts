@@ -1,0 +1,66 @@
+/** What a kernel costs: arithmetic and bytes, counted from its structure. */
+import type { Expr, Kernel } from './ir';
+import { sizeOf } from './view';
+
+export interface Cost {
+  /** Floating-point operations; a multiply-add counts two. */
+  readonly flops: number;
+  /** Bytes read from inputs and written to outputs, each element once. */
+  readonly bytes: number;
+}
+
+const bytesOf = { float32: 4, int32: 4, float16: 2, uint8: 1, bool: 1 } as const;
+
+export function costOf(kernel: Kernel): Cost {
+  const bytes = [...kernel.inputs, ...kernel.outputs].reduce((sum, { dtype, size }) => sum + size * bytesOf[dtype], 0);
+  return { flops: bodyFlops(kernel) + storeFlops(kernel), bytes };
+}
+
+/** Functions an expression applies, shared ones once. */
+function functions(exprs: readonly Expr[]): number {
+  const seen = new Set<Expr>();
+  const visit = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
+    if (expr.op === 'apply') for (const arg of expr.args) visit(arg);
+    if (expr.op === 'load') for (const at of expr.at ?? []) visit(at);
+  };
+  for (const expr of exprs) visit(expr);
+  return [...seen].filter((expr) => expr.op === 'apply').length;
+}
+
+function storeFlops(kernel: Kernel): number {
+  if (kernel.kind === 'map')
+    return kernel.parts.reduce(
+      (sum, { shape, stores }) => sum + sizeOf(shape) * functions(stores.map((store) => store.expr)),
+      0,
+    );
+  return kernel.stores.reduce((sum, { view, expr }) => sum + sizeOf(view.shape) * functions([expr]), 0);
+}
+
+function bodyFlops(kernel: Kernel): number {
+  switch (kernel.kind) {
+    case 'map':
+      return 0;
+    case 'reduce':
+      return kernel.stages.flat().reduce((sum, acc) => sum + sizeOf(kernel.shape) * (1 + functions([acc.expr])), 0);
+    case 'matmul':
+      return 2 * sizeOf(kernel.batch) * kernel.m * kernel.n * kernel.k;
+    case 'conv': {
+      const { n, c, o, groups, kernel: window, output } = kernel.sizes;
+      return 2 * n * o * (c / groups) * sizeOf(window) * sizeOf(output);
+    }
+    case 'pool':
+      return kernel.sizes.batch * sizeOf(kernel.sizes.output) * sizeOf(kernel.sizes.kernel);
+    case 'scatter':
+      return sizeOf(kernel.updates) * (1 + functions([...kernel.at, kernel.value]));
+    case 'sort': {
+      const length = kernel.shape[kernel.axis] ?? 1;
+      return sizeOf(kernel.shape) * Math.ceil(Math.log2(Math.max(2, length)));
+    }
+    case 'scan':
+      return sizeOf(kernel.shape) * (1 + functions([kernel.a]));
+    default:
+      return kernel satisfies never;
+  }
+}
