@@ -1,6 +1,7 @@
 /** Runs generated kernels without workers: one memory, the phases in order, chunks in any order. */
 import type { Kernel, Load, View } from '@tessera/tensor/backend';
 import type { CpuKernel } from '../src/assembler';
+import { fillLowPage, lowPage } from '../src/protocol';
 
 export type Data = Float32Array | Int32Array | Uint8Array;
 
@@ -20,21 +21,23 @@ export function prepare(
   uniforms: readonly number[] = [],
 ): Prepared {
   const words = kernel.inputs.length + kernel.outputs.length + 2 + kernel.uniforms.length;
-  let end = 64 * Math.ceil((4 * words + 64) / 64);
+  let end: number = lowPage.end;
   const place = (bytes: number) => {
     const at = end;
     end += 64 * Math.ceil((bytes + 64) / 64);
     return at;
   };
   const sizes = [...kernel.inputs, ...kernel.outputs].map(({ dtype, size }) => size * arrays[dtype].BYTES_PER_ELEMENT);
+  const args = place(4 * words);
   const addresses = [...sizes, made.sharedScratch, made.threadScratch].map(place);
   const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65536) + 1 });
   new Uint8Array(memory.buffer).fill(0xff);
-  const argWords = new Int32Array(memory.buffer, 0, words);
+  fillLowPage(memory);
+  const argWords = new Int32Array(memory.buffer, args, words);
   argWords.set(addresses);
   const firstUniform = addresses.length;
   kernel.uniforms.forEach((dtype, i) => {
-    if (dtype === 'float32') new Float32Array(memory.buffer)[firstUniform + i] = uniforms[i] as number;
+    if (dtype === 'float32') new Float32Array(memory.buffer, args)[firstUniform + i] = uniforms[i] as number;
     else argWords[firstUniform + i] = uniforms[i] as number;
   });
   const view = (dtype: keyof typeof arrays, i: number, size: number): Data =>
@@ -48,8 +51,8 @@ export function prepare(
     // uneven shares, the last first, as workers might take them
     const half = Math.floor(chunks / 2);
     return () => {
-      if (chunks > half) f(0, half, chunks);
-      if (half > 0) f(0, 0, half);
+      if (chunks > half) f(args, half, chunks);
+      if (half > 0) f(args, 0, half);
     };
   });
   return {

@@ -7,7 +7,7 @@
  *    │▒▒▒▒▒▒▒▒▒▒│    │ C block │        4 rows of A stay in the first-level cache, the strip in the second.
  *    └──────────┘    └─────────┘        C's block lies in scratch, or in the output where it is stored as it is.
  */
-import { type Expr, isContiguous, type Load, type MatmulKernel } from '@tessera/tensor/backend';
+import type { Expr, Load, MatmulKernel } from '@tessera/tensor/backend';
 import {
   type Arg,
   type Code,
@@ -23,6 +23,7 @@ import {
 } from '../assembler';
 import { argWords, emitStores, type Scope } from '../expression';
 import { isPlain, materialise, packPanel } from './pack';
+import { isBareStore } from './stores';
 import { matmulTile, multiplyAdd, tileColumns, tileRows } from './tile';
 
 /** Longest slab of k: a strip of `maxColumns` takes 144 kB, four rows of A 6 kB. */
@@ -256,11 +257,4 @@ function matrixOf(expr: Load, address: (args: Local) => Code): Matrix {
     // a single column may be read as if it were contiguous
     across: shape[rank - 1] === 1 ? 1 : (own[rank - 1] as number),
   };
-}
-
-/** Is the kernel's result stored as it is? */
-export function isBareStore(kernel: Pick<MatmulKernel, 'outputs'>, stores: MatmulKernel['stores']): boolean {
-  const [store] = stores;
-  if (!store || stores.length !== 1 || store.expr.op !== 'acc') return false;
-  return isContiguous(store.view) && kernel.outputs[store.output]?.dtype === store.expr.dtype;
 }

@@ -1,0 +1,133 @@
+import { type ConvKernel, contiguous, sizeOf } from '@tessera/tensor/backend';
+import { describe, expect, it } from 'vitest';
+import { features } from '../src/assembler';
+import { conv } from '../src/kernels/conv';
+import { type Data, load, numbers, prepare, worstError } from './harness';
+
+type Sizes = ConvKernel['sizes'];
+interface Case extends Partial<Sizes> {
+  readonly input: readonly number[];
+  readonly kernel: readonly number[];
+}
+
+function sizesOf(test: Case): Sizes {
+  const axes = test.input.map((_, i) => i);
+  const [stride, dilation, padding] = [
+    test.stride ?? axes.map(() => 1),
+    test.dilation ?? axes.map(() => 1),
+    test.padding ?? axes.map(() => 0),
+  ];
+  const output = axes.map(
+    (i) => Math.floor((test.input[i]! + 2 * padding[i]! - dilation[i]! * (test.kernel[i]! - 1) - 1) / stride[i]!) + 1,
+  );
+  return { n: 2, c: 3, o: 5, groups: 1, output, ...test, stride, dilation, padding };
+}
+
+/** All products (y, x, w) of the convolution, by flat positions. */
+function eachProduct(
+  { n, c, o, groups, input, kernel, output, stride, dilation, padding }: Sizes,
+  visit: (y: number, x: number, w: number) => void,
+) {
+  const [taps, pixels, inputs] = [sizeOf(kernel), sizeOf(output), sizeOf(input)];
+  const split = (flat: number, sizes: readonly number[]) => {
+    const place = sizes.map(() => 0);
+    for (let axis = sizes.length - 1; axis >= 0; axis--) {
+      place[axis] = flat % sizes[axis]!;
+      flat = Math.floor(flat / sizes[axis]!);
+    }
+    return place;
+  };
+  for (let p = 0; p < pixels; p++)
+    for (let r = 0; r < taps; r++) {
+      const [at, tap] = [split(p, output), split(r, kernel)];
+      const u = at.map((place, axis) => place * stride[axis]! + tap[axis]! * dilation[axis]! - padding[axis]!);
+      if (u.some((place, axis) => place < 0 || place >= input[axis]!)) continue;
+      const x = u.reduce((sum, place, axis) => sum * input[axis]! + place, 0);
+      for (let image = 0; image < n; image++)
+        for (let made = 0; made < o; made++)
+          for (let j = 0; j < c / groups; j++) {
+            const channel = Math.floor(made / (o / groups)) * (c / groups) + j;
+            visit(
+              (image * o + made) * pixels + p,
+              (image * c + channel) * inputs + x,
+              (made * (c / groups) + j) * taps + r,
+            );
+          }
+    }
+}
+
+function check(test: Case, direction: ConvKernel['direction'], shift = 0) {
+  const sizes = sizesOf(test);
+  const { n, c, o, groups, input, kernel: window, output } = sizes;
+  const shapes = { x: [n, c, ...input], w: [o, c / groups, ...window], y: [n, o, ...output] };
+  const [a, b, out] = { forward: ['x', 'w', 'y'], inputGrad: ['y', 'w', 'x'], weightGrad: ['x', 'y', 'w'] }[
+    direction
+  ] as ('x' | 'y' | 'w')[];
+  const operand = (i: number, name: 'x' | 'y' | 'w') => load(i, { ...contiguous(shapes[name]), offset: shift });
+  const size = (name: 'x' | 'y' | 'w') => sizeOf(shapes[name]) + shift;
+  const kernel: ConvKernel = {
+    kind: 'conv',
+    direction,
+    sizes,
+    inputs: [
+      { dtype: 'float32', size: size(a!) },
+      { dtype: 'float32', size: size(b!) },
+    ],
+    outputs: [{ dtype: 'float32', size: sizeOf(shapes[out!]) }],
+    uniforms: [],
+    aliases: [-1],
+    a: operand(0, a!),
+    b: operand(1, b!),
+    stores: [{ output: 0, view: contiguous(shapes[out!]), expr: { op: 'acc', dtype: 'float32', index: 0 } }],
+  };
+  const data: Record<string, Data> = { [a!]: numbers(size(a!), 1), [b!]: numbers(size(b!), 2) };
+  const expected = new Float64Array(sizeOf(shapes[out!]));
+  const scale = new Float64Array(expected.length);
+  let products = 0;
+  eachProduct(sizes, (y, x, w) => {
+    const place: Record<string, number> = { x, y, w };
+    const product = data[a!]![place[a!]! + shift]! * data[b!]![place[b!]! + shift]!;
+    expected[place[out!]!]! += product;
+    scale[place[out!]!]! += Math.abs(product);
+    products++;
+  });
+  const prepared = prepare(kernel, conv(kernel, { relaxed: features().relaxed, shared: false }), [
+    data[a!]!,
+    data[b!]!,
+  ]);
+  prepared.run();
+  expect(
+    worstError(prepared.outputs[0]!, expected, scale, Math.max(1, products / expected.length)),
+  ).toBeLessThanOrEqual(3);
+}
+
+const cases: Case[] = [
+  { input: [8, 8], kernel: [3, 3], padding: [1, 1] },
+  { input: [7, 7], kernel: [3, 3], padding: [1, 1], c: 8, o: 8, n: 3 },
+  { input: [14, 14], kernel: [3, 3], padding: [1, 1], c: 4, o: 6 },
+  { input: [28, 28], kernel: [5, 5], padding: [2, 2], c: 1, o: 16 },
+  { input: [9, 11], kernel: [3, 2], padding: [0, 1] },
+  { input: [5, 5], kernel: [1, 1] },
+  { input: [6, 6], kernel: [1, 1], stride: [2, 2], c: 8, o: 4 },
+  { input: [11, 13], kernel: [3, 3], stride: [2, 2], padding: [1, 1] },
+  { input: [23, 23], kernel: [7, 7], stride: [2, 2], padding: [3, 3], o: 8 },
+  { input: [35, 35], kernel: [11, 11], stride: [4, 4], padding: [2, 2], n: 1, o: 4 },
+  { input: [12, 10], kernel: [3, 3], dilation: [2, 3], padding: [2, 2] },
+  { input: [12, 13], kernel: [3, 3], dilation: [2, 1], stride: [1, 3], padding: [1, 0] },
+  { input: [10, 10], kernel: [3, 3], padding: [1, 1], c: 6, o: 6, groups: 6 },
+  { input: [10, 10], kernel: [3, 3], padding: [1, 1], c: 6, o: 9, groups: 3, stride: [2, 2] },
+  { input: [3, 3], kernel: [3, 3], padding: [1, 1] },
+  { input: [2, 2], kernel: [2, 2], n: 5 },
+  { input: [6, 6], kernel: [9, 9], padding: [4, 4] },
+  { input: [30], kernel: [5], padding: [2] },
+  { input: [300], kernel: [70], stride: [3], c: 2, o: 3 },
+  { input: [5, 6, 7], kernel: [3, 2, 3], padding: [1, 0, 1] },
+  { input: [6, 6, 9], kernel: [2, 3, 3], stride: [2, 1, 2], dilation: [2, 1, 1], n: 1 },
+  { input: [40, 40], kernel: [3, 3], padding: [1, 1], c: 40, o: 37, n: 1 },
+];
+
+describe.each(['forward', 'inputGrad', 'weightGrad'] as const)('conv %s', (direction) => {
+  it.each(cases)('%o', (test) => check(test, direction));
+  it('reads operands that begin inside their buffer', () => check(cases[0]!, direction, 5));
+  it('makes nothing of nothing', () => check({ input: [4, 4], kernel: [3, 3], n: 0 }, direction));
+});
