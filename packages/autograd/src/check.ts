@@ -33,6 +33,11 @@ export async function checkGradients(
   const before = runtime.backend;
   if (backend) runtime.backend = backend;
   try {
+    if (!((await add(tensor([1]), 1).data()) instanceof Float64Array))
+      throw new ArgumentError(
+        'checkGradients: the backend computes in float32, too coarse for finite differences; ' +
+          "hand in { backend: reference({ dtype: 'float64' }) } from @tessera/tensor/reference",
+      );
     const own = await Promise.all(
       inputs.map(async (x) => tensor(await x.data(), { shape: x.shape as readonly number[], dtype: x.dtype })),
     );
@@ -109,16 +114,8 @@ async function check(
   await check(gradient, [...xs, ...y.map(like)], orders, order + 1, how);
 }
 
-async function flat(tensors: readonly Tensor[]): Promise<number[]> {
-  const lists = await Promise.all(tensors.map((x) => x.data()));
-  for (const list of lists)
-    if (!(list instanceof Float64Array))
-      throw new ArgumentError(
-        'checkGradients: the backend computes in float32, too coarse for finite differences; ' +
-          "hand in { backend: reference({ dtype: 'float64' }) } from @tessera/tensor/reference",
-      );
-  return lists.flatMap((list) => [...list]);
-}
+const flat = async (tensors: readonly Tensor[]): Promise<number[]> =>
+  (await Promise.all(tensors.map((x) => x.data()))).flatMap((list) => [...list]);
 
 const dot = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);

@@ -2,8 +2,21 @@
  * @tessera/autograd/core: derivatives, with no rule installed. Pick families with `install([arithmetic, linalg])`; the entry
  * `@tessera/autograd` has the same functions and installs all of them at the first derivative.
  */
+
+// The families, to install those that a program needs.
+export { activation } from './activation';
+export { arithmetic } from './arithmetic';
 export { type CheckOptions, checkGradients } from './check';
+export { classLoss } from './class-loss';
+export { comparison } from './comparison';
+export { conv } from './conv';
+export { create } from './create';
 export { type CustomRule, checkpoint, customGradient } from './custom';
+export { linalg } from './linalg';
+export { loss } from './loss';
+export { math } from './math';
+export { norm } from './norm';
+export { pool } from './pool';
 export {
   type Cotangents,
   type DefineOptions,
@@ -13,6 +26,8 @@ export {
   type MultiRule,
   type Rule,
 } from './rules';
+export { shape } from './shape';
+export { softmaxes } from './softmax';
 export {
   type Differentiable,
   type GradOptions,

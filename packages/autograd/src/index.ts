@@ -1,6 +1,23 @@
 /** @tessera/autograd: derivatives of functions, with the gradient of every op of @tessera/tensor. */
+import { activation } from './activation';
+import { arithmetic } from './arithmetic';
+import { classLoss } from './class-loss';
+import { comparison } from './comparison';
+import { conv } from './conv';
 import * as core from './core';
 import { type Family, install } from './core';
+import { create } from './create';
+import { indexing } from './indexing';
+import { linalg } from './linalg';
+import { loss } from './loss';
+import { math } from './math';
+import { norm } from './norm';
+import { pool } from './pool';
+import { reduction } from './reduction';
+import { scan } from './scan';
+import { shape } from './shape';
+import { softmaxes } from './softmax';
+import { sorting } from './sorting';
 
 export {
   type CheckOptions,
@@ -24,7 +41,25 @@ export {
 } from './core';
 
 /** Every family of rules; references only, so that a bundler may drop them. */
-export const families: readonly Family[] = [];
+export const families: readonly Family[] = [
+  activation,
+  arithmetic,
+  classLoss,
+  comparison,
+  conv,
+  create,
+  indexing,
+  linalg,
+  loss,
+  math,
+  norm,
+  pool,
+  reduction,
+  scan,
+  shape,
+  softmaxes,
+  sorting,
+];
 
 export const grad: typeof core.grad = (...args) => {
   install(families);

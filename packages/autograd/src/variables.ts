@@ -5,7 +5,7 @@ import { defineGradient } from './rules';
 /** y = x as a node of its own: another variable with the same values. */
 export const identity = /* @__PURE__ */ defineGradient(
   /* @__PURE__ */ defineOp({
-    name: 'identity',
+    name: 'variable',
     args: (x: Tensor) => [[x], {}],
     shape: ([x]) => x as Tensor,
     lower: () => ({ kind: 'view', moves: [] }),
