@@ -37,7 +37,7 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
     if (!(begin >= 0 && end - begin === size * width && end <= body.length))
       throw fault(`${name} [${shape}] lies at ${begin} to ${end} of ${body.length} bytes, wants ${size * width}`);
     // a copy starts at 0, so every dtype is aligned
-    tensors.set(name, { dtype, shape, data: view(body.slice(begin, end).buffer as ArrayBuffer) });
+    tensors.set(name, { dtype, shape, data: view(new Uint8Array(body.subarray(begin, end)).buffer) });
   }
   return { metadata: metadata as Record<string, string>, tensors };
 }

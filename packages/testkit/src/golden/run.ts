@@ -1,24 +1,31 @@
 /** Runs golden cases: an op's row makes the outputs, autograd the gradients, the file has the answers. */
 import { vjp } from '@tessera/autograd';
-import { type DType, type Tensor, tensor } from '@tessera/tensor';
+import { type DType, isTensor, type Tensor, tensor } from '@tessera/tensor';
 import type { Stored } from '../safetensors';
-import { firstMiss, type Miss, modelBound, opBound } from '../tolerance';
-import type { Attrs, GoldenCase } from './format';
+import { describeMiss, firstMiss, type Miss, modelBound, opBound } from '../tolerance';
+import type { Attrs, GoldenCase, GoldenFile } from './format';
 
 export type Inputs = Readonly<Record<string, Tensor>>;
 export type Outputs = Readonly<Record<string, Tensor>>;
 
+/** The file around a case: its seed, and other cases' inputs, where one case holds what another needs. */
+export interface Context {
+  readonly name: string;
+  readonly seed: number;
+  readonly inputsOf: (name: string) => Inputs;
+}
+
 /** From a case's tensors and settings to its outputs by name. One tensor is `y`; with `dy` given its gradients are compared too. */
-export type Row = (inputs: Inputs, attrs: never, seed: number) => Tensor | Outputs | Promise<Tensor | Outputs>;
+export type Row = (inputs: Inputs, attrs: never, context: Context) => Tensor | Outputs | Promise<Tensor | Outputs>;
 export type Rows = Readonly<Record<string, Row>>;
 
 /** A row with the attributes it takes named: `row<{ dim: number }>(({ x }, { dim }) => softmax(x, dim))`. */
 export const row =
   <A = Attrs>(
-    f: (inputs: Record<string, Tensor>, attrs: A, seed: number) => Tensor | Outputs | Promise<Tensor | Outputs>,
+    f: (inputs: Record<string, Tensor>, attrs: A, context: Context) => Tensor | Outputs | Promise<Tensor | Outputs>,
   ): Row =>
-  (inputs, attrs, seed) =>
-    f(inputs as Record<string, Tensor>, attrs as A, seed);
+  (inputs, attrs, context) =>
+    f(inputs as Record<string, Tensor>, attrs as A, context);
 
 const dtypes = { F32: 'float32', I32: 'int32', U8: 'uint8' } as const satisfies Record<Stored['dtype'], DType>;
 
@@ -26,11 +33,15 @@ const dtypes = { F32: 'float32', I32: 'int32', U8: 'uint8' } as const satisfies 
 export type Fault = Miss | { readonly problem: string };
 
 /** null when the case passes. Computes on the chosen backend. */
-export async function runCase(rows: Rows, golden: GoldenCase, seed = 0): Promise<Fault | null> {
+export async function runCase(rows: Rows, golden: GoldenCase, file: GoldenFile): Promise<Fault | null> {
   const make = Object.hasOwn(rows, golden.op) ? rows[golden.op] : undefined;
-  if (!make) return { problem: `no row says how ${golden.op} is computed; add one to the rows of this file` };
+  if (!make) return { problem: `no row says how ${golden.op} is computed; add one to the table of rows` };
   try {
-    const outputs = await outputsOf(make, golden, seed);
+    const outputs = await outputsOf(make, golden, {
+      name: golden.name,
+      seed: file.seed,
+      inputsOf: (name) => tensorsOf(file.cases.find((each) => each.name === name)?.inputs ?? {}),
+    });
     const bound = golden.op.startsWith('model_') || golden.op.startsWith('losses_') ? modelBound : opBound;
     for (const [name, wanted] of Object.entries(golden.outputs)) {
       const saw = outputs[name];
@@ -47,33 +58,33 @@ export async function runCase(rows: Rows, golden: GoldenCase, seed = 0): Promise
   }
 }
 
-async function outputsOf(
-  make: Row,
-  { inputs: stored, attrs, outputs: wanted }: GoldenCase,
-  seed: number,
-): Promise<Outputs> {
-  const inputs = Object.fromEntries(
+const tensorsOf = (stored: Readonly<Record<string, Stored>>): Record<string, Tensor> =>
+  Object.fromEntries(
     Object.entries(stored).map(([name, { data, dtype, shape }]) => [
       name,
       tensor(data, { dtype: dtypes[dtype], shape }),
     ]),
   );
-  const { dy, ...rest } = inputs;
+
+async function outputsOf(make: Row, golden: GoldenCase, context: Context): Promise<Outputs> {
+  const attrs = golden.attrs as never;
+  const { dy, ...inputs } = tensorsOf(golden.inputs);
   if (!dy) {
-    const result = await make(rest, attrs as never, seed);
-    return 'node' in result ? { y: result as Tensor } : (result as Outputs);
+    const result = await make(inputs, attrs, context);
+    return isTensor(result) ? { y: result } : result;
   }
   // the gradients that the file asks for, and no others: a loss's target is a float without one
-  const by = Object.keys(rest).filter((name) => `d${name}` in wanted);
+  const by = Object.keys(inputs).filter((name) => `d${name}` in golden.outputs);
   const { value, pullback } = vjp(
-    (...variables) =>
-      make(
-        { ...rest, ...Object.fromEntries(by.map((name, i) => [name, variables[i]])) } as Inputs,
-        attrs as never,
-        seed,
-      ) as Tensor,
-    by.map((name) => rest[name] as Tensor),
+    (...variables) => {
+      const given = { ...inputs, ...Object.fromEntries(by.map((name, i) => [name, variables[i] as Tensor])) };
+      return make(given, attrs, context) as Tensor;
+    },
+    by.map((name) => inputs[name] as Tensor),
   );
   const gradients = pullback(dy);
   return { y: value, ...Object.fromEntries(by.map((name, i) => [`d${name}`, gradients[i] as Tensor])) };
 }
+
+/** A fault in words. */
+export const describeFault = (fault: Fault): string => ('problem' in fault ? fault.problem : describeMiss(fault));

@@ -1,0 +1,5 @@
+/** @tessera/testkit: what a backend of Tessera must pass, and PyTorch's answers to compare with. */
+export { type Attrs, type GoldenCase, type GoldenFile, readGolden } from './golden/format';
+export { goldenOps } from './golden/ops';
+export { type Context, describeFault, type Fault, type Row, type Rows, row, runCase } from './golden/run';
+export { describeMiss, firstMiss, type Miss, modelBound, opBound, sumBound } from './tolerance';
