@@ -1,0 +1,277 @@
+/**
+ * Normalisations. All subtract a mean and divide by a standard deviation over some axes, and differ in which: that is one
+ * op, a reduction of two passes (mean, then Σ(x−mean)², for the one-pass formula cancels) that writes its result back.
+ */
+import { ArgumentError, ShapeError } from '../errors';
+import { acc, add as addExpr, apply, constant, div as divExpr, mul as mulExpr, sub as subExpr } from '../expr';
+import { defineMultiOp, type Input, type OpExpr, read, showShape } from '../op';
+import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
+import { sizeOf } from '../view';
+import { abs, add, div, maximum, mul, pow, square, sub } from './arithmetic';
+import { rsqrt } from './math';
+import { averagePool } from './pool';
+import { amax, mean as meanOf, sum } from './reduction';
+import { flatten, reshape } from './shape';
+import { broadcastShapes, wantDtype } from './types';
+
+/**
+ * [y, mean, variance] with y = (x − mean)/√(variance + eps)·weight + bias; mean and (biased) variance are over `dims`, which
+ * they keep with size 1; weight and bias broadcast to x. One op rather than a chain: two accurate passes, and its gradient
+ * keeps x and the statistics instead of every step between.
+ */
+export const standardize = /* @__PURE__ */ defineMultiOp({
+  name: 'standardize',
+  args: (
+    x: TensorLike,
+    dims: readonly number[],
+    eps: number,
+    weight: TensorLike | null = null,
+    bias: TensorLike | null = null,
+  ) => [
+    [x, eps, ...(weight === null ? [] : [weight]), ...(bias === null ? [] : [bias])],
+    { dims, weight: weight !== null, bias: bias !== null },
+  ],
+  shape: ([x, , ...affine], { dims }) => {
+    const { shape, dtype } = x as Tensor;
+    wantDtype('standardize', 'input', dtype, ['float32', 'float16']);
+    broadcastShapes('standardize', [shape, ...affine.map((t) => t.shape)]);
+    const rows = shape.map((size, axis) => (dims.includes(axis) ? 1 : size));
+    return [
+      { shape, dtype },
+      { shape: rows, dtype: 'float32' },
+      { shape: rows, dtype: 'float32' },
+    ];
+  },
+  lower: ([x, eps, ...affine], { dims, weight, bias }) => {
+    const { shape } = x as Input;
+    const count = constant(Math.max(1, sizeOf(dims.map((axis) => shape[axis] as number))));
+    const value = read(x as Input);
+    const mean = divExpr<typeof value>(acc(0), count);
+    const variance = divExpr<typeof value>(acc(1), count);
+    const centred = subExpr(value, mean);
+    const deviation = apply('sqrt', [addExpr(variance, read(eps as Input, shape))]);
+    let y: OpExpr = mulExpr(centred, divExpr(constant(1), deviation));
+    if (weight) y = mulExpr(y, read(affine[0] as Input, shape));
+    if (bias) y = addExpr(y, read(affine[weight ? 1 : 0] as Input, shape));
+    return {
+      kind: 'reduce',
+      shape,
+      axes: dims,
+      stages: [
+        [{ combine: 'sum', expr: value, dtype: 'float32' }],
+        [{ combine: 'sum', expr: mulExpr(centred, centred), dtype: 'float32' }],
+      ],
+      outs: [
+        { per: 'element', expr: y },
+        { per: 'row', expr: mean },
+        { per: 'row', expr: variance },
+      ],
+    };
+  },
+});
+
+export interface BatchNormOptions {
+  /** [C]; needed unless `training`. */
+  readonly runningMean?: TensorLike | null;
+  readonly runningVar?: TensorLike | null;
+  /** γ and β, [C]. Default: none. */
+  readonly weight?: TensorLike | null;
+  readonly bias?: TensorLike | null;
+  /** Normalise with the batch's own statistics. Default false. */
+  readonly training?: boolean;
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number;
+}
+
+/** y = γ·(x − μ)/√(σ² + eps) + β per channel.  x [N,C,…] → the same. In training μ and σ² (biased) are the batch's, else the
+ *  running ones; running statistics are not touched here (see batchNormTraining). torch.nn.functional.batch_norm.
+ *  @throws ShapeError where C disagrees or a channel has one value in training, ArgumentError without running statistics. */
+export function batchNorm(x: TensorLike, options: BatchNormOptions = {}): Tensor {
+  const { weight = null, bias = null, eps = 1e-5, runningMean, runningVar } = options;
+  if (options.training) return batchNormTraining(x, options)[0];
+  if (runningMean == null || runningVar == null)
+    throw new ArgumentError('batchNorm: no runningMean and runningVar; hand both in, or set training: true');
+  const t = toTensor(x, 'batchNorm');
+  const along = channels('batchNorm', t);
+  const scale = rsqrt(add(along(runningVar, 'runningVar'), eps));
+  const y = mul(
+    sub(t, along(runningMean, 'runningMean')),
+    weight === null ? scale : mul(scale, along(weight, 'weight')),
+  );
+  return bias === null ? y : add(y, along(bias, 'bias'));
+}
+
+/** batchNorm with the batch's statistics → [y, mean [C], variance [C] (biased)]: what a layer needs to keep running ones. */
+export function batchNormTraining(
+  x: TensorLike,
+  { weight = null, bias = null, eps = 1e-5 }: Pick<BatchNormOptions, 'weight' | 'bias' | 'eps'> = {},
+): [y: Tensor, mean: Tensor, variance: Tensor] {
+  const t = toTensor(x, 'batchNorm');
+  const along = channels('batchNorm', t);
+  if (countOf(t.shape, (axis) => axis !== 1) === 1)
+    throw new ShapeError(
+      `batchNorm: input ${showShape(t.shape)} has one value a channel, whose variance is 0; train with larger batches`,
+    );
+  const dims = t.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+  const [y, mean, variance] = standardize(
+    t,
+    dims,
+    eps,
+    weight === null ? null : along(weight, 'weight'),
+    bias === null ? null : along(bias, 'bias'),
+  ) as [Tensor, Tensor, Tensor];
+  const flat = [t.shape[1] as number | null];
+  return [y, reshape(mean, flat), reshape(variance, flat)];
+}
+
+/** What the running statistics become after a batch: (1 − momentum)·running + momentum·batch, the variance made unbiased by
+ *  m/(m−1) with m = `count` values a channel. `momentum` may be a tensor (cumulative averages). */
+export function runningStatistics(
+  running: readonly [mean: TensorLike, variance: TensorLike],
+  batch: readonly [mean: TensorLike, variance: TensorLike],
+  count: number,
+  momentum: TensorLike = 0.1,
+): [mean: Tensor, variance: Tensor] {
+  const towards = (from: TensorLike, to: TensorLike) => add(from, mul(momentum, sub(to, from)));
+  return [towards(running[0], batch[0]), towards(running[1], mul(batch[1], count / (count - 1)))];
+}
+
+/** A per-channel vector [C] as [1,C,1,…] beside t. */
+function channels(op: string, t: Tensor): (vector: TensorLike, what: string) => Tensor {
+  if (t.rank < 2) throw new ShapeError(`${op}: input ${showShape(t.shape)}; wants [N,C,…]`);
+  return (vector, what) => {
+    const v = toTensor(vector, op);
+    const [size, own] = [t.shape[1] as number | null, v.shape[0] ?? null];
+    if (v.rank !== 1 || (size !== null && own !== null && own !== size))
+      throw new ShapeError(
+        `${op}: ${what} ${showShape(v.shape)} for input ${showShape(t.shape)}; wants [${size ?? 'C'}]`,
+      );
+    return reshape(v, [1, own, ...t.shape.slice(2).map(() => 1)]);
+  };
+}
+const countOf = (shape: Shape, counts: (axis: number) => boolean): number | null =>
+  shape.reduce(
+    (all: number | null, size, axis) => (!counts(axis) ? all : all === null || size === null ? null : all * size),
+    1,
+  );
+
+interface AffineOptions {
+  readonly weight?: TensorLike | null;
+  readonly bias?: TensorLike | null;
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number;
+}
+
+/** y = (x − μ)/√(σ² + eps)·weight + bias, μ and σ² over the last axes, which are `normalizedShape`, as are weight and bias.
+ *  torch.nn.functional.layer_norm. @throws ShapeError where x does not end in that shape. */
+export function layerNorm(x: TensorLike, normalizedShape: readonly number[], options: AffineOptions = {}): Tensor {
+  const t = toTensor(x, 'layerNorm');
+  const dims = trailing('layerNorm', t, normalizedShape);
+  return standardize(t, dims, options.eps ?? 1e-5, options.weight ?? null, options.bias ?? null)[0] as Tensor;
+}
+function trailing(op: string, t: Tensor, wanted: readonly number[]): number[] {
+  const first = t.rank - wanted.length;
+  const fits = wanted.every((size, i) => [size, null].includes(t.shape[first + i] ?? null));
+  if (wanted.length === 0 || first < 0 || !fits)
+    throw new ShapeError(`${op}: input ${showShape(t.shape)} does not end in normalizedShape [${wanted}]`);
+  return wanted.map((_, i) => first + i);
+}
+
+/** Mean and variance over groups of C/numGroups channels and all places of a sample.  x [N,C,…], weight and bias [C].
+ *  torch.nn.functional.group_norm. @throws ShapeError unless C is a multiple of numGroups. */
+export function groupNorm(x: TensorLike, numGroups: number, options: AffineOptions = {}): Tensor {
+  const t = toTensor(x, 'groupNorm');
+  const along = channels('groupNorm', t);
+  const c = t.shape[1] as number | null;
+  if (numGroups < 1 || (c !== null && c % numGroups !== 0))
+    throw new ShapeError(`groupNorm: ${c} channels of ${showShape(t.shape)} do not make ${numGroups} equal groups`);
+  const each = c === null ? null : c / numGroups;
+  const places = countOf(t.shape, (axis) => axis > 1);
+  const vector = (v: TensorLike | null | undefined, what: string) =>
+    v == null ? null : reshape(along(v, what), [1, numGroups, each, 1]);
+  const grouped = reshape(t, [t.shape[0] as number | null, numGroups, each, places]);
+  const [y] = standardize(
+    grouped,
+    [2, 3],
+    options.eps ?? 1e-5,
+    vector(options.weight, 'weight'),
+    vector(options.bias, 'bias'),
+  );
+  return reshape(y as Tensor, t.shape);
+}
+
+/** Mean and variance over the places of each channel of each sample.  x [N,C,…], weight and bias [C].
+ *  torch.nn.functional.instance_norm with use_input_stats. */
+export function instanceNorm(x: TensorLike, options: AffineOptions = {}): Tensor {
+  const t = toTensor(x, 'instanceNorm');
+  const along = channels('instanceNorm', t);
+  const { weight, bias, eps = 1e-5 } = options;
+  const dims = t.shape.map((_, axis) => axis).slice(2);
+  if (countOf(t.shape, (axis) => axis > 1) === 1)
+    throw new ShapeError(`instanceNorm: input ${showShape(t.shape)} has one place a channel, whose variance is 0`);
+  const [y] = standardize(
+    t,
+    dims,
+    eps,
+    weight == null ? null : along(weight, 'weight'),
+    bias == null ? null : along(bias, 'bias'),
+  );
+  return y as Tensor;
+}
+
+/** y = x/√(mean(x²) + eps)·weight, the mean over the last axes, which are `normalizedShape`. torch.nn.functional.rms_norm. */
+export function rmsNorm(
+  x: TensorLike,
+  normalizedShape: readonly number[],
+  { weight, eps = 2 ** -23 }: Omit<AffineOptions, 'bias'> = {},
+): Tensor {
+  const t = toTensor(x, 'rmsNorm');
+  const dims = trailing('rmsNorm', t, normalizedShape);
+  const y = mul(t, rsqrt(add(meanOf(square(t), dims, { keepdim: true }), eps)));
+  return weight == null ? y : mul(y, weight);
+}
+
+export interface LocalResponseNormOptions {
+  /** Default 1e-4. */
+  readonly alpha?: number;
+  /** Default 0.75. */
+  readonly beta?: number;
+  /** Default 1. AlexNet's: size 5, alpha 5e-4, k 2. */
+  readonly k?: number;
+}
+/** y = x/(k + alpha/size·Σ x²)^beta, the sum over `size` neighbouring channels, ⌊size/2⌋ of them before; the divisor is
+ *  `size` at the borders too.  x [N,C,…]. torch.nn.functional.local_response_norm. */
+export function localResponseNorm(x: TensorLike, size: number, options: LocalResponseNormOptions = {}): Tensor {
+  const { alpha = 1e-4, beta = 0.75, k = 1 } = options;
+  const t = toTensor(x, 'localResponseNorm');
+  if (t.rank < 3)
+    throw new ShapeError(`localResponseNorm: input ${showShape(t.shape)}; wants [N,C,…] with three axes or more`);
+  if (size < 1) throw new ArgumentError(`localResponseNorm: size ${size}; wants at least 1`);
+  const squares = flatten(square(t), 2);
+  const sizes = squares.shape.slice(1);
+  const average = averagePool(squares, {
+    direction: 'forward',
+    input: sizes,
+    output: sizes,
+    kernel: [size, 1],
+    stride: [1, 1],
+    padding: [Math.floor(size / 2), 0],
+    dilation: [1, 1],
+    countIncludePad: true,
+    divisor: size,
+  });
+  return div(t, pow(add(mul(reshape(average, t.shape), alpha), k), beta));
+}
+
+/** y = x/max(‖x‖ₚ, eps), the norm along `dim`. torch.nn.functional.normalize. Vectors of zeros stay zeros, with gradient g/eps. */
+export function normalize(
+  x: TensorLike,
+  { p = 2, dim = 1, eps = 1e-12 }: { readonly p?: number; readonly dim?: number; readonly eps?: number } = {},
+): Tensor {
+  const t = toTensor(x, 'normalize');
+  if (p === Number.POSITIVE_INFINITY) return div(t, maximum(amax(abs(t), dim, { keepdim: true }), eps));
+  // The bound goes below the root: the root's slope at 0 is infinite, and 0·∞ would make the gradient NaN.
+  if (p === 2) return mul(t, rsqrt(maximum(sum(square(t), dim, { keepdim: true }), eps ** 2)));
+  const powers = p === 1 ? abs(t) : pow(abs(t), p);
+  return div(t, pow(maximum(sum(powers, dim, { keepdim: true }), eps ** p), 1 / p));
+}
