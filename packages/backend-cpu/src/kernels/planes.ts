@@ -82,41 +82,77 @@ export const planeElements = (shape: Pick<PlaneShape, 'slices' | 'y' | 'x' | 'ro
 /** (from, to, channels, y, depth): fills the planes whose row 0 belongs to output row y of output slice `depth`. */
 export function packPlanes(module: Module, shape: PlaneShape): Func {
   const { rows, width } = shape;
-  const rowCopies = shape.x.phases.map((phase) => rowCopy(module, shape.x, phase, width));
   const f = module.func(['i32', 'i32', 'i32', 'i32', 'i32']);
   const [from, to, channels, y, depth] = f.params as [Local, Local, Local, Local, Local];
-  const [c, t, at, slice, row, ok, inside] = f.locals('i32', 7) as [Local, Local, Local, Local, Local, Local, Local];
-  /** Sets `into` to the source coordinate of t on that axis, `flag` to whether it exists. */
-  const coordinate = (axis: PlaneAxis, phase: number, t: Arg, into: Local, flag: Local): Code => [
-    set(into, i32.add(i32.mul(t, axis.step), phase - axis.before)),
-    axis.spread === 1
-      ? set(flag, i32.lt_u(into, axis.size))
-      : [
-          set(flag, i32.eqz(i32.rem_s(into, axis.spread))),
-          set(into, i32.div_s(into, axis.spread)),
-          set(flag, i32.and(flag, i32.lt_u(into, axis.size))),
+  const [c, t, at, slice, row, source, i] = f.locals('i32', 7) as [Local, Local, Local, Local, Local, Local, Local];
+  const zeroRows = (until: Arg): Code =>
+    loop(t, t, until, 1, [
+      Array.from({ length: width / 4 }, (_, v) => v128.store(at, i32x4.const(0), 16 * v)),
+      set(at, i32.add(at, 4 * width)),
+    ]);
+  const least = (into: Local, most: Arg): Code => when(i32.gt_s(into, most), set(into, most));
+  const most = (into: Local, least: Arg): Code => when(i32.lt_s(into, least), set(into, least));
+
+  // rows first … last − 1 of a phase exist; what does not vary between channels is found once
+  const phases = shape.y.phases.map((phase) => {
+    const [first, last] = f.locals('i32', 2) as [Local, Local];
+    const { step, before, size, spread } = shape.y;
+    const shift = phase - before;
+    if (spread > 1) return { shift, first, last };
+    f.emit(
+      set(first, i32.sub(Math.ceil(-shift / step), y)),
+      most(first, 0),
+      least(first, rows),
+      set(last, i32.sub(Math.ceil((size - shift) / step), y)),
+      most(last, first),
+      least(last, rows),
+    );
+    return { shift, first, last };
+  });
+  const slices = shape.slices.map((tap) => {
+    const { step, before, size, spread, phases } = shape.depth;
+    const [place, inside] = f.locals('i32', 2) as [Local, Local];
+    f.emit(
+      set(place, i32.add(i32.mul(i32.add(depth, tap.ahead), step), (phases[tap.phase] as number) - before)),
+      set(inside, i32.and(i32.lt_u(place, size * spread), spread > 1 ? i32.eqz(i32.rem_u(place, spread)) : 1)),
+      spread > 1 ? set(place, i32.div_s(place, spread)) : [],
+      set(place, i32.mul(place, 4 * shape.sourceSlice)),
+    );
+    return { place, inside };
+  });
+  /** The rows of one phase of y and x: zeros, what there is, zeros. */
+  const plane = ({ shift, first, last }: (typeof phases)[number], phaseX: number): Code => {
+    const { step, size, spread } = shape.y;
+    const next: Code = [set(at, i32.add(at, 4 * width)), set(source, i32.add(source, 4 * step * shape.sourceRow))];
+    if (spread === 1)
+      return [
+        zeroRows(first),
+        set(source, i32.add(slice, i32.mul(i32.add(i32.mul(i32.add(y, t), step), shift), 4 * shape.sourceRow))),
+        loop(t, t, last, 1, [rowCopy(shape.x, phaseX, width, source, at, i), next]),
+        zeroRows(rows),
+      ];
+    return loop(t, 0, rows, 1, [
+      set(row, i32.add(i32.add(y, t), shift)),
+      when(
+        i32.and(i32.eqz(i32.rem_s(row, spread)), i32.lt_u(row, size * spread)),
+        [
+          set(source, i32.add(slice, i32.mul(i32.div_s(row, spread), 4 * shape.sourceRow))),
+          rowCopy(shape.x, phaseX, width, source, at, i),
         ],
-  ];
+        Array.from({ length: width / 4 }, (_, v) => v128.store(at, i32x4.const(0), 16 * v)),
+      ),
+      set(at, i32.add(at, 4 * width)),
+    ]);
+  };
   f.emit(
     loop(c, 0, channels, 1, [
       set(at, to),
-      shape.slices.map((tap) => [
-        coordinate(shape.depth, shape.depth.phases[tap.phase] as number, i32.add(depth, tap.ahead), slice, inside),
-        shape.y.phases.map((phaseY) =>
-          shape.x.phases.map((_, phaseX) =>
-            loop(t, 0, rows, 1, [
-              coordinate(shape.y, phaseY, i32.add(y, t), row, ok),
-              when(
-                i32.and(ok, inside),
-                (rowCopies[phaseX] as Func).call(
-                  i32.add(from, i32.add(i32.mul(slice, 4 * shape.sourceSlice), i32.mul(row, 4 * shape.sourceRow))),
-                  at,
-                ),
-                Array.from({ length: width / 4 }, (_, v) => v128.store(at, i32x4.const(0), 16 * v)),
-              ),
-              set(at, i32.add(at, 4 * width)),
-            ]),
-          ),
+      slices.map(({ place, inside }) => [
+        set(slice, i32.add(from, place)),
+        when(
+          inside,
+          phases.map((phase) => shape.x.phases.map((phaseX) => [set(t, 0), plane(phase, phaseX)])),
+          [set(t, 0), zeroRows(rows * phases.length * shape.x.phases.length)],
         ),
       ]),
       set(from, i32.add(from, 4 * shape.sourceChannel)),
@@ -126,52 +162,40 @@ export function packPlanes(module: Module, shape: PlaneShape): Func {
   return f;
 }
 
-/** (from, to): one row of a phase, `width` elements with zeros where the source has none. */
-function rowCopy(module: Module, axis: PlaneAxis, phase: number, width: number): Func {
-  const f = module.func(['i32', 'i32']);
-  const [from, to] = f.params as [Local, Local];
-  const i = f.local('i32');
+/** One row of a phase, `width` elements with zeros where the source has none. */
+function rowCopy(axis: PlaneAxis, phase: number, width: number, from: Local, to: Local, i: Local): Code {
   const { size, step, before, spread } = axis;
   const zero = (element: number) => v128.store(to, i32x4.const(0), 4 * element);
+  const code: Code[] = [];
   if (spread > 1) {
     // element j goes to j·spread + before
     const first = Math.max(0, Math.ceil(-before / spread));
     const last = Math.min(size, Math.floor((width - 1 - before) / spread) + 1);
-    for (let v = 0; v < width; v += 4) f.emit(zero(v));
-    f.emit(
-      loop(
-        i,
-        first,
-        last,
-        1,
-        f32.store(i32.add(to, i32.mul(i, 4 * spread)), f32.load(i32.add(from, i32.mul(i, 4))), 4 * before),
-      ),
-    );
-    return f;
+    for (let v = 0; v < width; v += 4) code.push(zero(v));
+    const place = f32.store(i32.add(to, i32.mul(i, 4 * spread)), f32.load(i32.add(from, i32.mul(i, 4))), 4 * before);
+    return [...code, loop(i, first, last, 1, place)];
   }
   const shift = phase - before;
   const lo = Math.min(width, Math.max(0, Math.ceil(-shift / step)));
   const hi = Math.max(lo, Math.min(width, Math.ceil((size - shift) / step)));
-  for (let v = 0; v < width; v += 4) if (v < lo || v + 4 > hi) f.emit(zero(v));
+  for (let v = 0; v < width; v += 4) if (v < lo || v + 4 > hi) code.push(zero(v));
   const source = (t: number) => 4 * (t * step + shift);
   /** Four elements at once: contiguous, every second, or one by one. */
-  const four = (base: Local | null, t: number): Code => {
-    const [src, dst] = base ? [i32.add(from, i32.mul(base, step)), i32.add(to, base)] : [from, to];
+  const four = (moved: Local | null, t: number): Code => {
+    const [src, dst] = moved ? [i32.add(from, i32.mul(moved, step)), i32.add(to, moved)] : [from, to];
     if (step === 1) return v128.store(dst, v128.load(src, source(t)), 4 * t);
-    if (step === 2)
-      return v128.store(
-        dst,
-        i32x4.shuffle(v128.load(src, source(t)), v128.load(src, source(t + 2) - 4), [0, 2, 5, 7]),
-        4 * t,
-      );
+    if (step === 2) {
+      const [low, high] = [v128.load(src, source(t)), v128.load(src, source(t + 2) - 4)];
+      return v128.store(dst, i32x4.shuffle(low, high, [0, 2, 5, 7]), 4 * t);
+    }
     return [0, 1, 2, 3].map((e) => f32.store(dst, f32.load(src, source(t + e)), 4 * (t + e)));
   };
   const whole = (hi - lo) >> 2;
-  if (whole > 8) f.emit(loop(i, 0, 16 * whole, 16, four(i, lo)));
-  else for (let v = 0; v < whole; v++) f.emit(four(null, lo + 4 * v));
+  if (whole > 8) code.push(loop(i, 0, 16 * whole, 16, four(i, lo)));
+  else for (let v = 0; v < whole; v++) code.push(four(null, lo + 4 * v));
   if ((hi - lo) & 3) {
-    if (whole > 0) f.emit(four(null, hi - 4));
-    else for (let t = lo; t < hi; t++) f.emit(f32.store(to, f32.load(from, source(t)), 4 * t));
+    if (whole > 0) code.push(four(null, hi - 4));
+    else for (let t = lo; t < hi; t++) code.push(f32.store(to, f32.load(from, source(t)), 4 * t));
   }
-  return f;
+  return code;
 }

@@ -12,6 +12,7 @@
 import type { ConvKernel } from '@tessera/tensor/backend';
 import {
   type Arg,
+  brIf,
   type Code,
   type CpuKernel,
   type Func,
@@ -22,6 +23,7 @@ import {
   type Local,
   loop,
   Module,
+  repeat,
   set,
   type Target,
   v128,
@@ -45,6 +47,7 @@ import { accumulators, type MultiplyAdd, multiplyAdd, tileRows, tileSteps } from
 const sumBytes = 192 << 10;
 const planeBytes = 192 << 10;
 const maxBlock = 32;
+const maxBatch = 8;
 /** Most bytes of a split sum's parts. */
 const partBytes = 16 << 20;
 const chunkWork = 1 << 18;
@@ -83,7 +86,8 @@ export function weightGradient(kernel: ConvKernel, target: Target): CpuKernel {
   const vectors = Math.max(1, Math.ceil(width / 4));
   const block = Math.min(made, maxBlock);
   const blocks = Math.ceil(made / block);
-  const channelBlock = Math.max(1, Math.min(channels, Math.floor(sumBytes / (16 * block * taps))));
+  const mostChannels = Math.max(1, Math.floor(sumBytes / (16 * block * taps)));
+  const channelBlock = Math.ceil(channels / Math.ceil(channels / mostChannels));
   const channelBlocks = Math.ceil(channels / channelBlock);
   const shapeX = (rows: number): PlaneShape => {
     const shape = {
@@ -132,10 +136,21 @@ export function weightGradient(kernel: ConvKernel, target: Target): CpuKernel {
       Math.floor(partBytes / (4 * results)),
     ),
   );
+  // several images or row parts at once, so that a tile has long sums to make
+  const [bytesX, bytesG] = [4 * planesX.channel * channelBlock, 4 * planesG.channel * block];
+  const batch = Math.max(1, Math.min(Math.ceil(terms / parts), Math.floor(planeBytes / (bytesX + bytesG)), maxBatch));
   const partial = scratch.reserve(4 * parts * results);
 
   const madd = multiplyAdd(kernel.a.dtype, target.relaxed);
-  const strides = { g: 4 * planesG.channel, rowG: 4 * planesG.width, rowX: 4 * planesX.width, rows, vectors };
+  const strides = {
+    g: 4 * planesG.channel,
+    rowG: 4 * planesG.width,
+    rowX: 4 * planesX.width,
+    rows,
+    vectors,
+    bytesG,
+    bytesX,
+  };
   const lastRows = (made % block || block) % tileRows;
   const wholeTile = block >= tileRows ? dotTile(module, tileRows, strides, madd) : null;
   // blocks but the last are multiples of 4
@@ -146,10 +161,11 @@ export function weightGradient(kernel: ConvKernel, target: Target): CpuKernel {
 
   const f = module.func(['i32', 'i32', 'i32'], [], 'multiply');
   const [args, lo, hi] = f.params as [Local, Local, Local];
-  const names = f.locals('i32', 24);
+  const names = f.locals('i32', 27);
   const [rest, part, group, o0, count, c0, channelCount, columns] = names.slice(0, 8) as Eight;
   const [term, until, ni, d, y, sums, atG, atX] = names.slice(8, 16) as Eight;
   const [table, column, o, sum0, sum1, x0, x1, from] = names.slice(16, 24) as Eight;
+  const [images, toG, toX] = names.slice(24) as [Local, Local, Local];
   const digit = (into: Local, size: number): Code => [
     set(into, i32.rem_u(rest, size)),
     set(rest, i32.div_u(rest, size)),
@@ -160,17 +176,29 @@ export function weightGradient(kernel: ConvKernel, target: Target): CpuKernel {
   ];
   const own = (offset: number): Code => i32.add(i32.load(args, 4 * words.threadScratch), offset);
   const tableBytes = 64 * Math.ceil((4 * channelBlock * taps + 4) / 64);
-  const sumsSize = 16 * block * channelBlock * taps;
-  const gBytes = 4 * planesG.channel * block;
-  const call = (tile: Func): Code => tile.call(from, x0, x1, sum0, sum1);
-  const sumTo = (into: Local, columnArg: Arg): Code =>
-    set(into, i32.add(sums, i32.shl(i32.add(i32.mul(columnArg, block), o), 4)));
+  const sumsSize = 16 * tileRows * Math.ceil(block / tileRows) * channelBlock * taps;
+  const call = (tile: Func): Code => tile.call(from, x0, x1, sum0, sum1, images);
+  // sums [4 rows][column][row]: a tile's are neighbours, and so are those of the next column
+  const sumTo = (into: Local, columnArg: Arg, row: Arg): Code =>
+    set(
+      into,
+      i32.add(
+        sums,
+        i32.shl(
+          i32.add(
+            i32.mul(i32.add(i32.mul(i32.shr_u(row, 2), columns), columnArg), tileRows),
+            i32.and(row, tileRows - 1),
+          ),
+          4,
+        ),
+      ),
+    );
   const lane = f.local('v128');
   f.emit(
     set(table, own(0)),
     set(sums, own(tableBytes)),
     set(atG, own(tableBytes + sumsSize)),
-    set(atX, own(tableBytes + sumsSize + gBytes)),
+    set(atX, own(tableBytes + sumsSize + batch * bytesG)),
     // column (c, tap) → where it begins in the planes of x
     set(from, table),
     loop(c0, 0, channelBlock, 1, [
@@ -189,35 +217,45 @@ export function weightGradient(kernel: ConvKernel, target: Target): CpuKernel {
       least(channelCount, i32.sub(channels, c0), channelBlock),
       set(columns, i32.mul(channelCount, taps)),
       set(from, sums),
-      loop(column, 0, i32.mul(columns, block), 1, [v128.store(from, i32x4.const(0)), set(from, i32.add(from, 16))]),
+      loop(column, 0, sumsSize / 16, 1, [v128.store(from, i32x4.const(0)), set(from, i32.add(from, 16))]),
       set(until, splitPoint(i32.add(part, 1), terms, parts)),
-      loop(term, splitPoint(part, terms, parts), until, 1, [
-        set(rest, term),
-        digit(y, rowParts),
-        set(y, i32.mul(y, rows)),
-        digit(d, depth),
-        set(ni, rest),
-        packX.call(x.at(args, ni, i32.add(i32.mul(group, channels), c0)), atX, channelCount, y, d),
-        packG.call(g.at(args, ni, i32.add(i32.mul(group, made), o0)), atG, count, y, d),
-        loop(column, 0, columns, 2, [
-          set(x0, i32.load(i32.add(table, i32.shl(column, 2)))),
-          set(x0, i32.add(atX, x0)),
-          set(x1, x0),
-          when(
-            i32.lt_s(i32.add(column, 1), columns),
-            set(x1, i32.add(atX, i32.load(i32.add(table, i32.shl(column, 2)), 4))),
-          ),
-          loop(o, 0, count, tileRows, [
-            set(from, i32.add(atG, i32.mul(o, strides.g))),
-            sumTo(sum0, column),
+      set(term, splitPoint(part, terms, parts)),
+      repeat(
+        set(images, i32.sub(until, term)),
+        when(i32.gt_s(images, batch), set(images, batch)),
+        set(toX, atX),
+        set(toG, atG),
+        loop(column, 0, images, 1, [
+          set(rest, i32.add(term, column)),
+          digit(y, rowParts),
+          set(y, i32.mul(y, rows)),
+          digit(d, depth),
+          set(ni, rest),
+          packX.call(x.at(args, ni, i32.add(i32.mul(group, channels), c0)), toX, channelCount, y, d),
+          packG.call(g.at(args, ni, i32.add(i32.mul(group, made), o0)), toG, count, y, d),
+          set(toX, i32.add(toX, bytesX)),
+          set(toG, i32.add(toG, bytesG)),
+        ]),
+        // rows of g outside: four of them stay in the first-level cache, while the taps of a channel read the same lines of x
+        loop(o, 0, count, tileRows, [
+          set(from, i32.add(atG, i32.mul(o, strides.g))),
+          loop(column, 0, columns, 2, [
+            set(x0, i32.add(atX, i32.load(i32.add(table, i32.shl(column, 2))))),
+            set(x1, x0),
+            sumTo(sum0, column, o),
             set(sum1, sum0),
-            when(i32.lt_s(i32.add(column, 1), columns), sumTo(sum1, i32.add(column, 1))),
+            when(i32.lt_s(i32.add(column, 1), columns), [
+              set(x1, i32.add(atX, i32.load(i32.add(table, i32.shl(column, 2)), 4))),
+              set(sum1, i32.add(sum0, 16 * tileRows)),
+            ]),
             wholeTile && lastTile
               ? when(i32.le_s(o, i32.sub(count, tileRows)), call(wholeTile), call(lastTile))
               : call((wholeTile ?? lastTile) as Func),
           ]),
         ]),
-      ]),
+        set(term, i32.add(term, images)),
+        brIf(0, i32.lt_s(term, until)),
+      ),
       // lanes to one number: partial[part][group, o][c, tap]
       loop(o, 0, count, 1, [
         set(
@@ -234,7 +272,7 @@ export function weightGradient(kernel: ConvKernel, target: Target): CpuKernel {
           ),
         ),
         loop(column, 0, columns, 1, [
-          sumTo(sum0, column),
+          sumTo(sum0, column, o),
           set(lane, v128.load(sum0)),
           kernel.a.dtype === 'float32'
             ? [
@@ -307,7 +345,7 @@ export function weightGradient(kernel: ConvKernel, target: Target): CpuKernel {
     bytes: module.bytes(),
     phases,
     sharedScratch: scratch.bytes,
-    threadScratch: tableBytes + sumsSize + gBytes + 4 * planesX.channel * channelBlock + 64,
+    threadScratch: tableBytes + sumsSize + batch * (bytesG + bytesX) + 64,
   };
 }
 
@@ -315,7 +353,7 @@ type Eight = [Local, Local, Local, Local, Local, Local, Local, Local];
 /** Where part p of `parts` even parts begins. */
 const splitPoint = (p: Arg, size: number, parts: number): Code => i32.div_u(i32.mul(p, size), parts);
 
-/** (g, x0, x1, sum0, sum1): adds the products over the planes' rows to 4-lane sums, those of a column's rows being neighbours. */
+/** (g, x0, x1, sum0, sum1, images): adds the products over the planes' rows to 4-lane sums, those of a column's rows being neighbours. */
 function dotTile(
   module: Module,
   rows: number,
@@ -325,37 +363,47 @@ function dotTile(
     readonly rowX: number;
     readonly rows: number;
     readonly vectors: number;
+    readonly bytesG: number;
+    readonly bytesX: number;
   },
   madd: MultiplyAdd,
 ): Func {
-  const f = module.func(['i32', 'i32', 'i32', 'i32', 'i32']);
-  const [g, x0, x1, sum0, sum1] = f.params as [Local, Local, Local, Local, Local];
+  const f = module.func(['i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
+  const [g, x0, x1, sum0, sum1, images] = f.params as [Local, Local, Local, Local, Local, Local];
   const acc = accumulators(f, rows);
   const scratch = { a: f.locals('v128', rows), b: f.locals('v128', 2) };
-  const [y, v] = f.locals('i32', 2) as [Local, Local];
-  const steps = (count: number, fenceOn: Local) =>
-    tileSteps(
+  const [y, v, image] = f.locals('i32', 3) as [Local, Local, Local];
+  const steps = (count: number, fenceOn: Local) => {
+    const place = (step: number, row: number) => Math.floor(step / at.vectors) * row + 16 * (step % at.vectors);
+    return tileSteps(
       count,
       acc,
       scratch,
       madd,
-      (row, step) => v128.load(g, row * at.g + 16 * step),
-      (vector, step) => v128.load(vector ? x1 : x0, 16 * step),
+      (row, step) => v128.load(g, row * at.g + place(step, at.rowG)),
+      (vector, step) => v128.load(vector ? x1 : x0, place(step, at.rowX)),
       fenceOn,
     );
+  };
   const move = (bytesG: number, bytesX: number): Code => [
     set(g, i32.add(g, bytesG)),
     set(x0, i32.add(x0, bytesX)),
     set(x1, i32.add(x1, bytesX)),
   ];
   const whole = at.vectors > unroll ? Math.floor(at.vectors / unroll) * unroll : 0;
+  // short rows: several at once
+  let together = whole ? 1 : Math.max(1, Math.min(at.rows, Math.floor((2 * unroll) / at.vectors)));
+  while (at.rows % together) together--;
   const sums = [sum0, sum1];
   f.emit(
     acc.flatMap((row, i) => row.map((value, j) => set(value, v128.load(sums[j] as Local, 16 * i)))),
-    loop(y, 0, at.rows, 1, [
-      whole ? loop(v, 0, whole, unroll, [steps(unroll, v), move(16 * unroll, 16 * unroll)]) : [],
-      steps(at.vectors - whole, y),
-      move(at.rowG - 16 * whole, at.rowX - 16 * whole),
+    loop(image, 0, images, 1, [
+      loop(y, 0, at.rows, together, [
+        whole ? loop(v, 0, whole, unroll, [steps(unroll, v), move(16 * unroll, 16 * unroll)]) : [],
+        steps(together * at.vectors - whole, y),
+        move(together * at.rowG - 16 * whole, together * at.rowX - 16 * whole),
+      ]),
+      move(at.bytesG - at.rows * at.rowG, at.bytesX - at.rows * at.rowX),
     ]),
     acc.flatMap((row, i) => row.map((value, j) => v128.store(sums[j] as Local, value, 16 * i))),
   );
