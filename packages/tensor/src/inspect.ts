@@ -80,12 +80,12 @@ function summary(ops: readonly string[]): string {
 }
 
 function memoryLines(program: Program): string[] {
-  const slots = program.slots.reduce((sum, size) => sum + size * 4, 0);
+  const slots = program.slots.reduce((sum, { size }) => sum + size * 4, 0);
   const fresh = program.results.filter(({ leaf }) => leaf === null);
   const inPlace = program.results.length - fresh.length;
   return [
     `memory: ${program.leaves} leaves (#0–#${program.leaves - 1}), ${program.slots.length} slots of ${count(slots)}B in all for what lives in between, ${fresh.length} new results, ${inPlace} written in place`,
-    ...program.slots.map((size, i) => `  slot #${program.leaves + i}: ${count(size * 4)}B`),
+    ...program.slots.map(({ dtype, size }, i) => `  slot #${program.leaves + i}: ${dtype} ×${size}`),
   ];
 }
 

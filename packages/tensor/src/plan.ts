@@ -1,6 +1,6 @@
 /** Plans: programs made ready on one backend, kept by structure, and run with buffers bound to their table. */
 import type { Backend, DeviceBuffer, Executable, Plan } from './backend';
-import type { Kernel } from './ir';
+import type { DType, Kernel } from './ir';
 import type { Graph } from './schedule/graph';
 import { type Program, schedule, type Update } from './schedule/schedule';
 
@@ -21,7 +21,8 @@ export interface CacheUse {
 interface Shelf {
   readonly executables: Map<string, Executable>;
   readonly plans: Map<string, Ready>;
-  readonly arena: { buffer: DeviceBuffer; size: number }[];
+  /** For each dtype, largest first. */
+  readonly arena: Map<DType, { buffer: DeviceBuffer; size: number }[]>;
   readonly use: CacheUse;
 }
 const shelves = /* @__PURE__ */ new WeakMap<Backend, Shelf>();
@@ -31,7 +32,7 @@ const mostExecutables = 4096;
 export function shelfOf(backend: Backend): Shelf {
   let shelf = shelves.get(backend);
   if (!shelf) {
-    shelf = { executables: new Map(), plans: new Map(), arena: [], use: { plans: 0, hits: 0, executables: 0 } };
+    shelf = { executables: new Map(), plans: new Map(), arena: new Map(), use: { plans: 0, hits: 0, executables: 0 } };
     shelves.set(backend, shelf);
   }
   return shelf;
@@ -99,12 +100,17 @@ export function run(
   scalars: readonly number[],
 ): DeviceBuffer[] {
   const { arena } = shelfOf(backend);
-  const slots = program.slots.map((size, i) => {
-    const known = arena[i];
+  const taken = new Map<DType, number>();
+  const slots = program.slots.map(({ dtype, size }) => {
+    const place = taken.get(dtype) ?? 0;
+    taken.set(dtype, place + 1);
+    const shared = arena.get(dtype) ?? [];
+    arena.set(dtype, shared);
+    const known = shared[place];
     if (known && known.size >= size) return known.buffer;
     if (known) backend.free(known.buffer);
-    const buffer = backend.allocate('float32', size);
-    arena[i] = { buffer, size };
+    const buffer = backend.allocate(dtype, size);
+    shared[place] = { buffer, size };
     return buffer;
   });
   const results = program.results.map(({ dtype, size, leaf }) =>

@@ -152,7 +152,7 @@ describe('memory plan', () => {
     for (let i = 0; i < 10; i++) x = matmul(x, x);
     const [explanation] = programsOf(x);
     expect(explanation?.program.steps).toHaveLength(10);
-    expect(explanation?.program.slots).toEqual([256, 256]);
+    expect(explanation?.program.slots).toEqual(Array(2).fill({ dtype: 'float32', size: 256 }));
   });
 
   it('skips kernels that have nothing to write', () => {

@@ -3,9 +3,10 @@ import { rewrite } from '../expr';
 import type { Accumulate, Expr, Kernel, Operand, RowStore, Store, View } from '../ir';
 import type { OpExpr } from '../op';
 import { contiguous, rowMajor, sizeOf } from '../view';
-import { Expressions } from './express';
-import type { Input, Item } from './graph';
+import { Expressions, NeedsBuffer, NotAligned } from './express';
+import type { Input, Item, Wanted } from './graph';
 import { accsPerReduction, type Group, type ReduceLowering } from './group';
+import { evaluatesOnce, worthRecomputing } from './recompute';
 
 /** A kernel and which values go in and out of it. */
 export interface Job {
@@ -17,18 +18,27 @@ export interface Job {
   readonly ops: readonly string[];
 }
 
-/** Values that must be stored: for each item the outputs that someone loads. */
-export type Wanted = Map<Item, Set<number>>;
-export function want(wanted: Wanted, { item, output }: Input): void {
-  const outputs = wanted.get(item);
-  if (outputs) outputs.add(output);
-  else wanted.set(item, new Set([output]));
-}
-
 /** The kernel of a group, or of several map groups over different domains. @throws NeedsBuffer */
 export function emit(groups: readonly Group[], wanted: Wanted): Job {
+  let job = build(groups, wanted, new Set());
+  if (!groups.every(evaluatesOnce)) return job;
+  let inlined = new Set<Item>();
+  for (const chain of worthRecomputing(job.inputs, wanted)) {
+    const more = new Set([...inlined, ...chain]);
+    try {
+      job = build(groups, wanted, more);
+      inlined = more;
+    } catch (error) {
+      // its views do not fit here: load it after all
+      if (!(error instanceof NeedsBuffer || error instanceof NotAligned)) throw error;
+    }
+  }
+  return job;
+}
+
+function build(groups: readonly Group[], wanted: Wanted, inlined: ReadonlySet<Item>): Job {
   const [first] = groups as [Group];
-  const expressions = new Expressions(first);
+  const expressions = new Expressions(first, inlined);
   const outputs: Input[] = [];
   const storesOf = (group: Group): RowStore[] => {
     expressions.group = group;

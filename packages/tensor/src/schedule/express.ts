@@ -55,8 +55,14 @@ export class Expressions {
   /** The highest stage of a reduction whose accumulators were used, −1 for none. */
   stage = -1;
   readonly #interner = new Interner();
-  /** @param group whose members' values are computed here rather than loaded */
-  constructor(public group: Group) {}
+  /**
+   * @param group whose members' values are computed here rather than loaded
+   * @param inlined element-wise items of other groups that are computed here again
+   */
+  constructor(
+    public group: Group,
+    readonly inlined: ReadonlySet<Item> = new Set(),
+  ) {}
 
   /** How many different expressions there are. */
   get count(): number {
@@ -108,7 +114,7 @@ export class Expressions {
       return this.#uniform(item);
     }
     if (item.group === this.group) return this.#own(item, output, all);
-    if (item.group) return this.#load(seen, moves);
+    if (item.group && !this.inlined.has(item)) return this.#load(seen, moves);
     return this.#inline(item, output, all);
   }
 

@@ -139,9 +139,9 @@ const mayWriteBack = (group: Group): boolean => {
 
 /** Puts a reduction into a group of reductions over the same rows that it reads from, or that reads the same. */
 function joinReduction(item: Item, lowering: ReduceLowering, groups: readonly Group[], limits: Limits): boolean {
-  const bases = basesOf(item);
+  const bases = sourcesOf(item);
   const reads = (group: Group): boolean =>
-    group.members.some((member) => bases.has(member.item) || [...basesOf(member.item)].some((base) => bases.has(base)));
+    bases.has(group) || group.members.some((member) => [...sourcesOf(member.item)].some((source) => bases.has(source)));
   for (let i = groups.length - 1; i >= 0; i--) {
     const group = groups[i] as Group;
     if (
@@ -169,13 +169,15 @@ function joinReduction(item: Item, lowering: ReduceLowering, groups: readonly Gr
   return false;
 }
 
-/** What an item is computed from, through views and inlined work. */
-function basesOf(item: Item, found = new Set<Item>()): Set<Item> {
+/** Where an item's values come from, through views and inlined work: leaves, and groups. */
+function sourcesOf(item: Item, found = new Set<Item | Group>(), visited = new Set<Item>()): Set<Item | Group> {
   for (const input of item.inputs) {
     const base = seeThrough(input).item;
-    if (found.has(base)) continue;
-    found.add(base);
-    if (!base.group) basesOf(base, found);
+    if (visited.has(base)) continue;
+    visited.add(base);
+    if (base.group) found.add(base.group);
+    else if (base.leaf) found.add(base);
+    else sourcesOf(base, found, visited);
   }
   return found;
 }
@@ -254,16 +256,16 @@ function mergeMaps(groups: Group[], limits: Limits): Group[] {
 
 function mayMerge(into: Group, group: Group, limits: Limits): boolean {
   if (into.kind !== 'map' || String(into.domain) !== String(group.domain)) return false;
-  const bases = (g: Group) => g.members.flatMap(({ item }) => item.inputs.map((input) => seeThrough(input).item));
-  const mine = new Set(bases(into));
-  const related = group.deps.has(into) || into.deps.has(group) || bases(group).some((base) => mine.has(base));
+  const sources = (g: Group) => g.members.flatMap(({ item }) => [...sourcesOf(item)]);
+  const mine = new Set(sources(into));
+  const related = group.deps.has(into) || into.deps.has(group) || sources(group).some((source) => mine.has(source));
   if (!related || into.deps.has(group)) return false;
   if (
     [...group.deps].some((dep) => dep !== into && reaches(dep, into)) ||
     [...into.deps].some((dep) => reaches(dep, group))
   )
     return false;
-  const buffers = new Set([...mine, ...bases(group)]).size + into.members.length + group.members.length;
+  const buffers = new Set([...mine, ...sources(group)]).size + into.members.length + group.members.length;
   if (buffers > limits.maxBuffers) return false;
   // every member must be expressible beside the others: read what the other group makes at the same coordinates only
   const before = group.members.map(({ item }) => item.group);

@@ -157,3 +157,11 @@ export function seeThrough({ item, output }: Input): Seen {
   const moves = views.flatMap((view) => (view.lowering?.kind === 'view' ? view.lowering.moves : []));
   return { ...current, moves, views };
 }
+
+/** Values that must be stored: for each item the outputs that someone loads. */
+export type Wanted = Map<Item, Set<number>>;
+export function want(wanted: Wanted, { item, output }: Input): void {
+  const outputs = wanted.get(item);
+  if (outputs) outputs.add(output);
+  else wanted.set(item, new Set([output]));
+}

@@ -1,13 +1,13 @@
 /** From a graph to a program: kernels in order, with slots for what lives only in between. */
 import type { Limits } from '../backend';
 import { BackendError } from '../errors';
-import type { Expr, Kernel, RowStore, Store, View } from '../ir';
+import type { DType, Expr, Kernel, RowStore, Store, View } from '../ir';
 import type { Node } from '../node';
 import { applyMoves, contiguous, isContiguous, isRows, sizeOf } from '../view';
-import { emit, type Job, type Wanted, want } from './emit';
+import { emit, type Job } from './emit';
 import { NeedsBuffer } from './express';
 import { fuse } from './fuse';
-import { type Graph, type Input, type Item, lowerAll, seeThrough } from './graph';
+import { type Graph, type Input, type Item, lowerAll, seeThrough, type Wanted, want } from './graph';
 import type { Group } from './group';
 
 /** Positions in a plan's table of buffers: first the leaves, then the slots, then the results. */
@@ -22,11 +22,11 @@ export interface Step {
 export interface Program {
   readonly steps: readonly Step[];
   readonly leaves: number;
-  /** Elements (of 4 bytes) of each buffer that lives only while the plan runs, largest first. */
-  readonly slots: readonly number[];
+  /** The buffers that live only while the plan runs; of each dtype the largest first. */
+  readonly slots: readonly { readonly dtype: DType; readonly size: number }[];
   /** What the plan makes, without repetition. `leaf`: written into that leaf's own buffer. */
   readonly results: readonly {
-    readonly dtype: Item['outputs'][number]['dtype'];
+    readonly dtype: DType;
     readonly size: number;
     readonly leaf: number | null;
   }[];
@@ -130,7 +130,7 @@ const valueKey = ({ item, output }: Input): string => `${item.place}.${output}`;
 
 function link(graph: Graph, found: readonly Job[], updates: readonly Update[], limits: Limits): Program {
   const bases = graph.targets.map((target) => seeThrough(target));
-  const results: { dtype: Item['outputs'][number]['dtype']; size: number; leaf: number | null; value: Input }[] = [];
+  const results: { dtype: DType; size: number; leaf: number | null; value: Input }[] = [];
   const resultOf = new Map<string, number>();
   const targets = bases.map((base) => {
     const key = valueKey(base);
@@ -160,21 +160,15 @@ function link(graph: Graph, found: readonly Job[], updates: readonly Update[], l
     for (const value of [...job.inputs, ...job.outputs]) lastUse.set(valueKey(value), time);
   });
   const slotOf = new Map<string, number>();
-  const slots: { size: number; free: boolean }[] = [];
-  const take = (size: number): number => {
-    let best = -1;
-    slots.forEach((slot, i) => {
-      if (!slot.free) return;
-      const current = slots[best];
-      const fits = slot.size >= size;
-      if (
-        !current ||
-        (fits ? current.size < size || slot.size < current.size : current.size < size && slot.size > current.size)
-      )
-        best = i;
-    });
-    const slot = slots[best];
-    if (!slot) return slots.push({ size, free: false }) - 1;
+  const slots: { dtype: DType; size: number; free: boolean }[] = [];
+  /** The smallest free slot that is large enough, else the largest, which grows. */
+  const take = (dtype: DType, size: number): number => {
+    const free = slots.map((_, i) => i).filter((i) => slots[i]?.free && slots[i]?.dtype === dtype);
+    const sizeOfSlot = (i: number): number => slots[i]?.size ?? 0;
+    const best =
+      free.sort((a, b) => sizeOfSlot(a) - sizeOfSlot(b)).find((i) => sizeOfSlot(i) >= size) ?? free[free.length - 1];
+    const slot = slots[best ?? -1];
+    if (best === undefined || !slot) return slots.push({ dtype, size, free: false }) - 1;
     slot.size = Math.max(slot.size, size);
     slot.free = false;
     return best;
@@ -182,7 +176,8 @@ function link(graph: Graph, found: readonly Job[], updates: readonly Update[], l
   jobs.forEach((job, time) => {
     for (const value of job.outputs) {
       const key = valueKey(value);
-      if (!resultOf.has(key)) slotOf.set(key, take(sizeOf(value.item.outputs[value.output]?.shape ?? [])));
+      const { dtype, shape } = value.item.outputs[value.output] as Item['outputs'][number];
+      if (!resultOf.has(key)) slotOf.set(key, take(dtype, sizeOf(shape)));
     }
     for (const value of [...job.inputs, ...job.outputs]) {
       const slot = slots[slotOf.get(valueKey(value)) ?? -1];
@@ -215,7 +210,7 @@ function link(graph: Graph, found: readonly Job[], updates: readonly Update[], l
   return {
     steps,
     leaves: graph.leaves.length,
-    slots: bySize.map((slot) => slots[slot]?.size ?? 0),
+    slots: bySize.map((slot) => ({ dtype: slots[slot]?.dtype ?? 'float32', size: slots[slot]?.size ?? 0 })),
     results: results.map(({ dtype, size, leaf }) => ({ dtype, size, leaf })),
     targets,
   };
