@@ -1,0 +1,32 @@
+/** The fully connected layer. */
+import { ArgumentError, linear, type Tensor } from '@tessera/tensor';
+import { defaultWeights } from './init';
+import { Module, Parameter } from './module';
+
+export interface LinearOptions {
+  /** Default true. */
+  readonly bias?: boolean;
+}
+
+/**
+ * y = x·wᵀ + b.  x [...,inFeatures] → [...,outFeatures]; weight [outFeatures,inFeatures], bias [outFeatures], both from
+ * U(±1/√inFeatures). torch.nn.Linear @throws forward: ShapeError where the last axis is not inFeatures.
+ */
+export class Linear extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+
+  constructor(inFeatures: number, outFeatures: number, { bias = true }: LinearOptions = {}) {
+    super();
+    for (const [what, size] of Object.entries({ inFeatures, outFeatures }))
+      if (!Number.isInteger(size) || size < 0)
+        throw new ArgumentError(`Linear: ${what} is ${size}, wants an integer ≥ 0`);
+    const [weight, offset] = defaultWeights([outFeatures, inFeatures], bias);
+    this.weight = new Parameter(weight);
+    this.bias = offset && new Parameter(offset);
+  }
+
+  forward(x: Tensor): Tensor {
+    return linear(x, this.weight, this.bias);
+  }
+}

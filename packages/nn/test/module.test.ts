@@ -1,0 +1,175 @@
+import { LoadError, State, tensor } from '@tessera/tensor';
+import { describe, expect, it } from 'vitest';
+import * as nn from '../src/index';
+
+const small = () =>
+  new nn.Sequential(
+    new nn.Conv2d(1, 2, 3),
+    new nn.BatchNorm2d(2),
+    new nn.ReLU(),
+    new nn.Flatten(),
+    new nn.Linear(8, 3),
+  );
+
+/** A model that holds its parts in every way a field can. */
+class Odd extends nn.Module {
+  readonly layers = [new nn.Linear(2, 2), new nn.Linear(2, 2, { bias: false })];
+  readonly named = { first: new nn.Linear(1, 1, { bias: false }) };
+  readonly positionEmbedding = new nn.Parameter(tensor([1]));
+  readonly AuxLogits = new nn.Linear(1, 1, { bias: false });
+  readonly shared = this.named.first;
+  readonly innerModel = new nn.Sequential(new nn.BatchNorm2d(1, { affine: false }));
+  readonly notMine = new State(tensor(1));
+  readonly sizes = [1, 2, [3]];
+  readonly circle: { self?: object } = {};
+  constructor() {
+    super();
+    this.circle.self = this.circle;
+  }
+  forward(x: never) {
+    return x;
+  }
+}
+
+describe('Module', () => {
+  it('finds parameters and buffers under PyTorch’s keys, in PyTorch’s order', () => {
+    expect([...small().stateDict().keys()]).toEqual([
+      '0.weight',
+      '0.bias',
+      '1.weight',
+      '1.bias',
+      '1.running_mean',
+      '1.running_var',
+      '1.num_batches_tracked',
+      '4.weight',
+      '4.bias',
+    ]);
+    expect(
+      small()
+        .namedParameters()
+        .map(([key]) => key),
+    ).toEqual(['0.weight', '0.bias', '1.weight', '1.bias', '4.weight', '4.bias']);
+    expect(
+      small()
+        .namedBuffers()
+        .map(([key]) => key),
+    ).toEqual(['1.running_mean', '1.running_var', '1.num_batches_tracked']);
+  });
+
+  it('looks into arrays, plain objects and nested modules, in camelCase or not', () => {
+    expect([...new Odd().stateDict().keys()]).toEqual([
+      'position_embedding',
+      'layers.0.weight',
+      'layers.0.bias',
+      'layers.1.weight',
+      'named.first.weight',
+      'AuxLogits.weight',
+      'shared.weight',
+      'inner_model.0.running_mean',
+      'inner_model.0.running_var',
+      'inner_model.0.num_batches_tracked',
+    ]);
+  });
+
+  it('lists a shared parameter once for optimizers, under each key for files', () => {
+    const model = new Odd();
+    expect(model.namedParameters().map(([key]) => key)).not.toContain('shared.weight');
+    expect(model.stateDict().get('shared.weight')).toBe(model.stateDict().get('named.first.weight'));
+  });
+
+  it('does not lose itself in a module that contains itself', () => {
+    class Loop extends Odd {
+      readonly me = this;
+    }
+    expect(new Loop().stateDict().size).toBe(10);
+    expect(new Loop().namedModules().map(([path]) => path)[0]).toBe('');
+  });
+
+  it('sets the mode of every module in it', () => {
+    const model = new Odd().eval();
+    expect(model.namedModules().every(([, module]) => !module.training)).toBe(true);
+    expect(model.train().innerModel[0]?.training).toBe(true);
+  });
+});
+
+describe('Sequential', () => {
+  it('is its layers, by place and in order', () => {
+    const model = small();
+    expect(model.length).toBe(5);
+    expect(model[2]).toBeInstanceOf(nn.ReLU);
+    expect([...model].map((layer) => layer.constructor.name)).toEqual([
+      'Conv2d',
+      'BatchNorm2d',
+      'ReLU',
+      'Flatten',
+      'Linear',
+    ]);
+  });
+
+  it('names the layer an error comes from, through models within models, once', () => {
+    expect(() =>
+      small().forward(tensor(new Float32Array(2 * 9), { shape: [1, 2, 3, 3] })),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: 0 (Conv2d): conv2d: input has 2 channels but weight [2,1,3,3] wants 1 (groups 1)]`,
+    );
+    const nested = new nn.Sequential(new nn.ReLU(), new nn.Sequential(new nn.Flatten(), new nn.Linear(4, 1)));
+    expect(() => nested.forward(tensor([[[1, 2, 3]]]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: 1.1 (Linear): linear: input [1,3] has 3 features but weight [1,4] wants 4; flatten the input or size the layer to it]`,
+    );
+  });
+
+  it('refuses what is no module', () => {
+    expect(() => new nn.Sequential((() => 1) as never)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Sequential: layer 0 is a function, wants a module; wrap a function in a class with forward]`,
+    );
+  });
+});
+
+describe('loadStateDict', () => {
+  it('takes the values of another model', async () => {
+    const [from, to] = [small(), small()];
+    const values = [...from.stateDict()].map(
+      ([key, state]) =>
+        [
+          key,
+          tensor(new Float32Array(state.shape.reduce<number>((a, b) => a * (b ?? 0), 1)).fill(3), {
+            shape: state.shape as number[],
+          }),
+        ] as const,
+    );
+    expect(to.loadStateDict(new Map(values))).toEqual({ missing: [], unexpected: [] });
+    expect(to.stateDict().get('1.num_batches_tracked')?.dtype).toBe('int32');
+  });
+
+  it('lists every fault at once, and then assigns nothing', () => {
+    const model = small();
+    const given = new Map<string, nn.Parameter | nn.Buffer | ReturnType<typeof tensor>>(model.stateDict());
+    given.delete('1.running_mean');
+    given.delete('4.bias');
+    given.set('5.weight', tensor([1]));
+    given.set('0.weight', tensor([1, 2]));
+    const versions = [...model.stateDict().values()].map((state) => state.version);
+    expect(() => model.loadStateDict(given)).toThrowErrorMatchingInlineSnapshot(
+      `[LoadError: loadStateDict: the values do not fit Sequential: missing: 1.running_mean, 4.bias; unexpected: 5.weight; of another shape: 0.weight [2] (wants [2,1,3,3]); is it the same architecture?]`,
+    );
+    expect(() => model.loadStateDict(given)).toThrow(LoadError);
+    expect(() => model.loadStateDict(given, { strict: false })).toThrowErrorMatchingInlineSnapshot(
+      `[LoadError: loadStateDict: the values do not fit Sequential: of another shape: 0.weight [2] (wants [2,1,3,3]); is it the same architecture?]`,
+    );
+    expect([...model.stateDict().values()].map((state) => state.version)).toEqual(versions);
+  });
+
+  it('reports instead, where it need not be strict', () => {
+    const model = small();
+    const given = Object.fromEntries([...model.stateDict()].filter(([key]) => !key.startsWith('4')));
+    expect(model.loadStateDict({ ...given, other: tensor(1) }, { strict: false })).toEqual({
+      missing: ['4.weight', '4.bias'],
+      unexpected: ['other'],
+    });
+  });
+
+  it('cuts long lists short', () => {
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`extra${i}`, tensor(1)]));
+    expect(() => new nn.ReLU().loadStateDict(many)).toThrow('extra29, … 20 more');
+  });
+});
