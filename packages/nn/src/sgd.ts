@@ -1,0 +1,68 @@
+/** Stochastic gradient descent. */
+import { ArgumentError, add, guard, le, mul, sub, type Tensor, where } from '@tessera/tensor';
+import type { Parameter } from './module';
+import { checkSettings, Optimizer, type Rule } from './optimizer';
+import { Setting } from './setting';
+
+export interface SGDOptions {
+  /** Default 1e-3. */
+  readonly lr?: number;
+  /** μ. Default 0. */
+  readonly momentum?: number;
+  /** τ: how much less than whole the gradient enters the momentum, but for the first. Default 0. */
+  readonly dampening?: number;
+  /** λ: λ·p is added to the gradient. Default 0. */
+  readonly weightDecay?: number;
+  /** Look ahead by the momentum; wants momentum, and no dampening. Default false. */
+  readonly nesterov?: boolean;
+}
+
+/**
+ * g ← g + λ·p;  b ← μ·b + (1 − τ)·g (b ← g at the first step);  p ← p − lr·b, with nesterov p ← p − lr·(g + μ·b).
+ * torch.optim.SGD (Sutskever et al. 2013) @throws ArgumentError for settings out of range.
+ */
+export class SGD extends Optimizer {
+  dampening: number;
+  weightDecay: number;
+  nesterov: boolean;
+  readonly #momentum: Setting;
+
+  constructor(parameters: readonly Parameter[], options: SGDOptions = {}) {
+    const { lr = 1e-3, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;
+    super(parameters, lr);
+    checkSettings('SGD', { momentum, weightDecay }, 0, Infinity);
+    if (nesterov && (momentum === 0 || dampening !== 0))
+      throw new ArgumentError('SGD: nesterov wants a momentum above 0 and no dampening');
+    this.#momentum = new Setting('momentum', momentum);
+    this.dampening = dampening;
+    this.weightDecay = weightDecay;
+    this.nesterov = nesterov;
+  }
+
+  /** Momentum; it may change between steps, compiled or not. */
+  get momentum(): number {
+    return this.#momentum.value;
+  }
+  set momentum(value: number) {
+    this.#momentum.value = value;
+  }
+
+  protected slots(): readonly string[] {
+    return guard(() => this.momentum !== 0) ? ['momentum_buffer'] : [];
+  }
+
+  protected rule(step: Tensor): Rule {
+    const lr = this.rate;
+    const momentum = this.#momentum.state.read();
+    const decay = guard(() => this.weightDecay);
+    const dampening = guard(() => this.dampening);
+    const nesterov = guard(() => this.nesterov);
+    const share = dampening === 0 ? null : where(le(step, 1), 1, 1 - dampening);
+    return (p, g, [buffer]) => {
+      const slope = decay === 0 ? g : add(g, mul(p, decay));
+      if (!buffer) return [sub(p, mul(slope, lr))];
+      const next = add(mul(buffer, momentum), share ? mul(slope, share) : slope);
+      return [sub(p, mul(nesterov ? add(slope, mul(next, momentum)) : next, lr)), next];
+    };
+  }
+}
