@@ -39,7 +39,7 @@ export const multiplyAdd = (dtype: Compute, relaxed: boolean): MultiplyAdd => {
   return relaxed ? f32x4.relaxed_madd : (a, b, c) => f32x4.add(c, f32x4.mul(a, b));
 };
 
-/** Code in a basic block of its own: `positive` is a local that is never below 0, `n` differs between neighbours. */
+/** Code in a basic block of its own: `positive` is a local that is never below 0 and no constant to V8 (a parameter), `n` differs between neighbours. */
 export const fence = (positive: Local, n: number, ...body: Code[]): Code =>
   block(brIf(0, i32.lt_s(positive, -1 - n)), ...body);
 

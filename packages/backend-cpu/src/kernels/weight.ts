@@ -373,7 +373,7 @@ function dotTile(
   const acc = accumulators(f, rows);
   const scratch = { a: f.locals('v128', rows), b: f.locals('v128', 2) };
   const [y, v, image] = f.locals('i32', 3) as [Local, Local, Local];
-  const steps = (count: number, fenceOn: Local) => {
+  const steps = (count: number) => {
     const place = (step: number, row: number) => Math.floor(step / at.vectors) * row + 16 * (step % at.vectors);
     return tileSteps(
       count,
@@ -382,7 +382,7 @@ function dotTile(
       madd,
       (row, step) => v128.load(g, row * at.g + place(step, at.rowG)),
       (vector, step) => v128.load(vector ? x1 : x0, place(step, at.rowX)),
-      fenceOn,
+      images,
     );
   };
   const move = (bytesG: number, bytesX: number): Code => [
@@ -399,8 +399,8 @@ function dotTile(
     acc.flatMap((row, i) => row.map((value, j) => set(value, v128.load(sums[j] as Local, 16 * i)))),
     loop(image, 0, images, 1, [
       loop(y, 0, at.rows, together, [
-        whole ? loop(v, 0, whole, unroll, [steps(unroll, v), move(16 * unroll, 16 * unroll)]) : [],
-        steps(together * at.vectors - whole, y),
+        whole ? loop(v, 0, whole, unroll, [steps(unroll), move(16 * unroll, 16 * unroll)]) : [],
+        steps(together * at.vectors - whole),
         move(together * at.rowG - 16 * whole, together * at.rowX - 16 * whole),
       ]),
       move(at.bytesG - at.rows * at.rowG, at.bytesX - at.rows * at.rowX),
