@@ -6,8 +6,9 @@ import { ArgumentError, DTypeError } from '../errors';
 import { add as addExpr, apply, constant, div as divExpr, mul as mulExpr, select, sub as subExpr } from '../expr';
 import type { ExprOp } from '../ir';
 import type { OpExpr } from '../op';
-import type { TensorLike } from '../tensor';
+import type { Tensor, TensorLike } from '../tensor';
 import { binary, elementwise, floating, fn, numeric, same, unary } from './elementwise';
+import { isFloat, typed } from './types';
 
 /** `ofNumbers` of both; bools have their own function, the logical one PyTorch takes. */
 const orLogical =
@@ -28,16 +29,19 @@ export const maximum = /* @__PURE__ */ binary('maximum', /* @__PURE__ */ orLogic
 /** The smaller of a and b; NaN if either is. torch.minimum */
 export const minimum = /* @__PURE__ */ binary('minimum', /* @__PURE__ */ orLogical('min', 'and'));
 
-/** y = a^b. Integers stay integers, so a negative number as exponent needs a floating base. torch.pow */
+/** y = a^b. Integers stay integers. torch.pow. @throws ArgumentError for integers to a negative number, which are fractions. */
 export const pow = /* @__PURE__ */ elementwise({
   name: 'pow',
-  args: (a: TensorLike, b: TensorLike) => [[a, b], { negative: typeof b === 'number' && b < 0 }],
+  args: (a: TensorLike, b: TensorLike) => {
+    const [base] = typed('pow', [a, b]) as [Tensor, Tensor];
+    if (typeof b === 'number' && b < 0 && !isFloat(base.dtype))
+      throw new ArgumentError(`pow: ${base.dtype} to the power ${b} is a fraction; convert it with cast(x, 'float32')`);
+    return [[a, b], {}];
+  },
   result: (common) => numeric('pow')(common),
-  expr: ([a, b], { negative }) => {
-    if (a?.dtype !== 'int32') return apply('pow', [a as OpExpr, b as OpExpr]);
-    if (negative)
-      throw new ArgumentError("pow: integers to a negative power are fractions; convert with cast(x, 'float32')");
-    return integerPower(a, b as OpExpr);
+  expr: (inputs) => {
+    const [a, b] = inputs as [OpExpr, OpExpr];
+    return a.dtype === 'int32' ? integerPower(a, b) : apply('pow', [a, b]);
   },
 });
 
