@@ -6,7 +6,10 @@ import type { Backend, DeviceBuffer } from './backend';
 import { ArgumentError, ReadError } from './errors';
 import { flush, isLeaf, leafBuffers, scalarValues } from './flush';
 import { type Node, Storage } from './node';
+import { logicalAnd, where } from './ops/comparison';
 import { identity } from './ops/identity';
+import { isFinite as finite } from './ops/math';
+import { all } from './ops/reduction';
 import { planOf, type Ready, run } from './plan';
 import { getBackend, runtime } from './runtime';
 import { collect, type Graph } from './schedule/graph';
@@ -32,12 +35,16 @@ export class Trace {
   readonly reads = new Map<State, Tensor>();
   readonly assigned = new Map<State, Tensor>();
 
-  readState(state: State): Tensor {
-    const now = this.assigned.get(state) ?? this.reads.get(state);
-    if (now) return now;
+  /** The state's value when the function was called. */
+  before(state: State): Tensor {
+    const known = this.reads.get(state);
+    if (known) return known;
     const tensor = fromSource({ kind: 'state', state, version: state.version }, state.shape, state.dtype);
     this.reads.set(state, tensor);
     return tensor;
+  }
+  readState(state: State): Tensor {
+    return this.assigned.get(state) ?? this.before(state);
   }
   assignState(state: State, value: Tensor): void {
     this.assigned.set(state, value);
@@ -47,6 +54,11 @@ export class Trace {
 export interface CompileOptions {
   /** For messages. Default: the function's name. */
   readonly name?: string;
+  /**
+   * 'finite': state is only assigned where every float result of the call is finite, decided on the device; a call that
+   * gives NaN or ∞ leaves all state as it was. Default 'always'.
+   */
+  readonly commit?: 'always' | 'finite';
 }
 
 type Output =
@@ -97,7 +109,7 @@ export function compile<Args extends readonly unknown[], Result>(
       (each) => each.backend === backend && each.guards.every(({ read, value }) => Object.is(read(), value)),
     );
     if (!recording) {
-      recording = record(name, f as (...args: readonly unknown[]) => unknown, args);
+      recording = record(name, options.commit ?? 'always', f as (...args: readonly unknown[]) => unknown, args);
       recordings.set(key, [recording, ...known].slice(0, mostTraces));
     }
     return replay(recording, args) as Result;
@@ -119,7 +131,12 @@ function signature(argument: unknown): string {
   return `${typeof argument}:${String(argument)}`;
 }
 
-function record(name: string, f: (...args: readonly unknown[]) => unknown, args: readonly unknown[]): Recording {
+function record(
+  name: string,
+  commit: 'always' | 'finite',
+  f: (...args: readonly unknown[]) => unknown,
+  args: readonly unknown[],
+): Recording {
   const backend = getBackend();
   const trace = new Trace();
   const placeholders = args.map((argument, position) =>
@@ -151,7 +168,11 @@ function record(name: string, f: (...args: readonly unknown[]) => unknown, args:
     taken.add(`${value.node.id}.${value.output}`);
     return value;
   };
-  const assigned = [...trace.assigned].map(([state, value]) => ({ state, value: own(value) }));
+  const flag = commit === 'finite' ? allFinite(outputs, name) : null;
+  const assigned = [...trace.assigned].map(([state, value]) => ({
+    state,
+    value: own(flag ? where(flag, value, trace.before(state)) : value),
+  }));
   const kept = outputs.map(own);
   const targets = [...assigned.map(({ value }) => value), ...kept];
 
@@ -193,6 +214,16 @@ function record(name: string, f: (...args: readonly unknown[]) => unknown, args:
     output,
     scalars: scalarValues(graph),
   };
+}
+
+/** A bool on the device: no result is NaN or infinite. */
+function allFinite(outputs: readonly Tensor[], name: string): Tensor {
+  const floats = outputs.filter(({ dtype }) => dtype === 'float32' || dtype === 'float16');
+  if (!floats.length)
+    throw new ArgumentError(
+      `compile: ${name} returns no float tensor to look at; return the loss, or leave out commit: 'finite'`,
+    );
+  return floats.map((output) => all(finite(output))).reduce((a, b) => logicalAnd(a, b));
 }
 
 /** Tensors made before the trace that it uses and that have no values yet. */

@@ -35,8 +35,6 @@ function onDevice(backend: Backend, node: Node, output: number): Storage {
 /** Makes values for these tensors, and for all state assigned since the last flush, in one plan. */
 export function flush(values: readonly Value[]): void {
   const states = [...runtime.dirty];
-  runtime.dirty.clear();
-  runtime.pending = 0;
   const assigned = states.flatMap(({ pending }) => (pending ? [pending] : []));
   const wanted: Value[] = [];
   for (const value of [...values, ...assigned]) {
@@ -63,7 +61,12 @@ export function flush(values: readonly Value[]): void {
     });
     for (const { node } of wanted) if (node.realised) node.detach();
   }
-  for (const state of states) state.commit();
+  // only now: where the plan could not run (out of memory), nothing that was assigned is lost
+  for (const state of states) {
+    state.commit();
+    runtime.dirty.delete(state);
+  }
+  runtime.pending = 0;
 }
 
 export const scalarValues = (graph: Graph): number[] =>

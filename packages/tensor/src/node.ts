@@ -99,8 +99,9 @@ export class Node {
   recorded = runtime.recording > 0;
   /** Its host data went to a device once, for one call. */
   uploaded = false;
-  /** The line that made it, in debug mode; the path of the layer it was made in. */
-  origin: string | null = null;
+  /** The layer it was made in, and in debug mode the line: late failures name them. */
+  readonly layer = runtime.layer;
+  readonly line = runtime.debug ? callerLine() : null;
   constructor(
     readonly op: OpDefinition | null,
     public inputs: readonly Tensor[],
@@ -138,3 +139,15 @@ export function knownShape(tensor: { shape: Shape }, op = 'size'): readonly numb
     );
   return tensor.shape as readonly number[];
 }
+
+/** The first line of the stack outside of this package. */
+function callerLine(): string | null {
+  const lines = new Error().stack?.split('\n').slice(1) ?? [];
+  const own = lines[0]?.replace(/[^/\\]*$/, '') ?? '';
+  const found = lines.find((line) => !line.startsWith(own) && !line.includes('/tensor/'));
+  return found?.trim().replace(/^at /, '') ?? null;
+}
+
+/** "layer4.0.conv1: conv2d at train.ts:12": how messages name a node. */
+export const nameOf = ({ layer, op, line, source }: Node): string =>
+  `${layer ? `${layer}: ` : ''}${op?.opName ?? source?.kind ?? 'tensor'}${line ? ` at ${line}` : ''}`;

@@ -1,5 +1,6 @@
 /** Plans: programs made ready on one backend, kept by structure, and run with buffers bound to their table. */
 import type { Backend, DeviceBuffer, Executable, Plan } from './backend';
+import { BackendError } from './errors';
 import type { DType, Kernel } from './ir';
 import type { Graph } from './schedule/graph';
 import { type Program, schedule, type Update } from './schedule/schedule';
@@ -99,9 +100,27 @@ export function run(
   leaves: readonly DeviceBuffer[],
   scalars: readonly number[],
 ): DeviceBuffer[] {
+  const slots = fromArena(program, backend);
+  const made: DeviceBuffer[] = [];
+  const results = program.results.map(({ dtype, size, leaf }) => {
+    if (leaf !== null) return leaves[leaf] as DeviceBuffer;
+    try {
+      made.push(backend.allocate(dtype, size));
+    } catch (error) {
+      for (const buffer of made) backend.free(buffer);
+      throw tooMuch(error, program, backend);
+    }
+    return made[made.length - 1] as DeviceBuffer;
+  });
+  if (plan.steps.length) backend.submit(plan, [...leaves, ...slots, ...results], scalars);
+  return results;
+}
+
+/** Buffers for what lives only while the plan runs: shared by all plans of a backend, so their peak is their maximum. */
+function fromArena(program: Program, backend: Backend): DeviceBuffer[] {
   const { arena } = shelfOf(backend);
   const taken = new Map<DType, number>();
-  const slots = program.slots.map(({ dtype, size }) => {
+  return program.slots.map(({ dtype, size }) => {
     const place = taken.get(dtype) ?? 0;
     taken.set(dtype, place + 1);
     const shared = arena.get(dtype) ?? [];
@@ -109,13 +128,24 @@ export function run(
     const known = shared[place];
     if (known && known.size >= size) return known.buffer;
     if (known) backend.free(known.buffer);
-    const buffer = backend.allocate(dtype, size);
-    shared[place] = { buffer, size };
-    return buffer;
+    shared.splice(place, 1);
+    try {
+      const buffer = backend.allocate(dtype, size);
+      shared.splice(place, 0, { buffer, size });
+      return buffer;
+    } catch (error) {
+      throw tooMuch(error, program, backend);
+    }
   });
-  const results = program.results.map(({ dtype, size, leaf }) =>
-    leaf === null ? backend.allocate(dtype, size) : (leaves[leaf] as DeviceBuffer),
+}
+
+/** Out of memory, told with what the plan wanted. */
+function tooMuch(cause: unknown, program: Program, backend: Backend): BackendError {
+  const megabytes = (list: readonly { readonly size: number }[]) =>
+    (list.reduce((sum, { size }) => sum + size * 4, 0) / 1e6).toFixed(1);
+  const fresh = program.results.filter(({ leaf }) => leaf === null);
+  return new BackendError(
+    `${backend.name}: out of memory: this plan of ${program.steps.length} kernels needs ${megabytes(program.slots)} MB while it runs and ${megabytes(fresh)} MB for its results; use a smaller batch, or free tensors with using or dispose() (${cause instanceof Error ? cause.message : cause})`,
+    { cause },
   );
-  if (plan.steps.length) backend.submit(plan, [...leaves, ...slots, ...results], scalars);
-  return results;
 }

@@ -24,6 +24,10 @@ export interface Runtime {
   dirty: Set<State>;
   /** Nodes made since the last flush. */
   pending: number;
+  /** Path of the layer that runs now, for messages. Set by modules. */
+  layer: string | null;
+  /** Note for each node the line that made it (slow). */
+  debug: boolean;
   /** Key of the random numbers; their counter is a state cell made at first use. */
   seed: readonly [number, number];
   counter: State | null;
@@ -41,6 +45,8 @@ export const runtime: Runtime = /* @__PURE__ */ (() =>
     recorded: [],
     dirty: new Set(),
     pending: 0,
+    layer: null,
+    debug: false,
     seed: [0, 0],
     counter: null,
   }))();
@@ -57,4 +63,9 @@ export function getBackend(): Backend {
       "no backend is chosen; add: import { cpu } from '@tessera/backend-cpu'; setBackend(await cpu());",
     );
   return runtime.backend;
+}
+
+/** Debug mode: failures on the device name the line that made the op. Slower; for finding faults. */
+export function setDebug(on: boolean): void {
+  runtime.debug = on;
 }

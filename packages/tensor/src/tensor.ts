@@ -108,6 +108,9 @@ export function isTensor(value: unknown): value is Tensor {
   return false;
 }
 
+/** Nodes that may wait before assignments among them are run: a loop that never reads does not grow. */
+const mostPending = 20_000;
+
 /** Makes the node of an op's call; its outputs as tensors. */
 export function makeNode(
   op: OpDefinition,
@@ -117,7 +120,10 @@ export function makeNode(
 ): Tensor[] {
   const node = new Node(op, inputs, attributes, outputs);
   if (inputs.some((input) => input.node.source?.kind === 'meta')) node.source = { kind: 'meta' };
-  if (runtime.pending > 20_000 && !runtime.trace && runtime.recording === 0) flush([]);
+  if (runtime.pending > mostPending && !runtime.trace && runtime.recording === 0) {
+    runtime.pending = 0;
+    flush([]);
+  }
   return outputs.map((_, i) => new Tensor(node, i));
 }
 

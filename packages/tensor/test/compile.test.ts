@@ -132,6 +132,22 @@ describe('compile', () => {
     expect(cacheUse()).toEqual(use);
   });
 
+  it('can leave state as it was where a result is not finite', async () => {
+    const w = new State(tensor([1, 2]));
+    const step = compile(
+      (x: Tensor) => {
+        w.assign(mul(w, x));
+        return sum(w);
+      },
+      { commit: 'finite' },
+    );
+    expect(await step(tensor([2, 2])).item()).toBe(6);
+    expect(await step(tensor([Number.NaN, 1])).item()).toBeNaN();
+    expect(await w.data()).toEqual(Float32Array.of(2, 4));
+    expect(await step(tensor([Number.POSITIVE_INFINITY, 1])).item()).toBe(Number.POSITIVE_INFINITY);
+    expect(await step(tensor([1, 2])).item()).toBe(10);
+  });
+
   it('refuses to read values inside, and to wait', async () => {
     let reading: Promise<number> | undefined;
     const read = compile((x: Tensor) => {

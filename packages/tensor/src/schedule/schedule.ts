@@ -1,8 +1,8 @@
 /** From a graph to a program: kernels in order, with slots for what lives only in between. */
 import type { Limits } from '../backend';
-import { BackendError } from '../errors';
+import { BackendError, DTypeError } from '../errors';
 import type { DType, Expr, Kernel, RowStore, Store, View } from '../ir';
-import type { Node } from '../node';
+import { type Node, nameOf } from '../node';
 import { applyMoves, contiguous, isContiguous, isRows, sizeOf } from '../view';
 import { emit, type Job } from './emit';
 import { NeedsBuffer } from './express';
@@ -142,6 +142,7 @@ function link(graph: Graph, found: readonly Job[], updates: readonly Update[], l
     }
     return result;
   });
+  for (const job of found) for (const value of [...job.inputs, ...job.outputs]) checkSize(value, limits);
   const leafPlace = new Map(graph.leaves.map((leaf, place) => [valueKey(leaf), place]));
   let jobs = [...found];
   if (limits.inPlace) {
@@ -267,4 +268,18 @@ function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Input, leaf
     return key === 'at' ? (part as Expr[]).flatMap((expr) => loads(expr)) : [];
   });
   return stores && body.length === 0;
+}
+
+/** @throws DTypeError, BackendError where the backend cannot hold a value */
+function checkSize({ item, output }: Input, limits: Limits): void {
+  const { dtype, shape } = item.outputs[output] as Item['outputs'][number];
+  const what = `${nameOf(item.node)}: a ${dtype} value of shape [${shape}]`;
+  if (!limits.dtypes.includes(dtype))
+    throw new DTypeError(`${what} is wanted, the backend stores ${limits.dtypes.join(', ')}; cast it first`);
+  const size = sizeOf(shape);
+  const bytes = size * (dtype === 'float32' || dtype === 'int32' ? 4 : dtype === 'float16' ? 2 : 1);
+  if (size >= 2 ** 31 || bytes > limits.maxBufferBytes)
+    throw new BackendError(
+      `${what} needs ${bytes} bytes, the backend holds at most ${Math.min(limits.maxBufferBytes, 2 ** 31 * 4)} in one buffer; use a smaller batch or layer, or stride and pooling before it`,
+    );
 }
