@@ -73,7 +73,7 @@ export async function importFaults(root: string, table: Table): Promise<string[]
       baseDir: root,
       validate: true,
       ruleSet: { forbidden: forbidden(table, packages) },
-      tsPreCompilationDeps: 'specify',
+      tsPreCompilationDeps: true,
       doNotFollow: { path: 'node_modules' },
       exclude: { path: '/dist/' },
       enhancedResolveOptions: {
