@@ -46,6 +46,7 @@ export {
   makeNode,
   meta,
   type NestedArray,
+  realize,
   type Shape,
   Tensor,
   type TensorLike,
