@@ -3,10 +3,10 @@ import { ArgumentError, isTensor, ShapeError, type Tensor, tensor } from '@tesse
 import type { HostArray } from './array';
 import { permutation, wordsOf } from './random';
 
-/** Arrays with a row an example, by name or by position. */
-export type Columns = { readonly [name: string]: HostArray | Tensor } | readonly (HostArray | Tensor)[];
+/** Arrays with a row an example, by name (`{ image, label }`) or by position (`[image, label]`). */
+export type Columns<C> = { readonly [K in keyof C]: HostArray | Tensor };
 /** The same names or positions, another thing in each. */
-export type Each<C extends Columns, T> = { -readonly [K in keyof C]: T };
+export type Each<C, T> = { -readonly [K in keyof C]: T };
 
 /** What a transform may ask about the rows it is given. */
 export interface Draw {
@@ -17,7 +17,7 @@ export interface Draw {
   words(row: number): Uint32Array;
 }
 
-export interface BatchOptions<C extends Columns> {
+export interface BatchOptions<C> {
   /** Examples a batch. */
   readonly size: number;
   /** Another order each epoch. Default false: as they stand. */
@@ -44,7 +44,7 @@ const patience = 50;
  * Examples in batches. `for await` gives the rest of the present epoch, then stands at the start of the next one; leave the
  * loop or save `position` where you like, and the next `for await` goes on there. torch.utils.data.DataLoader.
  */
-export class Batches<C extends Columns> implements AsyncIterable<Each<C, Tensor>> {
+export class Batches<C extends Columns<C>> implements AsyncIterable<Each<C, Tensor>> {
   /** Rows in all. */
   readonly count: number;
   readonly #columns: C;
@@ -84,7 +84,7 @@ export class Batches<C extends Columns> implements AsyncIterable<Each<C, Tensor>
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Each<C, Tensor>, void, undefined> {
     const { size, shuffle = false, dropLast = false, transform } = this.#options;
-    const arrays = await Promise.all(Object.values(this.#columns).map(onHost));
+    const arrays = await Promise.all(Object.values<HostArray | Tensor>(this.#columns).map(onHost));
     const { epoch, row } = this.#position;
     const order = shuffle ? permutation(this.count, this.#seed, epoch) : null;
     const last = dropLast ? this.count - size : this.count - 1;
@@ -120,10 +120,10 @@ export class Batches<C extends Columns> implements AsyncIterable<Each<C, Tensor>
  * Columns are host arrays or tensors, [rows, …] each; the batches hold tensors [size, …] under the same names or positions.
  * @throws ArgumentError, ShapeError where sizes are wrong or the columns differ in rows.
  */
-export const batches = <const C extends Columns>(columns: C, options: BatchOptions<C>): Batches<C> =>
+export const batches = <const C extends Columns<C>>(columns: C, options: BatchOptions<C>): Batches<C> =>
   new Batches(columns, options);
 
-function commonRows(columns: Columns): number {
+function commonRows(columns: Readonly<Record<string, HostArray | Tensor>>): number {
   const found = Object.entries(columns).map(([name, { shape }]) => ({ name, shape, rows: shape[0] }));
   const [first] = found;
   const odd = found.find(({ rows }) => typeof rows !== 'number' || rows !== first?.rows);
