@@ -7,12 +7,15 @@ import { conv } from './conv';
 import * as core from './core';
 import { type Family, install } from './core';
 import { create } from './create';
+import { grid } from './grid';
 import { indexing } from './indexing';
+import { interpolation } from './interpolate';
 import { linalg } from './linalg';
 import { loss } from './loss';
 import { math } from './math';
 import { norm } from './norm';
 import { pool } from './pool';
+import { random } from './random';
 import { reduction } from './reduction';
 import { scan } from './scan';
 import { shape } from './shape';
@@ -48,12 +51,15 @@ export const families: readonly Family[] = [
   comparison,
   conv,
   create,
+  grid,
   indexing,
+  interpolation,
   linalg,
   loss,
   math,
   norm,
   pool,
+  random,
   reduction,
   scan,
   shape,
