@@ -87,6 +87,8 @@ export class State {
   replace(storage: Storage): void {
     if (this.storage !== storage) this.storage?.free();
     this.storage = storage;
+    this.pending = null;
+    runtime.dirty.delete(this);
     this.bump();
   }
 

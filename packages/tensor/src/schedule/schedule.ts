@@ -149,7 +149,10 @@ function link(graph: Graph, found: readonly Job[], updates: readonly Update[], l
     for (const { target, leaf } of updates) {
       const result = results[targets[target] as number];
       const alone = targets.filter((other) => other === targets[target]).length === 1;
-      const ordered = result && alone ? writeOver(jobs, result.value, graph.leaves[leaf] as Input) : null;
+      const written = results.flatMap(({ leaf: over, value }) =>
+        over === null ? [] : [{ value, leaf: graph.leaves[over] as Input }],
+      );
+      const ordered = result && alone ? writeOver(jobs, result.value, graph.leaves[leaf] as Input, written) : null;
       if (!ordered || !result) continue;
       jobs = ordered;
       result.leaf = leaf;
@@ -217,21 +220,34 @@ function link(graph: Graph, found: readonly Job[], updates: readonly Update[], l
   };
 }
 
-/** The order in which a value may be written over a leaf: after everyone who reads the leaf; null where that cannot be. */
-function writeOver(jobs: readonly Job[], value: Input, leaf: Input): Job[] | null {
+/**
+ * The order in which a value may be written over a leaf: after everyone who reads the leaf; null where that cannot be.
+ * @param written values that are written over leaves already: whoever reads such a leaf must stay before its writer
+ */
+function writeOver(
+  jobs: readonly Job[],
+  value: Input,
+  leaf: Input,
+  written: readonly { readonly value: Input; readonly leaf: Input }[],
+): Job[] | null {
   const same = (a: Input, b: Input): boolean => a.item === b.item && a.output === b.output;
   const writer = jobs.findIndex((job) => job.outputs.some((output) => same(output, value)));
   const job = jobs[writer];
   if (!job || !readsWhereItWrites(job, value, leaf)) return null;
   const lastReader = jobs.reduce((last, other, i) => (other.inputs.some((input) => same(input, leaf)) ? i : last), -1);
   if (lastReader <= writer) return [...jobs];
-  // move the writer behind the last reader, if nobody in between waits for it
-  const waits = jobs
-    .slice(writer + 1, lastReader + 1)
-    .some((other) => other.inputs.some((input) => job.outputs.some((output) => same(output, input))));
-  return waits
-    ? null
-    : [...jobs.slice(0, writer), ...jobs.slice(writer + 1, lastReader + 1), job, ...jobs.slice(lastReader + 1)];
+  // move the writer behind the last reader, if nobody in between waits for it or overwrites what it reads
+  const between = jobs.slice(writer + 1, lastReader + 1);
+  const waits = between.some((other) =>
+    other.inputs.some((input) => job.outputs.some((output) => same(output, input))),
+  );
+  const lost = between.some((other) =>
+    written.some(
+      (over) =>
+        other.outputs.some((output) => same(output, over.value)) && job.inputs.some((input) => same(input, over.leaf)),
+    ),
+  );
+  return waits || lost ? null : [...jobs.slice(0, writer), ...between, job, ...jobs.slice(lastReader + 1)];
 }
 
 /** Does the kernel load the leaf only at the element that it then writes, in the very expression that writes it? */
