@@ -1,6 +1,7 @@
 /**
- * How every package is built: ESM, types and source maps into dist/, one flat file an entry, nothing bundled from
- * outside. A package's tsdown.config.js only names its entries.
+ * How every package is built: ESM, types and source maps into dist/, file by file as in src/, nothing bundled from
+ * outside. A package's tsdown.config.js only names its entries. (In one file an entry, esbuild could no longer drop an
+ * unused room whole: tensor with one matmul weighed 17,166 bytes gzipped.)
  */
 
 /** `new URL('./worker.ts', import.meta.url)` runs unbuilt and in Vite; in dist the file beside it is `./worker.js`. */
@@ -18,6 +19,7 @@ export const library = (entry, options = {}) => ({
   format: 'esm',
   platform: 'neutral',
   target: 'es2022',
+  unbundle: true,
   dts: { sourcemap: true },
   sourcemap: true,
   clean: true,
@@ -29,4 +31,5 @@ export const library = (entry, options = {}) => ({
 });
 
 /** An example is a program: one file that Node runs, beside the packages it imports. */
-export const program = (entry, options = {}) => library(entry, { platform: 'node', dts: false, ...options });
+export const program = (entry, options = {}) =>
+  library(entry, { platform: 'node', unbundle: false, dts: false, ...options });
