@@ -179,8 +179,8 @@ const places: Rows = {
     const [values, indices] = t.topk((i as X).x, k, { dim }) as [Tensor, Tensor];
     return { values, indices };
   }),
-  sort: row<{ dim: number; descending: boolean }>((i, a) => {
-    const [values, indices] = t.sort((i as X).x, a) as [Tensor, Tensor];
+  sort: row<{ dim: number; descending: boolean }>((i, { dim, descending }) => {
+    const [values, indices] = t.sort((i as X).x, dim, { descending });
     return { values, indices };
   }),
   argmax: along((x, dim) => t.argmax(x, dim)),

@@ -1,0 +1,43 @@
+/** The suite that a backend passes: `describeBackend('cpu', () => cpu(), { load })` in a test file of Node or of a page. */
+import type { Backend } from '@tessera/tensor/backend';
+import { afterAll } from 'vitest';
+import type { Rows } from './golden/run';
+import { type CompareOptions, describeKernels } from './kernels';
+import { describeExercises } from './suites/exercises';
+import { describeGolden, type Load } from './suites/golden';
+import { describeMemory } from './suites/memory';
+import { describeProperties } from './suites/properties';
+import { describeState } from './suites/state';
+import { skipReasons, subject } from './suites/subject';
+
+export type { Load } from './suites/golden';
+
+export interface ConformanceOptions extends CompareOptions {
+  /** The bytes of a fixture of testkit ('ops.safetensors'). Without it golden cases are skipped, and counted so. */
+  readonly load?: Load;
+  /** Rows for golden cases that other packages bring (optimizers). */
+  readonly rows?: Rows;
+  /** Random kernels of the IR (default 200), and runs of each property (default 30). */
+  readonly random?: number;
+  readonly runs?: number;
+}
+
+/** Registers the whole suite with vitest. */
+export function describeBackend(
+  name: string,
+  make: () => Promise<Backend> | Backend,
+  { load, rows = {}, random = 200, runs = 30, ...compare }: ConformanceOptions = {},
+): void {
+  const of = subject(name, make);
+  describeKernels(name, make, { random, ...compare });
+  describeGolden(of, load, rows);
+  describeExercises(of);
+  describeProperties(of, runs);
+  describeState(of);
+  describeMemory(of);
+  afterAll(async () => {
+    for (const [reason, times] of of.skipped) console.log(`${name}: ${times} skipped: ${skipReasons[reason]}`);
+    (await of.backend()).dispose();
+    of.oracle.dispose();
+  });
+}

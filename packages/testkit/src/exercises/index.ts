@@ -1,0 +1,13 @@
+/** All exercises, family by family. */
+import { elements } from './elements';
+import type { Exercise } from './exercise';
+import { products } from './products';
+import { rows } from './rows';
+import { shapes } from './shapes';
+
+export const exercises = (): Readonly<Record<string, readonly Exercise[]>> => ({
+  elements: elements(),
+  rows: rows(),
+  shapes: shapes(),
+  products: products(),
+});

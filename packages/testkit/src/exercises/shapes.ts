@@ -1,0 +1,173 @@
+/** Exercises of shape moves, joining, padding, placing, and of reading and writing at computed places. */
+import * as t from '@tessera/tensor';
+import { bools, type Exercise, floats, integers, values } from './exercise';
+
+const moves = (): Exercise[] => [
+  {
+    name: 'reshape, flatten, squeeze, unsqueeze',
+    f: (x) => [t.reshape(x, [-1, 6]), t.flatten(x, 1), t.squeeze(t.unsqueeze(x, 1)), t.reshape(t.transpose(x), [4, 6])],
+    cases: [[floats([2, 3, 4])]],
+  },
+  {
+    name: 'permute, transpose, movedim, flip, rot90',
+    f: (x) => [t.permute(x, [2, 0, 1]), t.transpose(x), t.movedim(x, 0, -1), t.flip(x, [0, 2]), t.rot90(x, 1, [1, 2])],
+    cases: [[floats([2, 3, 4])], [floats([2, 0, 3])]],
+  },
+  { name: 'expand', f: (x) => [t.expand(x, [4, 2, 3, -1]), t.broadcastTo(x, [2, 3, 5])], cases: [[floats([2, 1, 5])]] },
+  { name: 'expand a scalar', f: (x) => t.expand(x, [2, 3]), cases: [[floats([])]] },
+  {
+    name: 'slice with steps, narrow, select',
+    f: (x) => [
+      t.slice(x, [null, [1, null, 2], -1]),
+      t.slice(x, [
+        [-2, null],
+        [null, null, -2],
+      ]),
+      t.slice(x, [[2, 1]]),
+      t.narrow(x, 1, 2, 3),
+      t.select(x, 0, 1),
+    ],
+    cases: [[floats([3, 5, 4])]],
+  },
+  { name: 'unfold', f: (x) => t.unfold(x, 1, 3, 2), cases: [[floats([2, 8])], [floats([2, 7, 3])]] },
+  {
+    name: 'diagonal and diagEmbed',
+    f: (x) => [t.diagonal(x, { offset: 1 }), t.diagEmbed(x, { offset: -1 })],
+    cases: [[floats([3, 4])]],
+  },
+  { name: 'tril and triu', f: (x) => [t.tril(x, 1), t.triu(x, -1)], cases: [[floats([2, 4, 3])]] },
+  {
+    name: 'cat, stack, split, unbind',
+    f: (a, b) => [
+      t.cat([a, b, a], 1),
+      t.stack([a, t.narrow(b, 1, 0, 2)], 1),
+      ...t.split(b, [1, 3], 1),
+      ...t.unbind(a, 0),
+    ],
+    cases: [[floats([3, 2]), floats([3, 4], { seed: 1 })]],
+  },
+  { name: 'cat with nothing', f: (a, b) => t.cat([a, b], 0), cases: [[floats([0, 2]), floats([3, 2])]] },
+  {
+    name: 'repeat, tile, repeatInterleave, roll',
+    f: (x) => [t.repeat(x, [2, 1, 3]), t.tile(x, [2]), t.repeatInterleave(x, 2, 0), t.roll(x, [1, -2], [0, 1])],
+    cases: [[floats([3, 4])]],
+  },
+  {
+    name: 'moves of moves',
+    f: (x) => t.reshape(t.permute(t.slice(t.flip(x, 1), [null, [0, 4, 2]]), [1, 0]), [-1]),
+    cases: [[floats([3, 5])]],
+  },
+  {
+    name: 'pad',
+    f: (x) => [
+      t.pad(x, [1, 2, 0, 3]),
+      t.pad(x, [2, 1], { value: -7 }),
+      t.pad(x, [2, 1, 1, 1], { mode: 'reflect' }),
+      t.pad(x, [2, 1, 1, 0], { mode: 'replicate' }),
+      t.pad(x, [1, 2], { mode: 'circular' }),
+      t.pad(x, [-1, 2]),
+    ],
+    cases: [[floats([2, 3, 4])]],
+  },
+  {
+    name: 'moves of what was computed',
+    f: (x) => t.mul(t.transpose(t.exp(x)), t.pad(t.sin(t.transpose(x)), [1, -1])),
+    cases: [[floats([3, 4])]],
+  },
+  {
+    name: 'moves of integers and bools',
+    f: (i, b) => [t.flip(i, 1), t.cat([i, t.cast(b, 'int32')]), t.transpose(b), t.pad(i, [1, 1], { value: 3 })],
+    cases: [[integers([2, 3], 9), bools([2, 3])]],
+    orders: 0,
+  },
+];
+
+const places = (): Exercise[] => [
+  {
+    name: 'gather',
+    f: (x, i) => t.gather(x, 1, i),
+    cases: [
+      [floats([3, 5]), integers([3, 4], 5)],
+      [floats([3, 5]), integers([2, 0], 5)],
+    ],
+  },
+  { name: 'takeAlongDim', f: (x, i) => t.takeAlongDim(x, i, 0), cases: [[floats([4, 3]), integers([2, 1], 4)]] },
+  {
+    name: 'indexSelect and embedding',
+    f: (x, i) => [t.indexSelect(x, 1, i), t.embedding(x, i)],
+    cases: [[floats([5, 6]), integers([4], 5)]],
+  },
+  {
+    name: 'scatter',
+    f: (x, s) =>
+      t.scatter(
+        x,
+        1,
+        t.tensor(
+          [
+            [0, 3, 1],
+            [2, 0, 4],
+          ],
+          { dtype: 'int32' },
+        ),
+        s,
+      ),
+    cases: [[floats([2, 5]), floats([2, 3], { seed: 1 })]],
+  },
+  {
+    name: 'scatterAdd',
+    f: (x, i, s) => t.scatterAdd(x, 0, i, s),
+    cases: [[floats([3, 4]), integers([5, 4], 3), floats([5, 4], { seed: 1 })]],
+  },
+  {
+    name: 'scatterReduce',
+    f: (x, i, s) => [t.scatterReduce(x, 1, i, s, 'prod'), t.scatterReduce(x, 1, i, s, 'amax')],
+    cases: [[floats([3, 4]), integers([3, 6], 4), floats([3, 6], { seed: 1 })]],
+    orders: 1,
+  },
+  {
+    name: 'indexAdd, indexCopy, indexPut',
+    f: (x, s) => {
+      const i = t.tensor([2, 0], { dtype: 'int32' });
+      return [
+        t.indexAdd(x, 0, i, s),
+        t.indexCopy(x, 0, i, s),
+        t.indexPut(x, [i, t.tensor([1, 2], { dtype: 'int32' })], t.select(s, 1, 0)),
+      ];
+    },
+    cases: [[floats([3, 4]), floats([2, 4], { seed: 1 })]],
+  },
+  { name: 'oneHot', f: (i) => t.oneHot(i, 5), cases: [[integers([2, 3], 5)]], orders: 0 },
+  {
+    name: 'nonzero of a known size',
+    f: (x) => t.nonzero(x, { size: 4 }),
+    cases: [[values([0, 3, 0, Number.NaN, -1])]],
+    orders: 0,
+  },
+  {
+    name: 'maskedSelect of a known size',
+    f: (x, m) => t.maskedSelect(x, m, { size: 7 })[0],
+    cases: [[floats([3, 4]), bools([3, 4])]],
+  },
+  {
+    name: 'median and kthvalue',
+    f: (x) => [t.median(x), ...t.median(x, 1), ...t.kthvalue(x, 2)],
+    cases: [[floats([3, 5])]],
+  },
+  {
+    name: 'tensors from nothing',
+    f: () => [
+      t.arange(7),
+      t.arange(1, 2, 0.25),
+      t.linspace(0, 1, 7),
+      t.eye(3, 4),
+      t.full([2, 2], 3.5),
+      t.ones([2]),
+      t.zeros([2, 0]),
+    ],
+    cases: [[]],
+    orders: 0,
+  },
+];
+
+export const shapes = (): Exercise[] => [...moves(), ...places()];
