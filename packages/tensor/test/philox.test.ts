@@ -18,7 +18,7 @@ function philoxInBigInts(key: readonly number[], counter: readonly number[]): nu
 describe('philox4x32', () => {
   const ones = 0xffffffff;
   // kat_vectors of Random123, philox4x32 with 10 rounds.
-  it.each([
+  it.each<[[number, number], [number, number, number, number], number[]]>([
     [
       [0, 0],
       [0, 0, 0, 0],
@@ -34,7 +34,7 @@ describe('philox4x32', () => {
       [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
       [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
     ],
-  ] as const)('gives the known answer for key %j and counter %j', (key, counter, answer) => {
+  ])('gives the known answer for key %j and counter %j', (key, counter, answer) => {
     const out = new Uint32Array(4);
     philox4x32(...key, ...counter, out);
     expect([...out]).toEqual(answer);
