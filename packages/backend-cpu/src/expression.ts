@@ -72,9 +72,16 @@ export function asStored(scope: Scope, { output, expr }: Store): Expr {
 }
 
 /** Writes the stores of a domain, whose roots are their expressions in order: all values first, for a store may be in place. */
-export function storeAll(sweep: Sweep, domain: Domain, stores: readonly Store[]): Code {
+export function storeAll(
+  sweep: Sweep,
+  domain: Domain,
+  stores: readonly Store[],
+  unroll = unrolling(domain),
+  /** Called behind each vector. */
+  next: () => void = () => {},
+): Code {
   const places = stores.map(({ output }, i) => sweep.destination(output, domain.views[i] as Store['view']));
-  return sweep.emit(unrolling(domain), (step) => {
+  return sweep.emit(unroll, (step) => {
     const values = domain.roots.map((root) => {
       const value = sweep.value(root, step);
       return stores.length > 1 ? sweep.printer.bind(value) : value;
@@ -83,6 +90,7 @@ export function storeAll(sweep: Sweep, domain: Domain, stores: readonly Store[])
       const isBool = sweep.scope.kernel.outputs[output]?.dtype === 'bool';
       sweep.store(places[i] as (typeof places)[number], values[i] as (typeof values)[number], step, isBool);
     });
+    next();
   });
 }
 

@@ -64,7 +64,7 @@ interface Place {
   readonly range: readonly [lo: Arg, hi: Arg] | null;
 }
 
-const laneNumbers = (by = 1, from = 0): Code => vectorConst([0, 1, 2, 3].map((lane) => from + lane * by));
+export const laneNumbers = (by = 1, from = 0): Code => vectorConst([0, 1, 2, 3].map((lane) => from + lane * by));
 const vectorConst = (values: readonly number[]): Code => [
   0xfd,
   0x0c,
@@ -215,8 +215,9 @@ export class Sweep {
   #outerValid(view: View): Code | null {
     let ok: Code | null = null;
     this.#stretch.coords.forEach((coord, axis) => {
-      if (!isPadded(view, axis)) return;
-      const [lo, hi] = view.valid?.[axis] as readonly [number, number];
+      const range = view.valid?.[axis];
+      if (!range || !isPadded(view, axis)) return;
+      const [lo, hi] = range;
       const at = typeof coord === 'number' ? i32.const(coord) : get(coord);
       const inside = i32.lt_u(i32.sub(at, lo), hi - lo);
       ok = ok ? i32.and(ok, inside) : inside;
