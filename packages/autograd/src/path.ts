@@ -41,6 +41,9 @@ export interface Path {
   readonly leads: (input: Tensor) => boolean;
 }
 
+/** Nodes that rules made, as far as another derivative is being taken of them. */
+const madeByRule = /* @__PURE__ */ new WeakSet<Node>();
+
 /** Runs `body` while nodes keep their inputs; `first()` is the id of the first node made since. */
 export function recording<Result>(body: (first: () => number) => Result): Result {
   const start = runtime.recorded.length;
@@ -106,29 +109,35 @@ export function findPath(outputs: readonly Tensor[], wanted: readonly Tensor[], 
   });
   const nodes = nodesBehind(outputs, first);
 
-  // from the outputs down: what a cotangent can reach, and what is reached only past something without a gradient
+  // From the outputs down: what a cotangent can reach, and what is reached only past something without a gradient. That is
+  // a mistake in what a user wrote; in what a rule wrote (the mask of relu, seen by a second derivative) it is a zero.
   const live = new Set<Node>();
+  const written = new Set<Node>();
   const blocked = new Map<Node, string>();
   const reached = new Set<number>();
   const barred = new Map<number, string>();
-  const pass = (to: Tensor, by: string | null): void => {
+  const pass = (to: Tensor, by: string | null, byUser: boolean): void => {
     const why = by ?? (isFloat(to) ? null : `a tensor of dtype ${to.dtype}`);
     const position = sought.get(to);
-    if (position !== undefined && why === null) reached.add(position);
-    else if (position !== undefined && why !== null) barred.set(position, why);
-    if (why === null) live.add(to.node);
-    else if (!blocked.has(to.node)) blocked.set(to.node, why);
+    if (byUser) written.add(to.node);
+    if (why === null) {
+      live.add(to.node);
+      if (position !== undefined) reached.add(position);
+    } else if (byUser) {
+      if (!blocked.has(to.node)) blocked.set(to.node, why);
+      if (position !== undefined) barred.set(position, why);
+    }
   };
-  for (const output of outputs) pass(output, null);
+  for (const output of outputs) pass(output, null, true);
   for (const node of nodes) {
+    const alive = live.has(node);
+    const before = blocked.get(node) ?? null;
+    if (!alive && before === null) continue;
     const route = routes.get(node);
     const reason = route?.rule || node.op?.gradient ? null : (node.op?.notDifferentiable ?? null);
-    const by = !live.has(node)
-      ? (blocked.get(node) ?? null)
-      : reason === null
-        ? null
-        : `${node.op?.opName}, which has no gradient (${reason})`;
-    for (const input of (route ?? node).inputs) pass(input, by);
+    const here = reason === null ? null : `${node.op?.opName}, which has no gradient (${reason})`;
+    const byUser = written.has(node) && !madeByRule.has(node);
+    for (const input of (route ?? node).inputs) pass(input, alive ? here : before, byUser);
   }
   for (const [position, why] of barred)
     if (!reached.has(position))
@@ -164,8 +173,19 @@ export function findPath(outputs: readonly Tensor[], wanted: readonly Tensor[], 
   return { steps: steps.reverse(), outputs, wanted, leads };
 }
 
-/** Cotangents of what is wanted from those of the outputs; null where none arrives. */
-export function pull({ steps, outputs, wanted, leads }: Path, cotangents: Cotangents): Cotangents {
+/**
+ * Cotangents of what is wanted from those of the outputs; null where none arrives. `own` is how many recordings are the
+ * caller's: under more than those another derivative will see what is made here.
+ */
+export function pull(path: Path, cotangents: Cotangents, own = 0): Cotangents {
+  const start = runtime.recorded.length;
+  const pulled = walk(path, cotangents);
+  if (runtime.recording > own)
+    for (let i = start; i < runtime.recorded.length; i++) madeByRule.add(runtime.recorded[i] as Node);
+  return pulled;
+}
+
+function walk({ steps, outputs, wanted, leads }: Path, cotangents: Cotangents): Cotangents {
   const sums = new Outputs<Tensor>();
   const give = (to: Tensor, g: Tensor): void => {
     const sum = sums.get(to);

@@ -87,7 +87,7 @@ export function valueAndGrad<
   return recording((first) => {
     const result: unknown = f();
     const value = checked('valueAndGrad', Array.isArray(result) ? result[0] : result);
-    const found = pull(findPath([value], wanted, first()), [seed('valueAndGrad', value)]);
+    const found = pull(findPath([value], wanted, first()), [seed('valueAndGrad', value)], 1);
     const grads = shapedAs(wrt, options?.unused === 'null' ? found : orZeros(found, wanted));
     return (Array.isArray(result) ? { value, grads, aux: result[1] } : { value, grads }) as never;
   });

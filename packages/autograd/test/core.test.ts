@@ -200,6 +200,12 @@ describe('what has no gradient', () => {
     const masked = (x: Tensor): Tensor => sum(mul(x, cast(gt(x, 0), 'float32')));
     expect(await grad(masked)(tensor([-1, 2])).toArray()).toEqual([0, 1]);
   });
+  it('is a zero, not a mistake, where rules put it: masks of a second derivative', async () => {
+    expect(await grad(grad(relu))(tensor(2)).item()).toBe(0);
+    expect(await grad((x: Tensor) => mul(grad(relu)(x), 3))(tensor(2)).item()).toBe(0);
+    const masked = (x: Tensor): Tensor => mul(x, cast(gt(x, 0), 'float32'));
+    expect(await hessianVectorProduct(masked, [tensor(2)], [tensor(1)])[0]?.item()).toBe(0);
+  });
   it('wants floats', () => {
     const x = tensor([1, 2], { dtype: 'int32' });
     expect(() => valueAndGrad(() => sum(cast(x, 'float32')), x)).toThrowErrorMatchingInlineSnapshot(
