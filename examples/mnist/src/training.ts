@@ -1,0 +1,143 @@
+/** Training: model, optimizer, schedule and data, and the loop that moves them one compiled step after the other. */
+
+import { valueAndGrad } from '@tessera/autograd';
+import { batches, randomShift } from '@tessera/data';
+import * as nn from '@tessera/nn';
+import {
+  argmax,
+  compile,
+  crossEntropy,
+  eq,
+  isFinite as finite,
+  logicalAnd,
+  manualSeed,
+  State,
+  sum,
+  type Tensor,
+  TesseraError,
+  tensor,
+} from '@tessera/tensor';
+import type { Digits } from './data';
+import { firstNonFinite } from './diagnose';
+import { digitNet, normalise } from './model';
+
+export interface Settings {
+  readonly epochs: number;
+  readonly seed: number;
+  readonly batch: number;
+  readonly maxLr: number;
+  readonly weightDecay: number;
+  /** Pixels by which each image may move, either way. */
+  readonly shift: number;
+}
+export const defaults: Settings = { epochs: 3, seed: 0, batch: 128, maxLr: 0.01, weightDecay: 0.01, shift: 2 };
+
+/** What a step came to. */
+export interface StepResult {
+  /** Counted from 1 through all epochs. */
+  readonly step: number;
+  readonly loss: number;
+  /** Share of the batch that was right before the step. */
+  readonly accuracy: number;
+}
+export interface TrainOptions {
+  /** Stops between two steps; everything is then as after the last one. */
+  readonly signal?: AbortSignal;
+  readonly onStep?: (result: StepResult) => void;
+  /** After each epoch, with its number from 1. */
+  readonly onEpoch?: (epoch: number) => Promise<void>;
+}
+
+interface InFlight {
+  readonly step: number;
+  readonly image: Tensor;
+  readonly label: Tensor;
+  readonly loss: Tensor;
+  readonly correct: Tensor;
+}
+
+export class Training {
+  readonly settings: Settings;
+  readonly model: nn.Sequential;
+  readonly optimizer: nn.AdamW;
+  readonly schedule: nn.OneCycleLR;
+  readonly loader: ReturnType<typeof loaderOf>;
+  /** The compiled step: digits and labels in, loss and number of right answers out. */
+  readonly step: (image: Tensor, label: Tensor) => { loss: Tensor; correct: Tensor };
+  /** False from the first loss on that is no number: nothing is assigned any more, so the cause can be looked for. */
+  readonly #healthy = new State(tensor(true));
+
+  constructor(digits: Digits, settings: Settings = defaults) {
+    this.settings = settings;
+    manualSeed(settings.seed);
+    this.model = digitNet();
+    this.optimizer = new nn.AdamW(this.model.parameters(), { weightDecay: settings.weightDecay });
+    this.loader = loaderOf(digits, settings);
+    this.schedule = new nn.OneCycleLR(this.optimizer, { maxLr: settings.maxLr, totalSteps: this.totalSteps });
+    this.step = compile((image: Tensor, label: Tensor) => this.#step(image, label), { name: 'step' });
+  }
+
+  get totalSteps(): number {
+    return this.settings.epochs * this.loader.length;
+  }
+
+  #step(image: Tensor, label: Tensor) {
+    const {
+      value: loss,
+      grads,
+      aux: logits,
+    } = valueAndGrad((): [Tensor, Tensor] => {
+      const scores = this.model.forward(normalise(image));
+      return [crossEntropy(scores, label), scores];
+    }, this.optimizer.parameters);
+    const when = logicalAnd(this.#healthy, finite(loss));
+    this.#healthy.assign(when);
+    this.optimizer.step(grads, { when });
+    return { loss, correct: sum(eq(argmax(logits, 1), label)) };
+  }
+
+  /**
+   * Trains to the end of the last epoch, or until the signal. One step is queued ahead of the one whose loss is awaited, so
+   * that the backend never waits for this thread.
+   * @throws TesseraError where a loss is no number, naming the step and the first layer in which it appeared.
+   */
+  async train({ signal, onStep, onEpoch }: TrainOptions = {}): Promise<void> {
+    const settle = async (flying: InFlight | null) => flying && onStep?.(await this.#settle(flying));
+    this.model.train();
+    while (this.loader.position.epoch < this.settings.epochs && !signal?.aborted) {
+      const { epoch } = this.loader.position;
+      let flying: InFlight | null = null;
+      for await (const { image, label } of this.loader) {
+        const next: InFlight = { step: this.schedule.position + 1, image, label, ...this.step(image, label) };
+        this.schedule.step();
+        await settle(flying);
+        flying = next;
+        if (signal?.aborted) break;
+      }
+      await settle(flying);
+      if (this.loader.position.epoch > epoch) await onEpoch?.(epoch + 1);
+    }
+  }
+
+  async #settle({ step, image, label, loss: lossTensor, correct }: InFlight): Promise<StepResult> {
+    const [loss, right] = await Promise.all([lossTensor.item(), correct.item()]);
+    if (!Number.isFinite(loss)) {
+      const where = await firstNonFinite(this.model, normalise(image));
+      throw new TesseraError(
+        `training: the loss is ${loss} at step ${step}, first seen in ${where}; lower the learning rate, or look at that layer's input`,
+      );
+    }
+    for (const done of [image, label, lossTensor, correct]) done.dispose();
+    return { step, loss, accuracy: right / this.settings.batch };
+  }
+}
+
+/** Shuffled batches, each image shifted by itself. A smaller last batch is left out: the step has one shape. */
+const loaderOf = (digits: Digits, { batch, seed, shift }: Settings) =>
+  batches(digits, {
+    size: batch,
+    shuffle: true,
+    seed,
+    dropLast: true,
+    transform: ({ image, label }, draw) => ({ image: randomShift(image, shift, draw), label }),
+  });
