@@ -16,6 +16,7 @@ export * from './ops/comparison';
 export * from './ops/conv';
 export * from './ops/create';
 export * from './ops/grid';
+export { flatFrom, type GridAttributes } from './ops/grid-taps';
 export * from './ops/indexing';
 export * from './ops/interpolate';
 export * from './ops/join';

@@ -6,7 +6,11 @@ export type GridAttributes = {
   readonly mode: 'bilinear' | 'nearest' | 'bicubic';
   readonly paddingMode: 'zeros' | 'border' | 'reflection';
   readonly alignCorners: boolean;
+  /** How often the weights along each spatial axis are differentiated by the grid's number: 0 for sampling itself. */
+  readonly orders: readonly number[];
 };
+/** Orders from which on all weights are 0. */
+export const flatFrom = { nearest: 1, bilinear: 2, bicubic: 4 } as const;
 
 export const num = (value: number): OpExpr => constant(value);
 export const int = (value: number): OpExpr => constant(value, 'int32');
@@ -16,11 +20,10 @@ interface Along {
   readonly at: OpExpr;
   readonly slope: OpExpr;
 }
-/** One pixel along one axis: where, how much of it, and the slope of that by `at`. */
+/** One pixel along one axis: where, and how much of it. */
 export interface Tap {
   readonly place: OpExpr;
   readonly weight: OpExpr;
-  readonly slope: OpExpr;
 }
 
 /** −1 … 1 → pixels: corner centres (alignCorners) or outer corners lie at ±1. */
@@ -58,10 +61,11 @@ function padded(along: Along, size: number, attributes: GridAttributes): Along {
   return clipped(inside, size);
 }
 
-/** The taps along one axis for the grid's number g. Tap weights and places are expressions of the tap's number too. */
+/** The taps along one axis for the grid's number g, by the tap's number; weights are differentiated `order` times. */
 export function tapsOf(
   g: OpExpr,
   size: number,
+  order: number,
   attributes: GridAttributes,
 ): { count: number; tap: (k: OpExpr) => Tap } {
   const raw = unnormalized(g, size, attributes);
@@ -69,37 +73,52 @@ export function tapsOf(
     const first = apply<Read>('floor', [raw.at]);
     const part = sub(raw.at, first);
     const tap = (k: OpExpr): Tap => {
-      const place = add(first, cast(sub(k, int(1)), 'float32'));
+      const from = cast(sub(k, int(1)), 'float32');
       // Bicubic pads pixel by pixel, so that the curve itself is not bent at the edge.
-      const at = padded({ at: place, slope: num(0) }, size, attributes).at;
-      const distance = sub(cast(sub(k, int(1)), 'float32'), part);
-      const { value, slope } = cubic(distance);
-      return { place: cast(at, 'int32'), weight: value, slope: apply('neg', [mul(slope, raw.slope)]) };
+      const { at } = padded({ at: add(first, from), slope: num(0) }, size, attributes);
+      // The distance shrinks as g grows.
+      const weight = mul(cubic(sub(from, part), order), power(apply('neg', [raw.slope]), order));
+      return { place: cast(at, 'int32'), weight };
     };
     return { count: 4, tap };
   }
   const { at, slope } = padded(raw, size, attributes);
   if (attributes.mode === 'nearest')
-    return { count: 1, tap: () => ({ place: cast(apply('round', [at]), 'int32'), weight: num(1), slope: num(0) }) };
+    return { count: 1, tap: () => ({ place: cast(apply('round', [at]), 'int32'), weight: num(order === 0 ? 1 : 0) }) };
   const first = apply<Read>('floor', [at]);
   const part = sub(at, first);
-  const tap = (k: OpExpr): Tap => {
-    const right = apply('eq', [k, int(1)]);
-    return {
-      place: add(cast(first, 'int32'), k),
-      weight: select(right, part, sub(num(1), part)),
-      slope: select(right, slope, apply('neg', [slope])),
-    };
-  };
+  const [left, right] = [
+    [sub(num(1), part), part],
+    [apply<Read>('neg', [slope]), slope],
+    [num(0), num(0)],
+  ][Math.min(order, 2)] as [OpExpr, OpExpr];
+  const tap = (k: OpExpr): Tap => ({
+    place: add(cast(first, 'int32'), k),
+    weight: select(apply('eq', [k, int(1)]), right, left),
+  });
   return { count: 2, tap };
 }
-/** Keys' cubic with slope −0.75 at 1, of a signed distance within ±2, and its derivative. */
-function cubic(distance: OpExpr): { value: OpExpr; slope: OpExpr } {
+const power = (x: OpExpr, times: number): OpExpr =>
+  Array<OpExpr>(times)
+    .fill(x)
+    .reduce((a, b) => mul(a, b), num(1));
+
+/** Keys' cubic with slope −0.75 at 1, or a derivative of it, of a signed distance within ±2. */
+function cubic(distance: OpExpr, order: number): OpExpr {
   const a = -0.75;
   const x = apply<Read>('abs', [distance]);
-  const near = apply('le', [x, num(1)]);
-  const poly = (...factors: number[]) => factors.slice(1).reduce<OpExpr>((sum, f) => add(mul(sum, x), num(f)), num(factors[0] as number)); // biome-ignore format: one
-  const value = select(near, poly(a + 2, -(a + 3), 0, 1), poly(a, -5 * a, 8 * a, -4 * a));
-  const slope = select(near, poly(3 * (a + 2), -2 * (a + 3), 0), poly(3 * a, -10 * a, 8 * a));
-  return { value, slope: mul(slope, apply('sign', [distance])) };
+  const within = derivative([a + 2, -(a + 3), 0, 1], order);
+  const beyond = derivative([a, -5 * a, 8 * a, -4 * a], order);
+  const at = (factors: readonly number[]): OpExpr =>
+    factors.reduce<OpExpr>((sum, factor) => add(mul(sum, x), num(factor)), num(0));
+  const value = select(apply('le', [x, num(1)]), at(within), at(beyond));
+  return order % 2 === 0 ? value : mul(value, apply('sign', [distance]));
 }
+/** Of a polynomial, highest power first. */
+const derivative = (factors: readonly number[], order: number): readonly number[] =>
+  order === 0
+    ? factors
+    : derivative(
+        factors.slice(0, -1).map((factor, i) => factor * (factors.length - 1 - i)),
+        order - 1,
+      );

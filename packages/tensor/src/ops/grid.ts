@@ -1,11 +1,11 @@
 /**
  * Sampling at given places. A grid holds coordinates from −1 to 1 over an image; each output is a weighted sum of the pixels
- * around its place. One map reads them; the transpose in x is one scatter, and the slope in the grid one reduction over
- * channels, and both are made of the same taps as the forward.
+ * around its place. One map reads them, one scatter is its transpose, and each can be told to take derivatives of the weights
+ * in place of the weights: with that the two are closed under differentiation by image and grid.
  */
 import { ArgumentError, ShapeError } from '../errors';
-import { acc, add, apply, index, mul } from '../expr';
-import { defineMultiOp, defineOp, type Input, type OpExpr, readAt, showShape } from '../op';
+import { add, apply, index, mul } from '../expr';
+import { defineOp, type Input, type OpExpr, read, readAt, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { sub as minus, mul as times } from './arithmetic';
 import { arange, ones } from './create';
@@ -16,49 +16,53 @@ import { cast } from './math';
 import { expand, reshape, transpose } from './shape';
 import { wantDtype } from './types';
 
-/** Taps of all spatial axes; the grid's last axis names them innermost first (x, y, z). `places` are those of its other axes. */
-function axesOf(grid: Input, spatial: readonly number[], places: readonly OpExpr[], attributes: GridAttributes) {
+/**
+ * Taps of all spatial axes over `domain` [N, C, …places] (and more axes behind). The grid's last axis names the spatial axes
+ * innermost first: (x, y, z).
+ */
+function axesOf(grid: Input, spatial: readonly number[], domain: readonly number[], attributes: GridAttributes) {
   const rank = spatial.length;
-  return spatial.map((size, i) => tapsOf(readAt(grid, [...places, int(rank - 1 - i)]), size, attributes));
+  const [n, ...places] = grid.shape.slice(0, -1) as [number, ...number[]];
+  const behind = domain.slice(2 + places.length).map(() => 1);
+  return spatial.map((size, i) => {
+    const start = grid.shape.map((_, axis) => (axis === grid.shape.length - 1 ? rank - 1 - i : 0));
+    const number = read(grid, domain, [
+      { type: 'slice', start, step: start.map(() => 1), size: [n, ...places, 1] },
+      { type: 'reshape', shape: [n, 1, ...places, ...behind] },
+    ]);
+    return tapsOf(number, size, attributes.orders[i] as number, attributes);
+  });
 }
-/** Every choice of one tap an axis, as lists of tap numbers. */
-const choices = (counts: readonly number[]): number[][] =>
-  counts.reduce<number[][]>(
-    (all, count) => all.flatMap((own) => Array.from({ length: count }, (_, k) => [...own, k])),
-    [[]],
-  );
 const product = (factors: readonly OpExpr[]): OpExpr => factors.reduce((a, b) => mul(a, b));
 
-/** y[n,c,p] = Σ over taps of weight·x[n,c,place]. The op behind gridSample. */
+/** y[n,c,p] = Σ over taps of weight·x[n,c,place], or a derivative of it by the grid (`orders`): the op behind gridSample. */
 export const sampleGrid = /* @__PURE__ */ defineOp({
   name: 'gridSample',
   args: (x: TensorLike, grid: TensorLike, attributes: GridAttributes) => [[x, grid], attributes],
-  shape: ([x, grid]) => ({
-    shape: sampledShape((x as Tensor).shape, (grid as Tensor).shape),
-    dtype: (x as Tensor).dtype,
-  }),
-  lower: (inputs, attributes) => {
+  shape: ([x, grid]) => {
+    const [from, to] = [(x as Tensor).shape, (grid as Tensor).shape];
+    const [n, c] = [from[0] ?? to[0] ?? null, from[1] as number | null];
+    return { shape: [n, c, ...to.slice(1, -1)], dtype: (x as Tensor).dtype };
+  },
+  lower: (inputs, attributes, [out]) => {
     const [x, grid] = inputs as [Input, Input];
-    const spatial = x.shape.slice(2);
-    const axes = axesOf(grid, spatial, [index(0), ...spatial.map((_, i): OpExpr => index(i + 2))], attributes);
-    const taps = axes.map(({ count, tap }) => Array.from({ length: count }, (_, k) => tap(int(k))));
-    const terms = choices(axes.map(({ count }) => count)).map((choice) => {
-      const chosen = choice.map((k, i) => (taps[i] as Tap[])[k] as Tap);
-      const value = readAt(x, [index(0), index(1), ...chosen.map(({ place }) => place)]);
-      return attributes.mode === 'nearest' ? value : mul(product(chosen.map(({ weight }) => weight)), value);
+    const { shape } = out as { shape: readonly number[] };
+    const axes = axesOf(grid, x.shape.slice(2), shape, attributes).map(({ count, tap }) =>
+      Array.from({ length: count }, (_, k) => tap(int(k))),
+    );
+    // Every choice of one tap an axis is one term.
+    const choices = axes.reduce<Tap[][]>((all, taps) => all.flatMap((own) => taps.map((tap) => [...own, tap])), [[]]);
+    const terms = choices.map((taps) => {
+      const value = readAt(x, [index(0), index(1), ...taps.map(({ place }) => place)]);
+      return attributes.mode === 'nearest' ? value : mul(product(taps.map(({ weight }) => weight)), value);
     });
-    return { kind: 'map', outs: [terms.reduce<OpExpr>((sum, term, i) => (i ? add(sum, term) : term), num(0))] };
+    return { kind: 'map', outs: [terms.reduce((a: OpExpr, b) => add(a, b))] };
   },
 });
-const sampledShape = (x: Shape, grid: Shape): Shape => [
-  x[0] ?? grid[0] ?? null,
-  x[1] as number | null,
-  ...grid.slice(1, -1),
-];
 
-/** g [N,C,…] spread over an image of `size` by the same taps: the gradient of sampleGrid in x. */
+/** g [N,C,…] spread over an image of `size` by the same weights: the transpose of sampleGrid in x. */
 export const spreadGrid = /* @__PURE__ */ defineOp({
-  name: 'gridSampleGradInput',
+  name: 'gridSpread',
   args: (g: TensorLike, grid: TensorLike, size: Shape, attributes: GridAttributes) => [
     [g, grid],
     { ...attributes, size },
@@ -68,69 +72,26 @@ export const spreadGrid = /* @__PURE__ */ defineOp({
     const [g, grid] = inputs as [Input, Input];
     const { shape } = out as { shape: readonly number[] };
     const spatial = shape.slice(2);
-    const rank = g.shape.length;
-    const places = g.shape.map((_, i): OpExpr => index(i));
-    const axes = axesOf(grid, spatial, [index(0), ...places.slice(2)], attributes);
+    const terms = { nearest: 1, bilinear: 2, bicubic: 4 }[attributes.mode] ** spatial.length;
     // The last axis of the updates runs over all choices of taps; its digits are the tap of each axis.
-    let rest: OpExpr = index(rank);
-    const chosen = [...axes]
-      .reverse()
-      .map(({ count, tap }) => {
-        const digit = apply('mod', [rest, int(count)]);
-        rest = apply('div', [rest, int(count)]);
-        return tap(digit);
-      })
-      .reverse();
+    const updates = [...g.shape, terms];
+    let rest: OpExpr = index(g.shape.length);
+    const taps = axesOf(grid, spatial, updates, attributes).map(({ count, tap }) => {
+      const digit = apply('mod', [rest, int(count)]);
+      rest = apply('div', [rest, int(count)]);
+      return tap(digit);
+    });
+    const value = read(g, updates, [{ type: 'reshape', shape: [...g.shape, 1] }]);
     return {
       kind: 'scatter',
       shape,
-      updates: [...g.shape, axes.reduce((all, { count }) => all * count, 1)],
+      updates,
       combine: 'add',
       init: num(0),
-      at: [index(0), index(1), ...chosen.map(({ place }) => place)],
-      value: mul(readAt(g, places), product(chosen.map(({ weight }) => weight))),
+      at: [index(0), index(1), ...taps.map(({ place }) => place)],
+      value: mul(value, product(taps.map(({ weight }) => weight))),
     };
   },
-});
-
-/** Σ_c g·∂y/∂grid, for each of the grid's coordinates one tensor [N,…]: the gradient of sampleGrid in its grid. */
-export const slopeGrid = /* @__PURE__ */ defineMultiOp({
-  name: 'gridSampleGradGrid',
-  args: (g: TensorLike, x: TensorLike, grid: TensorLike, attributes: GridAttributes) => [[g, x, grid], attributes],
-  shape: ([g, x]) => {
-    const [n, , ...places] = (g as Tensor).shape as (number | null)[];
-    return (x as Tensor).shape
-      .slice(2)
-      .map(() => ({ shape: [n as number | null, ...places], dtype: 'float32' as const }));
-  },
-  lower: (inputs, attributes) => {
-    const [g, x, grid] = inputs as [Input, Input, Input];
-    const spatial = x.shape.slice(2);
-    const [n, channels, ...places] = g.shape as [number, number, ...number[]];
-    // Domain [N,…places,C], reduced over C.
-    const at = places.map((_, i): OpExpr => index(i + 1));
-    const channel = index(1 + places.length);
-    const axes = axesOf(grid, spatial, [index(0), ...at], attributes);
-    const taps = axes.map(({ count, tap }) => Array.from({ length: count }, (_, k) => tap(int(k))));
-    const cotangent = readAt(g, [index(0), channel, ...at]);
-    const byAxis = spatial.map((_, axis) => {
-      const terms = choices(axes.map(({ count }) => count)).map((choice) => {
-        const chosen = choice.map((k, i) => (taps[i] as Tap[])[k] as Tap);
-        const value = readAt(x, [index(0), channel, ...chosen.map(({ place }) => place)]);
-        return mul(product(chosen.map((tap, i) => (i === axis ? tap.slope : tap.weight))), value);
-      });
-      return mul(cotangent, terms.reduce((a, b) => add(a, b))); // biome-ignore format: one
-    });
-    return {
-      kind: 'reduce',
-      shape: [n, ...places, channels],
-      axes: [1 + places.length],
-      stages: [byAxis.map((expr) => ({ combine: 'sum', expr, dtype: 'float32' }))],
-      // Grid coordinates are innermost first.
-      outs: spatial.map((_, i) => ({ per: 'row', expr: acc(spatial.length - 1 - i) })),
-    };
-  },
-  notDifferentiable: 'it is a slope already; grid_sample has no second derivative in PyTorch either',
 });
 
 export interface GridSampleOptions {
@@ -163,7 +124,7 @@ export function gridSample(x: TensorLike, grid: TensorLike, options: GridSampleO
     throw new ShapeError(`gridSample: ${n} images and ${batch} grids; expand one to the other`);
   if (mode === 'bicubic' && rank === 3)
     throw new ArgumentError(`gridSample: bicubic for input ${showShape(t.shape)}; over three axes use bilinear`);
-  return sampleGrid(t, g, { mode, paddingMode, alignCorners });
+  return sampleGrid(t, g, { mode, paddingMode, alignCorners, orders: Array<number>(rank).fill(0) });
 }
 
 /** The grid of an affine map.  theta [N,2,3], size [N,C,H,W] → [N,H,W,2]; theta [N,3,4], size [N,C,D,H,W] → [N,D,H,W,3].
