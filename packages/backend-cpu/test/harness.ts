@@ -13,7 +13,10 @@ export interface Prepared {
 
 const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array, float16: Uint8Array };
 
-/** Lays the kernel's buffers out in a memory of its own. Outputs and scratch start as NaN, so nothing may be left unwritten. */
+/** What outputs hold before a kernel runs, as the suite of kernels has it. */
+const untouched = 93;
+
+/** Lays the kernel's buffers out in a memory of its own. Scratch starts as NaN. */
 export function prepare(
   kernel: Kernel,
   made: CpuKernel,
@@ -44,6 +47,11 @@ export function prepare(
     new arrays[dtype](memory.buffer, addresses[i] as number, size);
   for (const [i, { dtype, size }] of kernel.inputs.entries()) view(dtype, i, size).set(inputs[i] as Data);
   const outputs = kernel.outputs.map(({ dtype, size }, i) => view(dtype, kernel.inputs.length + i, size));
+  outputs.forEach((output, i) => {
+    const alias = kernel.aliases[i] ?? -1;
+    if (alias >= 0) output.set(inputs[alias] as Data);
+    else output.fill(kernel.outputs[i]?.dtype === 'bool' ? 1 : untouched);
+  });
   const module = new WebAssembly.Module(made.bytes as Uint8Array<ArrayBuffer>);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const phases = made.phases.map(({ name, chunks }) => {

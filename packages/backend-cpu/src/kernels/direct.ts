@@ -10,7 +10,7 @@
  *
  * A row that is no multiple of 4 ends in a vector that overlaps the one before: both write the same values.
  */
-import type { ConvKernel, Expr } from '@tessera/tensor/backend';
+import type { ConvKernel } from '@tessera/tensor/backend';
 import {
   type Arg,
   type Code,
@@ -26,19 +26,20 @@ import {
   when,
 } from '../assembler';
 import { argWords, emitStores, type Scope } from '../expression';
-import { operandOf, type Planar, Scratch, three } from './operands';
+import { operandOf, Scratch } from './operands';
 import {
   type AxisTap,
   channelSize,
   type PlaneAxis,
   type PlaneShape,
   packPlanes,
-  planeAxis,
   planeElements,
   tapOffset,
 } from './planes';
+import { type Problem, problemOf } from './problem';
 import { isBareStore } from './stores';
 import { accumulators, type MultiplyAdd, multiplyAdd, tileRows, tileSteps } from './tile';
+import { weightPhase } from './weights';
 
 /** Most bytes of a chunk's planes, so that they stay in the second-level cache. */
 const planeBytes = 192 << 10;
@@ -46,55 +47,6 @@ const planeBytes = 192 << 10;
 const maxUnrolledTaps = 64;
 /** Multiplications that make a chunk worth its while. */
 const chunkWork = 1 << 18;
-
-/** A convolution with stride only on the reading side: the forward one, or the input's gradient seen as one over g. */
-interface Problem {
-  readonly n: number;
-  readonly groups: number;
-  /** Channels read and made, per group. */
-  readonly channels: number;
-  readonly made: number;
-  /** Three axes each. */
-  readonly input: readonly number[];
-  readonly output: readonly number[];
-  readonly axes: readonly PlaneAxis[];
-  readonly taps: readonly (readonly AxisTap[])[];
-  readonly image: Expr;
-  readonly weight: Expr;
-}
-
-function problemOf({ direction, sizes, a, b }: ConvKernel): Problem {
-  const { n, c, o, groups } = sizes;
-  const [input, kernel, output] = [three(sizes.input, 1), three(sizes.kernel, 1), three(sizes.output, 1)];
-  const [stride, dilation, padding] = [three(sizes.stride, 1), three(sizes.dilation, 1), three(sizes.padding, 0)];
-  const at = (list: readonly number[], axis: number) => list[axis] as number;
-  if (direction === 'forward') {
-    const axes = [0, 1, 2].map((i) =>
-      planeAxis(at(input, i), at(kernel, i), at(stride, i), at(dilation, i), at(padding, i)),
-    );
-    const [channels, made] = [c / groups, o / groups];
-    const parts = { axes: axes.map(({ axis }) => axis), taps: axes.map(({ taps }) => taps) };
-    return { n, groups, channels, made, input, output, ...parts, image: a, weight: b };
-  }
-  // ∂x[i] = Σ g[(i + padding − r·dilation) / stride]·w[r]; counting taps from the last, that is a convolution over spread g
-  const axes = [0, 1, 2].map((i) => {
-    const before = (at(kernel, i) - 1) * at(dilation, i) - at(padding, i);
-    const { axis, taps } = planeAxis(at(output, i), at(kernel, i), 1, at(dilation, i), before);
-    return { axis: { ...axis, spread: at(stride, i) }, taps };
-  });
-  const parts = { axes: axes.map(({ axis }) => axis), taps: axes.map(({ taps }) => taps) };
-  return {
-    n,
-    groups,
-    channels: o / groups,
-    made: c / groups,
-    input: output,
-    output: input,
-    ...parts,
-    image: a,
-    weight: b,
-  };
-}
 
 /** How an image's rows and channels are shared out. */
 function chunksOf(problem: Problem, taps: number) {
@@ -179,7 +131,15 @@ export function direct(kernel: ConvKernel, target: Target): CpuKernel {
   const panelBytes = 16 * k;
   const packed = scratchPlan.reserve(groups * panels * panelBytes);
   const table = taps > maxUnrolledTaps ? scratchPlan.reserve(4 * taps) : -1;
-  phases.push(packWeights(module, kernel, weight, { panels, packed, table, offsets, channels, made, words }));
+  const sharedAt = (args: Local, offset: number): Code => i32.add(i32.load(args, 4 * words.sharedScratch), offset);
+  const writeTaps = (_: unknown, put: Local, loads: readonly Code[]): Code => [
+    loads.map((vector, tap) => v128.store(put, vector, 16 * tap)),
+    set(put, i32.add(put, 16 * taps)),
+  ];
+  const writeTable = (args: Local): Code =>
+    table < 0 ? [] : offsets.map((offset, i) => i32.store(sharedAt(args, table), offset, 4 * i));
+  const place = { offset: packed, panelBytes };
+  phases.push(weightPhase(module, kernel, problem, weight, place, writeTaps, writeTable));
 
   const madd = multiplyAdd(kernel.a.dtype, target.relaxed);
   const lastRows = made % tileRows;
@@ -241,9 +201,8 @@ export function direct(kernel: ConvKernel, target: Target): CpuKernel {
   const call = (tile: Func): Code => tile.call(w, x0, x1, p0, p1, channels, tableAt);
   const scratch = (offset: number): Code => i32.add(i32.load(args, 4 * words.threadScratch), offset);
   const blockBytes = bare ? 0 : 64 * Math.ceil((cRow * chunk.block) / 64);
-  const sharedAt = (offset: number): Code => i32.add(i32.load(args, 4 * words.sharedScratch), offset);
   f.emit(
-    table >= 0 ? set(tableAt, sharedAt(table)) : [],
+    table >= 0 ? set(tableAt, sharedAt(args, table)) : [],
     loop(lo, lo, hi, 1, [
       set(rest, lo),
       digit(o0, chunk.blocks),
@@ -259,7 +218,10 @@ export function direct(kernel: ConvKernel, target: Target): CpuKernel {
       pack.call(image.at(args, ni, i32.mul(g, channels)), planes, channels, y0, d),
       set(count, i32.mul(rows, chunk.vectors)),
       loop(o, o0, o1, tileRows, [
-        set(w, i32.add(sharedAt(packed), i32.mul(i32.add(i32.mul(g, panels), i32.div_u(o, tileRows)), panelBytes))),
+        set(
+          w,
+          i32.add(sharedAt(args, packed), i32.mul(i32.add(i32.mul(g, panels), i32.div_u(o, tileRows)), panelBytes)),
+        ),
         bare
           ? set(
               c0,
@@ -376,86 +338,4 @@ function convTile(
     ]),
   );
   return f;
-}
-
-/** A phase, a chunk a panel: w[o…o+3][c, taps] or, for the input's gradient, w[o][c…c+3] with the taps from the last. */
-function packWeights(
-  module: Module,
-  kernel: ConvKernel,
-  weight: Planar,
-  to: {
-    readonly panels: number;
-    readonly packed: number;
-    readonly table: number;
-    readonly offsets: readonly number[];
-    readonly channels: number;
-    readonly made: number;
-    readonly words: ReturnType<typeof argWords>;
-  },
-) {
-  const { panels, channels, made, offsets } = to;
-  const { kernel: kernelSizes, groups, o: outputs } = kernel.sizes;
-  const backward = kernel.direction === 'inputGrad';
-  const name = 'weights';
-  const f = module.func(['i32', 'i32', 'i32'], [], name);
-  const [args, lo, hi] = f.params as [Local, Local, Local];
-  const [from, at, put, g, p, c, row, valid] = f.locals('i32', 8) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
-  const size = three(kernelSizes, 1);
-  const [strideO, strideC, ...slices] = weight.strides;
-  const strides = [...slices, 1] as const;
-  const [madeStride, channelStride] = backward ? [strideC, strideO] : [strideO, strideC];
-  const groupStride = (outputs / groups) * strideO;
-  // bytes of each tap from a (made, channel) pair's first
-  const places: number[] = [];
-  for (let d = 0; d < size[0]; d++)
-    for (let y = 0; y < size[1]; y++)
-      for (let x = 0; x < size[2]; x++) places.push(4 * (d * strides[0] + y * strides[1] + x * strides[2]));
-  if (backward) places.reverse();
-  const taps = places.length;
-  const scratch = (offset: number) => i32.add(i32.load(args, 4 * to.words.sharedScratch), offset);
-  // evenly spaced taps (any contiguous weight) by a loop, others by a list
-  const step = taps > 1 ? (places[1] as number) - (places[0] as number) : 0;
-  const even = places.every((place, t) => place === (places[0] as number) + t * step);
-  const t = f.local('i32');
-  const move = (place: Arg | null, offset: number): Code => {
-    const source = place ? i32.add(at, place) : at;
-    return when(valid, i32.store(put, i32.load(source, offset)), i32.store(put, 0));
-  };
-  f.emit(
-    loop(lo, lo, hi, 1, [
-      set(g, i32.div_u(lo, panels)),
-      set(p, i32.rem_u(lo, panels)),
-      loop(row, 0, tileRows, 1, [
-        set(valid, i32.lt_s(i32.add(i32.mul(p, tileRows), row), made)),
-        set(
-          from,
-          i32.add(
-            weight.at(args, 0, 0),
-            i32.add(i32.mul(g, 4 * groupStride), i32.mul(i32.add(i32.mul(p, tileRows), row), 4 * madeStride)),
-          ),
-        ),
-        set(put, i32.add(scratch(to.packed), i32.add(i32.mul(lo, 16 * channels * taps), i32.mul(row, 4)))),
-        loop(c, 0, channels, 1, [
-          set(at, from),
-          even
-            ? loop(t, 0, taps, 1, [move(null, places[0] ?? 0), set(at, i32.add(at, step)), set(put, i32.add(put, 16))])
-            : places.map((place) => [move(null, place), set(put, i32.add(put, 16))]),
-          set(from, i32.add(from, 4 * channelStride)),
-        ]),
-      ]),
-      to.table >= 0
-        ? when(i32.eqz(lo), [set(at, scratch(to.table)), offsets.map((offset, i) => i32.store(at, offset, 4 * i))])
-        : [],
-    ]),
-  );
-  return { name, chunks: groups * panels };
 }
