@@ -12,11 +12,16 @@ export { comparison } from './comparison';
 export { conv } from './conv';
 export { create } from './create';
 export { type CustomRule, checkpoint, customGradient } from './custom';
+export { grid } from './grid';
+export { indexing } from './indexing';
+export { interpolation } from './interpolate';
 export { linalg } from './linalg';
 export { loss } from './loss';
 export { math } from './math';
 export { norm } from './norm';
 export { pool } from './pool';
+export { random } from './random';
+export { reduction } from './reduction';
 export {
   type Cotangents,
   type DefineOptions,
@@ -26,8 +31,10 @@ export {
   type MultiRule,
   type Rule,
 } from './rules';
+export { scan } from './scan';
 export { shape } from './shape';
 export { softmaxes } from './softmax';
+export { sorting } from './sorting';
 export {
   type Differentiable,
   type GradOptions,

@@ -17,7 +17,8 @@ import { reference } from '@tessera/tensor/reference';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkGradients, checkpoint, customGradient, grad, jvp, valueAndGrad, vjp } from '../src/index';
 
-beforeAll(() => setBackend(reference({ dtype: 'float64' })));
+const backend = reference({ dtype: 'float64' });
+beforeAll(() => setBackend(backend));
 
 describe('customGradient', () => {
   const clipped = customGradient(
@@ -108,7 +109,6 @@ describe('checkpoint', () => {
   });
   it('nests, and differentiates twice', async () => {
     const nested = (x: Tensor): Tensor => checkpoint((v: Tensor) => mul(checkpoint(sin)(v), v))(x);
-    const backend = reference({ dtype: 'float64' });
     await checkGradients(nested, [tensor([0.5, 1.5])], { backend });
     await checkGradients((x) => checkpoint(body)(x), [tensor([0.5, 1.5])], { backend });
   });
