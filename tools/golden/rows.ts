@@ -1,4 +1,5 @@
-/** Rows of golden cases that need more than ops: what later packages bring is added here. */
+/** Rows of golden cases that need more than ops: what other packages bring is added here. */
 import type { Rows } from '@tessera/testkit';
+import { optimizerRows } from '../../packages/nn/test/golden-rows.ts';
 
-export const extraRows: Rows = {};
+export const extraRows: Rows = { ...optimizerRows };
