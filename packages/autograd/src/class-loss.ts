@@ -59,17 +59,11 @@ export function classLoss(): void {
     return weight ? [grad, null, null] : [grad, null];
   });
 
-  /** −w_t at the target */
-  defineGradient(pickedLosses, ([ofLoss], inputs, [, r], { ignoreIndex }) => {
-    const [x, target, weight] = inputs as [Tensor, Tensor, Tensor | undefined];
-    const axis = axisOf(x);
-    const over = (row: Tensor) => unreduced(row, x.shape, [axis]);
-    let grad: Tensor | null = null;
-    if (ofLoss) {
-      const counts = where(ne(target, ignoreIndex), neg(mul(ofLoss, r as Tensor)), 0);
-      grad = where(isTarget(x, target), over(counts), 0);
-    }
-    return weight ? [grad, null, null] : [grad, null];
+  /** −w at the target */
+  defineGradient(pickedLosses, (g, inputs) => {
+    const [x, target, weights] = inputs as [Tensor, Tensor, Tensor];
+    const atTarget = unreduced(neg(mul(g, weights)), x.shape, [axisOf(x)]);
+    return [where(isTarget(x, target), atTarget, 0), null, null];
   });
 
   /** Of losses: g/Σw. The weights are no variables. */

@@ -15,7 +15,7 @@ import {
   select,
   mul as times,
 } from '../expr';
-import { defineMultiOp, type Input, type OpExpr, read, readAt, showShape } from '../op';
+import { defineMultiOp, defineOp, type Input, type OpExpr, read, readAt, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { add, mul, neg } from './arithmetic';
 import { floating } from './elementwise';
@@ -208,36 +208,49 @@ export function nllLoss(
   target: TensorLike,
   { weight, ignoreIndex = -100, reduction = 'mean' }: NllOptions = {},
 ): Tensor {
-  const [losses, weights] = pickedLosses(logProbabilities, target, weight ?? null, ignoreIndex) as [Tensor, Tensor];
+  const x = toTensor(logProbabilities, 'nllLoss');
+  const t = toTensor(target, 'nllLoss');
+  const w = weight === undefined ? undefined : toTensor(weight, 'nllLoss');
+  checkClasses('nllLoss', x, t, w);
+  const classes = x.shape[x.rank === 1 ? 0 : 1] ?? null;
+  const weights = targetWeights(t, w ?? null, ignoreIndex, classes);
+  const losses = pickedLosses(x, t, weights);
   if (reduction === 'mean') return weightedMean(losses, weights)[0] as Tensor;
   return reduceLoss('nllLoss', losses, reduction);
 }
-/** −w_t·x_t and w_t, rows of losses as in `classLosses`. Defined for fusion, as that one. */
-export const pickedLosses = /* @__PURE__ */ defineMultiOp({
-  name: 'nllLoss',
-  args: (x: TensorLike, target: TensorLike, weight: TensorLike | null, ignoreIndex: number) => [
-    weight === null ? [x, target] : [x, target, weight],
-    { ignoreIndex },
+
+/** w_t of class numbers t [N,…]: 0 where ignored, NaN where t is no class, 1 without weights. */
+export const targetWeights = /* @__PURE__ */ defineOp({
+  name: 'targetWeights',
+  args: (target: Tensor, weight: Tensor | null, ignoreIndex: number, classes: number | null) => [
+    weight === null ? [target] : [target, weight],
+    { ignoreIndex, classes },
   ],
-  shape: (inputs) => {
-    const [x, target, weight] = inputs as [Tensor, Tensor, Tensor | undefined];
-    checkClasses('nllLoss', x, target, weight);
-    const row = { shape: target.shape, dtype: x.dtype };
-    return [row, row];
+  shape: ([target, weight]) => ({ shape: (target as Tensor).shape, dtype: weight?.dtype ?? 'float32' }),
+  lower: (inputs, { ignoreIndex, classes }) => {
+    const [target, weight] = inputs as [Input, Input | undefined];
+    const t = cast(read(target) as OpExpr, 'int32');
+    const count = constant(classes ?? Number.NaN, 'int32');
+    const inside = apply('and', [apply('ge', [t, constant(0, 'int32')]), apply('lt', [t, count])]);
+    const ignored = apply('eq', [t, constant(ignoreIndex, 'int32')]);
+    const own: OpExpr = weight ? cast(readAt(weight, [t]) as OpExpr, 'float32') : constant(1);
+    return { kind: 'map', outs: [select(ignored, constant(0), select(inside, own, constant(Number.NaN)))] };
   },
-  lower: (inputs, { ignoreIndex }) => {
-    const [x, target, weight] = inputs as [Input, Input, Input | undefined];
+  notDifferentiable: 'factors of a loss, no variables',
+});
+
+/** −w·x_t, 0 where w is. x [N,C,…], t and w [N,…]. Defined for fusion: a gather of one axis and its sign in one `map`. */
+export const pickedLosses = /* @__PURE__ */ defineOp({
+  name: 'nllLoss',
+  args: (x: Tensor, target: Tensor, weights: Tensor) => [[x, target, weights], {}],
+  shape: ([x, target]) => ({ shape: (target as Tensor).shape, dtype: (x as Tensor).dtype }),
+  lower: (inputs) => {
+    const [x, target, weights] = inputs as [Input, Input, Input];
     const axis = x.shape.length === 1 ? 0 : 1;
-    const classes = constant(x.shape[axis] as number, 'int32');
-    const coordinates = (c: OpExpr) =>
-      x.shape.map((_, i) => (i === axis ? c : (index(i > axis ? i - 1 : i) as OpExpr)));
-    const { shape } = target;
-    const wanted = cast(read(target, shape) as OpExpr, 'int32');
-    const inside = apply('and', [apply('ge', [wanted, constant(0, 'int32')]), apply('lt', [wanted, classes])]);
-    const ignored = apply('eq', [wanted, constant(ignoreIndex, 'int32')]);
-    const orNothing = (value: OpExpr) => select(ignored, constant(0), select(inside, value, constant(Number.NaN)));
-    const w: OpExpr = weight ? readAt(weight, [wanted]) : constant(1);
-    const picked = readAt(x, coordinates(wanted));
-    return { kind: 'map', outs: [orNothing(apply('neg', [times(w, picked)])), orNothing(w)] };
+    const t = cast(read(target) as OpExpr, 'int32');
+    const at = x.shape.map((_, i) => (i === axis ? t : (index(i > axis ? i - 1 : i) as OpExpr)));
+    const w = cast(read(weights) as OpExpr, 'float32');
+    const loss = apply('neg', [times(w, readAt(x, at))]);
+    return { kind: 'map', outs: [select(apply('eq', [w, constant(0)]), constant(0), loss)] };
   },
 });
