@@ -13,6 +13,7 @@ import { all } from './ops/reduction';
 import { planOf, type Ready, run } from './plan';
 import { getBackend, runtime } from './runtime';
 import { collect, type Graph } from './schedule/graph';
+import { overwrite } from './schedule/overwrite';
 import type { State } from './state';
 import { fromSource, isTensor, type Tensor } from './tensor';
 
@@ -189,7 +190,8 @@ function record(
     const leaf = leafOf.get(state);
     return leaf === undefined ? [] : [{ target, leaf }];
   });
-  const ready = planOf(backend, graph, updates);
+  const key = updates.map(({ target, leaf }) => `${target}=${leaf}`).join();
+  const ready = planOf(backend, graph, { key, arrange: overwrite(updates) });
   const outsideLeaves = graph.leaves.map(({ item }) => source(item.node));
   const host = leafBuffersOf(backend, graph, outsideLeaves);
   return {

@@ -11,7 +11,8 @@ import type { Expr, Kernel } from './ir';
 import { type CacheUse, shelfOf } from './plan';
 import { getBackend } from './runtime';
 import { collect, type Graph } from './schedule/graph';
-import { type Program, schedule } from './schedule/schedule';
+import type { Program } from './schedule/link';
+import { schedule } from './schedule/schedule';
 import { type TensorLike, toTensor } from './tensor';
 
 export { type Cost, costOf } from './cost';

@@ -3,7 +3,8 @@ import type { Backend, DeviceBuffer, Executable, Plan } from './backend';
 import { BackendError } from './errors';
 import type { DType, Kernel } from './ir';
 import type { Graph } from './schedule/graph';
-import { type Program, schedule, type Update } from './schedule/schedule';
+import type { Arrange, Program } from './schedule/link';
+import { schedule } from './schedule/schedule';
 
 export interface Ready {
   readonly program: Program;
@@ -47,17 +48,24 @@ function remember<T>(map: Map<string, T>, key: string, value: T, most: number): 
   return value;
 }
 
-/** The plan of a graph, from the cache where its structure is known. */
-export function planOf(backend: Backend, graph: Graph, updates: readonly Update[] = []): Ready {
+/**
+ * The plan of a graph, from the cache where its structure is known.
+ * @param arranged an order of its own, and the text that tells it from others
+ */
+export function planOf(
+  backend: Backend,
+  graph: Graph,
+  arranged?: { readonly key: string; readonly arrange: Arrange },
+): Ready {
   const { plans, use } = shelfOf(backend);
-  const key = updates.length ? `${graph.key}|${updates.map(({ target, leaf }) => `${target}=${leaf}`)}` : graph.key;
+  const key = arranged ? `${graph.key}|${arranged.key}` : graph.key;
   const known = plans.get(key);
   if (known) {
     use.hits++;
     return remember(plans, key, known, mostPlans);
   }
   use.plans++;
-  return remember(plans, key, ready(backend, schedule(graph, backend.limits, updates)), mostPlans);
+  return remember(plans, key, ready(backend, schedule(graph, backend.limits, arranged?.arrange)), mostPlans);
 }
 
 function ready(backend: Backend, program: Program): Ready {

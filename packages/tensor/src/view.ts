@@ -1,7 +1,7 @@
 /** Shape moves as index arithmetic: a move turns one strided view into another, and costs nothing at run time. */
 import type { View } from './ir';
 
-/** A shape move. `slice` also flips (negative step); `unfold` replaces an axis by (window, place in window). */
+/** A shape move. `slice` also flips (negative step). */
 export type Move =
   | { readonly type: 'permute'; readonly axes: readonly number[] }
   | { readonly type: 'reshape'; readonly shape: readonly number[] }
@@ -12,9 +12,7 @@ export type Move =
       readonly step: readonly number[];
       readonly size: readonly number[];
     }
-  | { readonly type: 'pad'; readonly before: readonly number[]; readonly after: readonly number[] }
-  | { readonly type: 'unfold'; readonly axis: number; readonly size: number; readonly step: number }
-  | { readonly type: 'diagonal'; readonly axes: readonly [number, number]; readonly offset: number };
+  | { readonly type: 'pad'; readonly before: readonly number[]; readonly after: readonly number[] };
 
 /** How many elements a shape has. */
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -81,20 +79,10 @@ export function movedShape(shape: readonly number[], move: Move): number[] {
       return [...move.size];
     case 'pad':
       return shape.map((size, axis) => size + (move.before[axis] as number) + (move.after[axis] as number));
-    case 'unfold': {
-      const windows = Math.floor(((shape[move.axis] as number) - move.size) / move.step) + 1;
-      return [...shape.slice(0, move.axis), windows, ...shape.slice(move.axis + 1), move.size];
-    }
-    case 'diagonal': {
-      const [a, b] = move.axes;
-      const rows = (shape[a] as number) + Math.min(0, move.offset);
-      const columns = (shape[b] as number) - Math.max(0, move.offset);
-      return [...shape.filter((_, axis) => axis !== a && axis !== b), Math.max(0, Math.min(rows, columns))];
-    }
   }
 }
 
-/** The view after a move, or null where one strided view cannot say it (a reshape across strides; a move into padding). */
+/** The view after a move, or null where one strided view cannot say it (a reshape across strides, or of a padded axis). */
 export function applyMove(view: View, move: Move): View | null {
   const { strides, offset, valid } = view;
   const shape = movedShape(view.shape, move);
@@ -154,37 +142,6 @@ export function applyMove(view: View, move: Move): View | null {
           return clampRange(lo + before, hi + before, size);
         }),
       });
-    case 'unfold': {
-      if (valid && !full(view, move.axis)) return null;
-      const stride = strides[move.axis] as number;
-      return tidy({
-        shape,
-        strides: [...strides.slice(0, move.axis), stride * move.step, ...strides.slice(move.axis + 1), stride],
-        offset,
-        valid: valid && [
-          ...valid.slice(0, move.axis),
-          [0, shape[move.axis] as number],
-          ...valid.slice(move.axis + 1),
-          [0, move.size],
-        ],
-      });
-    }
-    case 'diagonal': {
-      const [a, b] = move.axes;
-      if (valid && !(full(view, a) && full(view, b))) return null;
-      const rest = view.shape.map((_, axis) => axis).filter((axis) => axis !== a && axis !== b);
-      const strideA = strides[a] as number;
-      const strideB = strides[b] as number;
-      return tidy({
-        shape,
-        strides: [...rest.map((axis) => strides[axis] as number), strideA + strideB],
-        offset: offset + Math.max(0, -move.offset) * strideA + Math.max(0, move.offset) * strideB,
-        valid: valid && [
-          ...rest.map((axis) => valid[axis] as readonly [number, number]),
-          [0, shape[shape.length - 1] as number],
-        ],
-      });
-    }
     case 'reshape':
       return reshape(view, shape);
   }

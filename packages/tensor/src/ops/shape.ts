@@ -1,11 +1,13 @@
 /**
- * Shape moves: the same values under other coordinates. All lower to a view, that is, to index arithmetic inside the kernels
- * that read them; none copies and none has a kernel of its own. Sizes that are not known yet are carried through.
+ * Shape moves: the same values under other coordinates. They lower to a view, that is, to index arithmetic inside the kernels
+ * that read them, without a kernel of their own (unfold and diagonal: to reads at computed places). Sizes that are not known
+ * yet are carried through.
  */
 import { ArgumentError, ShapeError } from '../errors';
-import { type Attributes, axisOf, defineOp, type Input, type Op, showShape } from '../op';
+import { add, constant, index, mul } from '../expr';
+import { type Attributes, axisOf, defineOp, type Input, type Op, type OpExpr, readAt, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
-import { type Move, movedShape } from '../view';
+import type { Move } from '../view';
 
 /** An op that is one move: its attributes, its shape, and the move itself once every size is known. */
 function defineMove<Rest extends readonly unknown[], Attrs extends Attributes>(
@@ -256,9 +258,31 @@ export function rot90(x: TensorLike, times = 1, dims: readonly [number, number] 
   }
 }
 
+/** An op that reads its input at computed places: the moves that no strided view should have to say. */
+function defineReading<Rest extends readonly unknown[], Attrs extends Attributes>(
+  name: string,
+  args: (x: Tensor, ...rest: Rest) => Attrs,
+  shape: (shape: Shape, attributes: Attrs) => Shape,
+  at: (attributes: Attrs, rank: number) => OpExpr[],
+): Op<[x: TensorLike, ...rest: Rest], Tensor, Attrs> {
+  return defineOp({
+    name,
+    args: (like: TensorLike, ...rest: Rest) => {
+      const x = toTensor(like, name);
+      return [[x], args(x, ...rest)];
+    },
+    shape: ([x], attributes: Attrs) => ({ shape: shape((x as Tensor).shape, attributes), dtype: (x as Tensor).dtype }),
+    lower: ([x], attributes) => {
+      const input = x as Input;
+      return { kind: 'map', outs: [readAt(input, at(attributes, input.shape.length))] };
+    },
+  });
+}
+const int = (value: number): OpExpr => constant(value, 'int32');
+
 /** Windows of `size` along `dim`, every `step`; the window's own axis comes last. [.., W, ..] → [.., ⌊(W−size)/step⌋+1, .., size].
  *  Tensor.unfold. @throws ShapeError where the axis is shorter than a window. */
-export const unfold = /* @__PURE__ */ defineMove(
+export const unfold = /* @__PURE__ */ defineReading(
   'unfold',
   (x, dim: number, size: number, step: number) => {
     const axis = axisOf('unfold', dim, x.shape);
@@ -274,11 +298,12 @@ export const unfold = /* @__PURE__ */ defineMove(
     const windows = own === null ? null : Math.floor((own - size) / step) + 1;
     return [...shape.slice(0, axis), windows, ...shape.slice(axis + 1), size];
   },
-  (attributes) => ({ type: 'unfold', ...attributes }),
+  ({ axis, step }, rank) =>
+    Array.from({ length: rank }, (_, i) => (i === axis ? add(mul(index(i), int(step)), index(rank)) : index(i))),
 );
 
 /** y[…, i] = x at (i, i + offset) of axes dim1 and dim2, which go; the diagonal's axis comes last. torch.diagonal. */
-export const diagonal = /* @__PURE__ */ defineMove(
+export const diagonal = /* @__PURE__ */ defineReading(
   'diagonal',
   (x, { offset = 0, dim1 = 0, dim2 = 1 }: { offset?: number; dim1?: number; dim2?: number } = {}) => {
     const axes = [axisOf('diagonal', dim1, x.shape), axisOf('diagonal', dim2, x.shape)] as const;
@@ -286,9 +311,20 @@ export const diagonal = /* @__PURE__ */ defineMove(
     return { axes, offset };
   },
   (shape, { axes, offset }) => {
-    if (axes.every((axis) => shape[axis] !== null))
-      return movedShape(shape as readonly number[], { type: 'diagonal', axes, offset });
-    return [...shape.filter((_, axis) => !axes.includes(axis)), null];
+    const [rows, columns] = axes.map((axis) => shape[axis] as number | null);
+    const rest = shape.filter((_, axis) => !axes.includes(axis));
+    if (rows === null || columns === null || rows === undefined || columns === undefined) return [...rest, null];
+    return [...rest, Math.max(0, Math.min(rows + Math.min(0, offset), columns - Math.max(0, offset)))];
   },
-  ({ axes, offset }) => ({ type: 'diagonal', axes, offset }),
+  ({ axes: [a, b], offset }, rank) => {
+    let next = 0;
+    const along = index(rank - 2);
+    return Array.from({ length: rank }, (_, axis) =>
+      axis === a
+        ? add(along, int(Math.max(0, -offset)))
+        : axis === b
+          ? add(along, int(Math.max(0, offset)))
+          : index(next++),
+    );
+  },
 );

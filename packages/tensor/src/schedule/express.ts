@@ -268,20 +268,6 @@ function undo(move: Move, at: readonly Expr[], before: readonly number[], item: 
       }
       return result;
     }
-    case 'unfold':
-      return before.map((_, axis) =>
-        axis === move.axis ? add(mul(at[axis] as Expr, int(move.step)), at[at.length - 1] as Expr) : (at[axis] as Expr),
-      );
-    case 'diagonal': {
-      const last = at[at.length - 1] as Expr;
-      const [a, b] = move.axes;
-      let next = 0;
-      return before.map((_, axis) => {
-        if (axis === a) return move.offset < 0 ? add(last, int(-move.offset)) : last;
-        if (axis === b) return move.offset > 0 ? add(last, int(move.offset)) : last;
-        return at[next++] as Expr;
-      });
-    }
     case 'pad':
       throw new NeedsBuffer(item);
   }

@@ -1,0 +1,97 @@
+/** Which new values of state may be written over the old ones, and in which order the kernels must then run. */
+import type { Expr, RowStore, Store, View } from '../ir';
+import { isContiguous, isRows } from '../view';
+import type { Job } from './emit';
+import type { Input } from './graph';
+import type { Arrange } from './link';
+
+/** A target that is a new value of a leaf: it may be written over it. */
+export interface Update {
+  readonly target: number;
+  readonly leaf: number;
+}
+
+/** Writes each update over its leaf where every reader comes before the writer. */
+export const overwrite =
+  (updates: readonly Update[]): Arrange =>
+  (found, results, targets, graph) => {
+    let jobs = found;
+    for (const { target, leaf } of updates) {
+      const result = results[targets[target] as number];
+      const alone = targets.filter((other) => other === targets[target]).length === 1;
+      const written = results.flatMap(({ leaf: over, value }) =>
+        over === null ? [] : [{ value, leaf: graph.leaves[over] as Input }],
+      );
+      const ordered = result && alone ? writeOver(jobs, result.value, graph.leaves[leaf] as Input, written) : null;
+      if (!ordered || !result) continue;
+      jobs = ordered;
+      result.leaf = leaf;
+    }
+    return jobs;
+  };
+
+/**
+ * The order in which a value may be written over a leaf: after everyone who reads the leaf; null where that cannot be.
+ * @param written values that are written over leaves already: whoever reads such a leaf must stay before its writer
+ */
+function writeOver(
+  jobs: readonly Job[],
+  value: Input,
+  leaf: Input,
+  written: readonly { readonly value: Input; readonly leaf: Input }[],
+): Job[] | null {
+  const same = (a: Input, b: Input): boolean => a.item === b.item && a.output === b.output;
+  const writer = jobs.findIndex((job) => job.outputs.some((output) => same(output, value)));
+  const job = jobs[writer];
+  if (!job || !readsWhereItWrites(job, value, leaf)) return null;
+  const lastReader = jobs.reduce((last, other, i) => (other.inputs.some((input) => same(input, leaf)) ? i : last), -1);
+  if (lastReader <= writer) return [...jobs];
+  // move the writer behind the last reader, if nobody in between waits for it or overwrites what it reads
+  const between = jobs.slice(writer + 1, lastReader + 1);
+  const waits = between.some((other) =>
+    other.inputs.some((input) => job.outputs.some((output) => same(output, input))),
+  );
+  const lost = between.some((other) =>
+    written.some(
+      (over) =>
+        other.outputs.some((output) => same(output, over.value)) && job.inputs.some((input) => same(input, over.leaf)),
+    ),
+  );
+  return waits || lost ? null : [...jobs.slice(0, writer), ...between, job, ...jobs.slice(lastReader + 1)];
+}
+
+/** Does the kernel load the leaf only at the element that it then writes, in the very expression that writes it? */
+function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Input, leaf: Input): boolean {
+  const input = inputs.findIndex(({ item, output }) => item === leaf.item && output === leaf.output);
+  if (input < 0) return true;
+  const output = outputs.findIndex(({ item, output: at }) => item === value.item && at === value.output);
+  const loads = (expr: Expr, aligned: (view: View) => boolean = isContiguous): boolean[] =>
+    expr.op === 'apply'
+      ? expr.args.flatMap((arg) => loads(arg, aligned))
+      : expr.op === 'load'
+        ? [
+            ...(expr.input === input ? [expr.at === null && aligned(expr.view)] : []),
+            ...(expr.at ?? []).flatMap((at) => loads(at, aligned)),
+          ]
+        : [];
+  if (kernel.kind === 'map')
+    return kernel.parts.every((part) => {
+      const writes = part.stores.some((store) => store.output === output);
+      const found = part.stores.flatMap((store) => loads(store.expr));
+      return found.length === 0 || (writes && found.every(Boolean));
+    });
+  // elsewhere only in stores at the same coordinates: an epilogue, or what is written once a row
+  const axes = kernel.kind === 'reduce' ? kernel.axes : [];
+  const stored: readonly (Store & { readonly per?: RowStore['per'] })[] = kernel.stores;
+  const rows = stored.find((store) => store.output === output)?.per === 'row';
+  const stores = stored.every((store) => {
+    const found = loads(store.expr, (view) => (rows ? isRows(view, axes) : isContiguous(view)));
+    return found.length === 0 || ((store.per === 'row') === rows && found.every(Boolean));
+  });
+  const body = Object.entries(kernel).flatMap(([key, part]) => {
+    if (key === 'stages') return (part as { expr: Expr }[][]).flat().flatMap((acc) => loads(acc.expr));
+    if (key === 'a' || key === 'b' || key === 'init' || key === 'value') return part ? loads(part as Expr) : [];
+    return key === 'at' ? (part as Expr[]).flatMap((expr) => loads(expr)) : [];
+  });
+  return stores && body.length === 0;
+}
