@@ -223,7 +223,7 @@ function maps(): KernelCase[] {
     elementwise(
       'pow takes negative bases to whole powers, and 0 and 1 as IEEE 754 says',
       'float32',
-      pairs([-2, -1, 0, 0.5, 1, 3, Infinity], [0, 1, 2, 3, -1, -2, 0.5]),
+      pairs([-2, -1, 0, 0.5, 1, 3, Infinity, Number.NaN], [0, 1, 2, 3, -1, -2, 0.5, Infinity, -Infinity, Number.NaN]),
       (a, b) => [two('pow', a as Expr, b as Expr)],
     ),
     elementwise('atan2 in all four quadrants', 'float32', pairs([0.5, -0.5, 3, -3], [1, -1, 0, 0.25, -8]), (a, b) => [

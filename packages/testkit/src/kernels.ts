@@ -7,6 +7,7 @@ import type { Backend, DeviceBuffer, DType, Kernel, Limits, TypedArray } from '@
 import { reference } from '@tessera/tensor/reference';
 import { describe, expect, it } from 'vitest';
 import { slackOf } from './bounds';
+import { describeContract } from './contract';
 import { handWrittenCases } from './kernel-cases';
 import { randomKernel } from './random-kernel';
 
@@ -111,6 +112,7 @@ export async function compareKernelCase(
     const misses: string[] = [];
     for (let i = 0; i < size; i++) {
       const [e, a] = [want[i] as number, got[i] as number];
+      if (dtype === 'float16' && !isHalf(a)) misses.push(`[${i}] is ${a}, which is no float16`);
       if (a === e || (Number.isNaN(a) && Number.isNaN(e))) continue;
       const allowed = tolerance(dtype, e, (slack?.[i] ?? 0) * times);
       const overflows = Math.abs(e) + allowed > largest[dtype] && a === Math.sign(e) * Infinity;
@@ -122,6 +124,12 @@ export async function compareKernelCase(
     }
   });
   return faults;
+}
+
+/** Does it fit 11 bits, the last of them 2⁻²⁴ at least? */
+function isHalf(x: number): boolean {
+  const exponent = Math.max(-14, Math.floor(Math.log2(Math.abs(x))));
+  return !Number.isFinite(x) || x === 0 || Number.isInteger(x * 2 ** (10 - exponent));
 }
 
 /** `slack` counts unit roundoffs. It is not finite where a bound passed through ±∞ or NaN: there some ulps are allowed. */
@@ -150,6 +158,7 @@ export function describeKernels(
       });
     for (const c of kernelCases) check(c.title, () => c);
     for (let seed = 0; seed < random; seed++) check(`random kernel ${seed}`, () => randomKernel(seed));
+    describeContract(get);
     it('leaves no buffer behind', async () => {
       const device = await get();
       expect(device.memory().buffers).toBe(0);
