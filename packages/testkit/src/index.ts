@@ -2,4 +2,15 @@
 export { type Attrs, type GoldenCase, type GoldenFile, readGolden } from './golden/format';
 export { goldenOps } from './golden/ops';
 export { type Context, describeFault, type Fault, type Row, type Rows, row, runCase } from './golden/run';
+export {
+  type Accuracy,
+  type CompareOptions,
+  compareKernelCase,
+  describeKernels,
+  type KernelCase,
+  kernelCases,
+  randomKernel,
+  runKernelCase,
+  unsupported,
+} from './kernels';
 export { describeMiss, firstMiss, type Miss, modelBound, opBound, sumBound } from './tolerance';
