@@ -1,6 +1,6 @@
 /** What the kernels build on: stores, or an expression's values, over a row of a domain. */
-import { expr as build, type Expr, rowMajor, type Store } from '@tessera/tensor/backend';
-import { brIf, type Code, i32, type Local, repeat, select, set, v128 } from './assembler';
+import { expr as build, type Compute, type Expr, rowMajor, type Store } from '@tessera/tensor/backend';
+import { brIf, type Code, i32, i32x4, type Local, repeat, select, set, v128 } from './assembler';
 import { type Domain, simplify, toNodes, weight } from './domain';
 import { argWords, type Scope } from './functions';
 import { type Accs, type Step, Sweep } from './sweep';
@@ -150,7 +150,8 @@ class AccPointers implements Accs {
   varies(): boolean {
     return true;
   }
-  value(index: number, { u }: Step): Code {
-    return v128.load(this.pointers[index] as Local, 16 * u);
+  value(index: number, { u }: Step, dtype: Compute): Code {
+    const words = v128.load(this.pointers[index] as Local, 16 * u);
+    return dtype === 'bool' ? i32x4.ne(words, i32x4.const(0)) : words;
   }
 }

@@ -82,7 +82,7 @@ const doubles: Record<string, Make> = {
       when(f64.ne(x, x), ret(get(x))),
       set(x, f64.max(f64.min(x, 1400), -1400)),
       set(k, f64.nearest(mul(x, Math.LOG2E))),
-      set(r, sub(sub(x, mul(k, 0.69314718036912381649)), mul(k, 1.90821492927058770002e-10))),
+      set(r, sub(sub(x, mul(k, 0.6931471803691238)), mul(k, 1.9082149292705877e-10))),
       set(n, [get(k), 0xfc, 2]), // i32.trunc_sat_f64_s
       set(half, i32.shr_s(n, 1)),
       mul(mul(poly(r, factorials), powerOfTwo(get(half))), powerOfTwo(i32.sub(n, half))),
@@ -102,7 +102,7 @@ const doubles: Record<string, Make> = {
       set(t, fromBits(i64.add(i64.and(bits, i64.const(0xfffffffffffffn)), i64.const(0x3fe6a09e667f3bcdn)))),
       set(s, div(sub(t, 1), add(t, 1))),
       set(z, mul(s, s)),
-      add(add(mul(s, poly(z, series)), mul(e, 1.90821492927058770002e-10)), mul(e, 0.69314718036912381649)),
+      add(add(mul(s, poly(z, series)), mul(e, 1.9082149292705877e-10)), mul(e, 0.6931471803691238)),
     );
   },
   atan64(f) {
@@ -164,7 +164,7 @@ const largeWave =
           set(res, i64.add(i64.or(low, i64.shl(i64.mul(m, word(0)), 32)), i64.mul(m, word(16)))),
           set(n, i32.wrap_i64(i64.shr_u(i64.add(res, i64.const(1n << 61n)), 62))),
           set(res, i64.sub(res, i64.shl(i64.extend_i32_u(n), 62))),
-          set(r, mul([get(res), 0xb9], 3.4061215800304876e-19)), // f64.convert_i64_s; π/2^63
+          set(r, mul([get(res), 0xb9], Math.PI / 2 ** 63)), // f64.convert_i64_s; π/2^63
           // the window is of the magnitude: sin(−x) = −sin(x)
           when(i32.lt_s(bits, 0), [set(r, f64.neg(r)), set(n, i32.sub(0, n))]),
         ],

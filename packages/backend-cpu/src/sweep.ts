@@ -8,7 +8,7 @@
  * the even lanes of two vectors; any other lane by lane. Lanes outside of a view's valid range (or of a load's computed
  * coordinates) are read from address 0, where zeros are.
  */
-import type { View } from '@tessera/tensor/backend';
+import type { Compute, View } from '@tessera/tensor/backend';
 import {
   type Arg,
   brIf,
@@ -38,7 +38,7 @@ export interface Step {
 export interface Accs {
   /** Does acc(index) differ from lane to lane? */
   varies(index: number): boolean;
-  value(index: number, step: Step): Arg;
+  value(index: number, step: Step, dtype: Compute): Arg;
 }
 export const noAccs: Accs = {
   varies: () => false,
@@ -255,7 +255,7 @@ export class Sweep {
         return node.dtype === 'bool' ? i32x4.ne(value, i32x4.const(0)) : value;
       }
       case 'acc':
-        return this.#accs.value(node.index, step);
+        return this.#accs.value(node.index, step, node.dtype);
       case 'affine': {
         const local = this.#affines.get(node);
         if (!local) return i32x4.splat(this.#linear(node, 1, false));

@@ -77,9 +77,11 @@ class Runner {
       case opcodes.skip:
         return;
       case opcodes.job:
-        return this.#job(words, at);
+        this.#job(words, at);
+        return;
       case opcodes.kernel:
-        return this.#load(words, at);
+        this.#load(words, at);
+        return;
       case opcodes.drop:
         this.#kernels.delete(word(2));
         return;

@@ -24,10 +24,8 @@ import {
 } from '../assembler';
 import { simplify, toNodes } from '../domain';
 import { asStored, type Scope, storeAll } from '../expression';
+import { chunkElements } from '../phase';
 import { Sweep } from '../sweep';
-
-// 64 kB of float32 an operand: some µs of work, and a chunk's operands fit a core's cache together.
-const chunkElements = 16384;
 
 export function map(kernel: MapKernel, target: Target): CpuKernel {
   const module = new Module(target);

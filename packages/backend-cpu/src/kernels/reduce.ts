@@ -39,6 +39,7 @@ import { begin, foldLanes, isPositional, type Rule, result, type State, take } f
 import { type Affine, type Domain, eachNode, type Node, regroup, simplify, toNodes } from '../domain';
 import { argWords, asStored, type Scope, storeAll, unrolling } from '../expression';
 import { Printer } from '../functions';
+import { type Phase, unitPhase } from '../phase';
 import { type Accs, laneNumbers, type Step, Sweep } from '../sweep';
 import { unravel } from './map';
 
@@ -48,9 +49,6 @@ const blockRows = 16;
 const enoughUnits = 16;
 const mostSegments = 64;
 const segmentElements = 16384;
-/** Elements of a chunk: as in map. */
-const chunkElements = 16384;
-
 export function reduce(kernel: ReduceKernel, target: Target): CpuKernel {
   return new Reduction(kernel, target).generate();
 }
@@ -169,18 +167,9 @@ class Reduction {
 
   generate(): CpuKernel {
     const { stages, stores } = this.kernel;
-    const phases: { name: string; chunks: number }[] = [];
+    const phases: Phase[] = [];
     const phase = (name: string, units: number, unitElements: number, body: (scope: Scope, unit: Local) => Code) => {
-      const f = this.module.func(['i32', 'i32', 'i32'], [], name);
-      const [args, lo, hi] = f.params as [Local, Local, Local];
-      const perChunk = Math.max(1, Math.floor(chunkElements / Math.max(1, unitElements)));
-      const [unit, end] = f.locals('i32', 2) as [Local, Local];
-      f.emit(
-        set(end, i32.mul(hi, perChunk)),
-        set(end, select(end, units, i32.lt_u(end, units))),
-        loop(unit, i32.mul(lo, perChunk), end, 1, body({ module: this.module, f, args, kernel: this.kernel }, unit)),
-      );
-      phases.push({ name, chunks: Math.ceil(units / perChunk) });
+      phases.push(unitPhase(this.module, this.kernel, name, units, unitElements, body));
     };
     const elements = this.#units === 0 ? 1 : sizeOf(this.domain.shape) / this.#units;
     if (this.segments === 1) {
