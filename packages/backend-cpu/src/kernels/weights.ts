@@ -1,6 +1,6 @@
 /** Weights as the tiles of a convolution read them: four output channels side by side, [panel][channel][tap][4]. */
 import type { ConvKernel } from '@tessera/tensor/backend';
-import { type Code, i32, type Local, loop, type Module, set, v128, when } from '../assembler';
+import { type Code, type Func, i32, type Local, loop, type Module, set, v128, when } from '../assembler';
 import { argWords } from '../expression';
 import { type Planar, three } from './operands';
 import type { Problem } from './problem';
@@ -17,7 +17,7 @@ export function weightPhase(
   { groups, channels, made }: Problem,
   weight: Planar,
   to: { readonly offset: number; readonly panelBytes: number },
-  write: (f: { local(type: 'v128'): Local }, put: Local, taps: readonly Code[], args: Local) => Code,
+  write: (f: Func, put: Local, taps: readonly Code[], args: Local) => Code,
   once: (args: Local) => Code = () => [],
 ) {
   const backward = kernel.direction === 'inputGrad';

@@ -1,0 +1,278 @@
+/**
+ * The transforms of Winograd's convolution, from its points 0, ±p, ±q, …, ∞. With X = x² and rest(X) the product of (X − q²)
+ * over the other pairs, the polynomial of a point ±p is x·(x ± p)·rest(x²): an even part and p times an odd part, which the
+ * two points of a pair share. All vectors hold four tiles (or four output channels) side by side.
+ */
+import {
+  type Arg,
+  type Code,
+  type Func,
+  f32x4,
+  get,
+  i32,
+  i32x4,
+  type Local,
+  loop,
+  type Module,
+  set,
+  v128,
+} from '../assembler';
+import type { MultiplyAdd } from './tile';
+
+/** The finite points besides 0, as ±pairs, by m. */
+const pointPairs = { 2: [1], 4: [0.75, 1.5] } as const;
+export type Size = keyof typeof pointPairs;
+
+/** Coefficients of Π(X − root), lowest first. */
+function polynomial(roots: readonly number[]): number[] {
+  let all = [1];
+  for (const root of roots) all = [0, ...all].map((lower, k) => lower - root * (all[k] ?? 0));
+  return all;
+}
+
+/** Σ coefficient · vector. */
+function sum(terms: readonly (readonly [coefficient: number, vector: Local])[], madd: MultiplyAdd): Code {
+  const [first, ...others] = terms.filter(([q]) => q !== 0).sort(([p], [q]) => Number(q === 1) - Number(p === 1));
+  if (!first) return f32x4.const(0);
+  const start = first[0] === 1 ? get(first[1]) : f32x4.mul(first[1], f32x4.const(first[0]));
+  return others.reduce<Code>((total, [q, vector]) => {
+    if (q === 1) return f32x4.add(total, vector);
+    if (q === -1) return f32x4.sub(total, vector);
+    return madd(vector, f32x4.const(q), total);
+  }, start);
+}
+
+type Write = (k: number, value: Code) => Code;
+/** even + p·odd and even − p·odd. */
+const pair = (even: Local, odd: Local, p: number, k: number, write: Write, madd: MultiplyAdd): Code => [
+  write(
+    k,
+    sum(
+      [
+        [1, even],
+        [p, odd],
+      ],
+      madd,
+    ),
+  ),
+  write(
+    k + 1,
+    sum(
+      [
+        [1, even],
+        [-p, odd],
+      ],
+      madd,
+    ),
+  ),
+];
+
+/** Bᵀ·d: m + 2 vectors to m + 2. */
+function transformB(m: Size, d: readonly Local[], even: Local, odd: Local, write: Write, madd: MultiplyAdd): Code {
+  const squares = pointPairs[m].map((p) => p * p);
+  const all = polynomial(squares);
+  const at = (k: number) => d[k] as Local;
+  return [
+    write(
+      0,
+      sum(
+        all.map((q, k) => [q, at(2 * k)]),
+        madd,
+      ),
+    ),
+    pointPairs[m].map((p, i) => {
+      const rest = polynomial(squares.filter((_, j) => j !== i));
+      return [
+        set(
+          even,
+          sum(
+            rest.map((q, k) => [q, at(2 * k + 2)]),
+            madd,
+          ),
+        ),
+        set(
+          odd,
+          sum(
+            rest.map((q, k) => [q, at(2 * k + 1)]),
+            madd,
+          ),
+        ),
+        pair(even, odd, p, 2 * i + 1, write, madd),
+      ];
+    }),
+    write(
+      m + 1,
+      sum(
+        all.map((q, k) => [q, at(2 * k + 1)]),
+        madd,
+      ),
+    ),
+  ];
+}
+
+/** G·g: three vectors to m + 2. */
+function transformG(m: Size, g: readonly Local[], even: Local, odd: Local, write: Write, madd: MultiplyAdd): Code {
+  const squares = pointPairs[m].map((p) => p * p);
+  const [g0, g1, g2] = g as [Local, Local, Local];
+  return [
+    write(0, sum([[1 / squares.reduce((product, square) => -product * square, 1), g0]], madd)),
+    pointPairs[m].map((p, i) => {
+      const square = p * p;
+      const scale = squares.reduce((product, other, j) => (j === i ? product : product * (square - other)), 2 * square);
+      return [
+        set(
+          even,
+          sum(
+            [
+              [1 / scale, g0],
+              [square / scale, g2],
+            ],
+            madd,
+          ),
+        ),
+        set(odd, sum([[1 / scale, g1]], madd)),
+        pair(even, odd, p, 2 * i + 1, write, madd),
+      ];
+    }),
+    write(m + 1, get(g2)),
+  ];
+}
+
+/** Aᵀ·t: m + 2 vectors to m. `sums` and `differences` are a local a pair. */
+function transformA(m: Size, t: readonly Local[], locals: readonly Local[], write: Write, madd: MultiplyAdd): Code {
+  const pairs = pointPairs[m];
+  const at = (k: number) => t[k] as Local;
+  const sums = locals.slice(0, pairs.length);
+  const differences = locals.slice(pairs.length, 2 * pairs.length);
+  return [
+    pairs.map((_, i) => [
+      set(sums[i] as Local, f32x4.add(at(2 * i + 1), at(2 * i + 2))),
+      set(differences[i] as Local, f32x4.sub(at(2 * i + 1), at(2 * i + 2))),
+    ]),
+    Array.from({ length: m }, (_, k) => {
+      const powers = pairs.map((p, i) => [p ** k, (k % 2 ? differences : sums)[i] as Local] as const);
+      const ends = [...(k === 0 ? [[1, at(0)] as const] : []), ...(k === m - 1 ? [[1, at(m + 1)] as const] : [])];
+      return write(k, sum([...ends, ...powers], madd));
+    }),
+  ];
+}
+
+/** Four vectors' columns as rows, in `rows` itself; `spare` are four more. */
+function transpose(rows: readonly Local[], spare: readonly Local[]): Code {
+  const [a, b, c, d] = rows as [Local, Local, Local, Local];
+  const [p, q, r, s] = spare as [Local, Local, Local, Local];
+  const [low, high, first, last] = [
+    [0, 4, 1, 5],
+    [2, 6, 3, 7],
+    [0, 1, 4, 5],
+    [2, 3, 6, 7],
+  ] as const;
+  return [
+    set(p, i32x4.shuffle(a, b, low)),
+    set(q, i32x4.shuffle(c, d, low)),
+    set(r, i32x4.shuffle(a, b, high)),
+    set(s, i32x4.shuffle(c, d, high)),
+    set(a, i32x4.shuffle(p, q, first)),
+    set(b, i32x4.shuffle(p, q, last)),
+    set(c, i32x4.shuffle(r, s, first)),
+    set(d, i32x4.shuffle(r, s, last)),
+  ];
+}
+
+/** For `weightPhase`: U = G·w·Gᵀ of four output channels, at [place][c][4]. */
+export const transformWeight =
+  (m: Size, channels: number, madd: MultiplyAdd) =>
+  (f: Func, put: Local, taps: readonly Code[]): Code => {
+    const size = m + 2;
+    const g = f.locals('v128', 3);
+    const [even, odd] = f.locals('v128', 2) as [Local, Local];
+    const half = Array.from({ length: size }, () => f.locals('v128', 3));
+    return [
+      [0, 1, 2].map((s) => [
+        g.map((tap, r) => set(tap, taps[3 * r + s] as Code)),
+        transformG(m, g, even, odd, (k, value) => set(half[k]?.[s] as Local, value), madd),
+      ]),
+      half.map((row, i) =>
+        transformG(m, row, even, odd, (k, value) => v128.store(put, value, 16 * channels * (i * size + k)), madd),
+      ),
+      set(put, i32.add(put, 16)),
+    ];
+  };
+
+/** (x0 … x3, v, pass): V = Bᵀ·x·B of four tiles of a channel, at [place]; `pass` holds what the first pass made. */
+export function inputTransform(module: Module, m: Size, width: number, placeBytes: number, madd: MultiplyAdd): Func {
+  const size = m + 2;
+  const f = module.func(['i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
+  const tiles = f.params.slice(0, 4);
+  const [v, pass] = f.params.slice(4) as [Local, Local];
+  const d = f.locals('v128', Math.max(8, size));
+  const spare = f.locals('v128', 4);
+  const [even, odd] = f.locals('v128', 2) as [Local, Local];
+  const i = f.local('i32');
+  const advance = (local: Local, bytes: number) => set(local, i32.add(local, bytes));
+  const wide = size > 4;
+  f.emit(
+    loop(i, 0, size, 1, [
+      tiles.map((tile, l) => set(d[l] as Local, v128.load(tile))),
+      wide ? tiles.map((tile, l) => set(d[4 + l] as Local, v128.load64_zero(tile, 16))) : [],
+      transpose(d, spare),
+      wide
+        ? [
+            set(spare[0] as Local, i32x4.shuffle(d[4] as Local, d[5] as Local, [0, 4, 1, 5])),
+            set(spare[1] as Local, i32x4.shuffle(d[6] as Local, d[7] as Local, [0, 4, 1, 5])),
+            set(d[4] as Local, i32x4.shuffle(spare[0] as Local, spare[1] as Local, [0, 1, 4, 5])),
+            set(d[5] as Local, i32x4.shuffle(spare[0] as Local, spare[1] as Local, [2, 3, 6, 7])),
+          ]
+        : [],
+      transformB(m, d, even, odd, (k, value) => v128.store(pass, value, 16 * k), madd),
+      tiles.map((tile) => advance(tile, 4 * width)),
+      advance(pass, 16 * size),
+    ]),
+    advance(pass, -16 * size * size),
+    loop(i, 0, size, 1, [
+      d.slice(0, size).map((vector, k) => set(vector, v128.load(pass, 16 * size * k))),
+      transformB(m, d, even, odd, (k, value) => v128.store(v, value, placeBytes * size * k), madd),
+      advance(pass, 16),
+      advance(v, placeBytes),
+    ]),
+  );
+  return f;
+}
+
+/** (m, y0 … y3, pass): y = Aᵀ·M·A of four tiles of an output channel; M's places are 128 bytes apart. */
+export function outputTransform(module: Module, m: Size, rowBytes: number, madd: MultiplyAdd): Func {
+  const size = m + 2;
+  const f = module.func(['i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
+  const [from, ...rest] = f.params as [Local, ...Local[]];
+  const tiles = rest.slice(0, 4);
+  const pass = rest[4] as Local;
+  const t = f.locals('v128', size);
+  const y = f.locals('v128', 4);
+  const spare = f.locals('v128', 4);
+  const i = f.local('i32');
+  const advance = (local: Local, bytes: number) => set(local, i32.add(local, bytes));
+  const store = (tile: Arg, l: number): Code =>
+    m === 4 ? v128.store(tile, y[l] as Local) : v128.store64_lane(tile, (l < 2 ? spare[0] : spare[1]) as Local, l & 1);
+  f.emit(
+    loop(i, 0, size, 1, [
+      t.map((vector, k) => set(vector, v128.load(from, 128 * size * k))),
+      transformA(m, t, spare, (k, value) => v128.store(pass, value, 16 * size * k), madd),
+      advance(from, 128),
+      advance(pass, 16),
+    ]),
+    advance(pass, -16 * size),
+    loop(i, 0, m, 1, [
+      t.map((vector, k) => set(vector, v128.load(pass, 16 * k))),
+      transformA(m, t, spare, (k, value) => set(y[k] as Local, value), madd),
+      m === 4
+        ? transpose(y, spare)
+        : [
+            set(spare[0] as Local, i32x4.shuffle(y[0] as Local, y[1] as Local, [0, 4, 1, 5])),
+            set(spare[1] as Local, i32x4.shuffle(y[0] as Local, y[1] as Local, [2, 6, 3, 7])),
+          ],
+      tiles.map((tile, l) => [store(tile, l), advance(tile, rowBytes)]),
+      advance(pass, 16 * size),
+    ]),
+  );
+  return f;
+}
