@@ -92,8 +92,9 @@ async function check(
     ]);
     const reverse = dot(await flat(pullback(u)), along);
     const difference = ahead.map((y, i) => (y - (behind[i] as number)) / (2 * how.step));
-    // a difference of values of size |f| is uncertain by their rounding, over the step
-    const scale = largest(difference) + largest(forward) + (1e-4 * largest(ahead) || 1e-9);
+    // a difference of values of size |f| is uncertain by their rounding, over the step, and by the step itself, squared
+    const scale =
+      largest(difference) + largest(forward) + 1e-4 * largest(ahead) + (100 * how.step ** 2) / how.tolerance;
     const where = `checkGradients: order ${order}, direction ${direction}`;
     forward.forEach((found, i) => {
       const wanted = difference[i] as number;

@@ -83,7 +83,13 @@ const along = (): Exercise[] => [
   {
     name: 'cumprod',
     f: (x) => t.cumprod(x, 1),
-    cases: [[floats([3, 5])], [{ ...values([2, 0, 3, 0, 5]), shape: [1, 5] }]],
+    cases: [[floats([3, 5])], [{ ...values([2, 0, 3, 4, 5]), shape: [1, 5] }]],
+  },
+  {
+    name: 'cumprod past several zeros',
+    f: (x) => t.cumprod(x, 1),
+    cases: [[{ ...values([2, 0, 3, 0, 5]), shape: [1, 5] }]],
+    orders: 1,
   },
   { name: 'logcumsumexp', f: (x) => t.logcumsumexp(x, 1), cases: [[floats([3, 5])]] },
   { name: 'cummax and cummin', f: (x) => [...t.cummax(x, 1), ...t.cummin(x, 0)], cases: [[floats([3, 5])]] },
@@ -146,8 +152,8 @@ const losses = (): Exercise[] => {
     },
     {
       name: 'crossEntropy, weighted',
-      f: (x, y, w) => t.crossEntropy(x, y, { weight: w, reduction: 'sum' }),
-      cases: [[floats([6, 5]), integers([6], 5), floats([5], { from: 0.5, to: 2 })]],
+      f: (x, y) => t.crossEntropy(x, y, { weight: t.tensor([0.5, 1, 2, 1.5, 0.7]), reduction: 'sum' }),
+      cases: [[floats([6, 5]), integers([6], 5)]],
     },
     {
       name: 'nllLoss',
@@ -173,6 +179,14 @@ const losses = (): Exercise[] => {
         [floats([4, 3]), floats([4, 3], { seed: 1, ...unit })],
         [values([1e4, -1e4, 0]), values([1, 0, 1])],
       ],
+    },
+    {
+      name: 'dropout',
+      f: (x) => {
+        t.manualSeed(3);
+        return t.dropout(x, { p: 0.4 });
+      },
+      cases: [[floats([6, 5])]],
     },
     {
       name: 'klDivLoss',

@@ -170,4 +170,33 @@ const places = (): Exercise[] => [
   },
 ];
 
-export const shapes = (): Exercise[] => [...moves(), ...places()];
+const images = (): Exercise[] => {
+  const sampled = (
+    mode: 'bilinear' | 'nearest' | 'bicubic',
+    paddingMode: 'zeros' | 'border' | 'reflection',
+  ): Exercise => ({
+    name: `gridSample, ${mode}, ${paddingMode}`,
+    f: (x, grid) => t.gridSample(x, grid, { mode, paddingMode }),
+    cases: [[floats([2, 3, 4, 5]), floats([2, 3, 2, 2], { from: -1.3, to: 1.3, seed: 1 })]],
+  });
+  return [
+    sampled('bilinear', 'zeros'),
+    sampled('bilinear', 'border'),
+    sampled('bilinear', 'reflection'),
+    sampled('nearest', 'zeros'),
+    sampled('bicubic', 'border'),
+    {
+      name: 'interpolate',
+      f: (x) => [
+        t.interpolate(x, { size: [7, 3], mode: 'bilinear' }),
+        t.interpolate(x, { scaleFactor: 2 }),
+        t.interpolate(x, { size: [3, 8], mode: 'bicubic', alignCorners: true }),
+        t.interpolate(x, { size: [2, 2], mode: 'bilinear', antialias: true }),
+        t.interpolate(x, { size: [3, 2], mode: 'area' }),
+      ],
+      cases: [[floats([2, 2, 4, 5])]],
+    },
+  ];
+};
+
+export const shapes = (): Exercise[] => [...moves(), ...places(), ...images()];
