@@ -62,31 +62,29 @@ export const classLosses = /* @__PURE__ */ defineMultiOp({
     const [zero, one, two] = [0, 1, 2].map((value) => constant(value, 'int32')) as [OpExpr, OpExpr, OpExpr];
     const isTarget = apply('eq', [index(axis) as OpExpr, wanted]);
     const ignored = apply('eq', [wanted, constant(ignoreIndex, 'int32')]);
+    // everything is counted from the row's largest logit, so that large logits cost no digits
     const largest = finiteOr0(acc(0));
-    const counted = accumulate('sum', apply('exp', [minus(x, largest)]));
+    const depth = minus(x, largest);
+    const counted = accumulate('sum', apply('exp', [depth]));
     const atTarget = (value: OpExpr) => accumulate('sum', select(isTarget, value, constant(0)));
     const kind = accumulate('max', select(ignored, two, select(isTarget, one, zero)));
-    const smooth = smoothing > 0 ? [accumulate('sum', times(w, x)), accumulate('sum', w)] : [];
-    const [total, xt, wt, what] = [acc(1), acc(2), acc(3), acc(4, 'int32')] as OpExpr[] as [
-      OpExpr,
-      OpExpr,
-      OpExpr,
-      OpExpr,
-    ];
-    const lse = plus(apply('log', [total]), largest);
-    let loss = times(wt, minus(lse, xt));
+    const smooth = smoothing > 0 ? [accumulate('sum', times(w, depth)), accumulate('sum', w)] : [];
+    const [total, depthOfTarget, wt, what] = [acc(1), acc(2), acc(3), acc(4, 'int32')] as const;
+    const log = apply('log', [total as OpExpr]);
+    const lse = plus(log, largest);
+    let loss = times(wt as OpExpr, minus(log, depthOfTarget));
     if (smoothing > 0) {
-      const spread = minus(times(acc(6) as OpExpr, lse), acc(5));
+      const spread = minus(times(acc(6) as OpExpr, log), acc(5));
       loss = plus(times(constant(1 - smoothing), loss), times(constant(smoothing / classes), spread));
     }
-    const isIgnored = apply('eq', [what, two]);
+    const isIgnored = apply('eq', [what as OpExpr, two]);
     const orNothing = (value: OpExpr) =>
-      select(isIgnored, constant(0), select(apply('eq', [what, zero]), constant(Number.NaN), value));
+      select(isIgnored, constant(0), select(apply('eq', [what as OpExpr, zero]), constant(Number.NaN), value));
     return {
       kind: 'reduce',
       shape,
       axes: [axis],
-      stages: [[accumulate('max', x)], [counted, atTarget(x), atTarget(w), kind, ...smooth]],
+      stages: [[accumulate('max', x)], [counted, atTarget(depth), atTarget(w), kind, ...smooth]],
       outs: [orNothing(loss), lse, orNothing(wt)].map((expr) => ({ per: 'row' as const, expr })),
     };
   },

@@ -110,7 +110,9 @@ describe('arithmetic', () => {
   it('raises integers to powers exactly', async () => {
     const y = pow(ints([3, -2, 2, 0, -1, -1, 1, 2, -1]), ints([5, 3, 30, 0, 41, 40, -3, -1, -3]));
     expect(await y.toArray()).toEqual([243, -8, 2 ** 30, 1, -1, 1, 1, 0, -1]);
-    expect(() => pow(ints([2]), -1)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: pow: int32 to the power -1 is a fraction; convert it with cast(x, 'float32')]`);
+    expect(() => pow(ints([2]), -1)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: pow: int32 to the power -1 is a fraction; convert it with cast(x, 'float32')]`,
+    );
   });
 
   it.each<[string, (x: TensorLike) => Tensor, number[]]>([

@@ -1,5 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { crossEntropy, logSoftmax, meta, nllLoss, permute, setBackend, tensor } from '../../src';
+import {
+  type CrossEntropyOptions,
+  crossEntropy,
+  logSoftmax,
+  meta,
+  nllLoss,
+  permute,
+  setBackend,
+  tensor,
+} from '../../src';
 import { programsOf } from '../../src/inspect';
 import { reference } from '../../src/reference';
 import { near } from './near';
@@ -34,7 +43,7 @@ const meanOf = (list: { loss: number; weight: number }[]) =>
   sumOf(list.map(({ loss }) => loss)) / sumOf(list.map(({ weight }) => weight));
 
 describe('crossEntropy', () => {
-  it.each([
+  it.each<[string, CrossEntropyOptions, { loss: number; weight: number }[]]>([
     ['of class numbers', {}, losses()],
     ['with label smoothing', { labelSmoothing: 0.1 }, losses(0.1)],
     ['with class weights', { weight: tensor(classWeights) }, losses(0, classWeights)],
@@ -101,15 +110,25 @@ describe('crossEntropy', () => {
   });
 
   it('says what does not fit', () => {
-    expect(() => crossEntropy(meta([4, 3]), meta([3], 'int32'))).toThrowErrorMatchingInlineSnapshot(`[ShapeError: crossEntropy: input [4,3] wants a target of class numbers [4], saw [3]; the classes lie along dim 1]`);
-    expect(() => crossEntropy(meta([4, 3]), meta([4]))).toThrowErrorMatchingInlineSnapshot(`[ShapeError: crossEntropy: a target of probabilities wants the input's shape [4,3], saw [4]; class numbers are int32]`);
-    expect(() => crossEntropy(meta([4, 3], 'int32'), meta([4], 'int32'))).toThrowErrorMatchingInlineSnapshot(`[DTypeError: crossEntropy: the input is int32, wants float32 or float16; convert it with cast(x, 'float32')]`);
+    expect(() => crossEntropy(meta([4, 3]), meta([3], 'int32'))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: crossEntropy: input [4,3] wants a target of class numbers [4], saw [3]; the classes lie along dim 1]`,
+    );
+    expect(() => crossEntropy(meta([4, 3]), meta([4]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: crossEntropy: a target of probabilities wants the input's shape [4,3], saw [4]; class numbers are int32]`,
+    );
+    expect(() => crossEntropy(meta([4, 3], 'int32'), meta([4], 'int32'))).toThrowErrorMatchingInlineSnapshot(
+      `[DTypeError: crossEntropy: the input is int32, wants float32 or float16; convert it with cast(x, 'float32')]`,
+    );
     expect(() =>
       crossEntropy(meta([4, 3]), meta([4], 'int32'), { weight: meta([4]) }),
-    ).toThrowErrorMatchingInlineSnapshot(`[ShapeError: crossEntropy: weight has shape [4], wants one number a class, [3]]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: crossEntropy: weight has shape [4], wants one number a class, [3]]`,
+    );
     expect(() =>
       crossEntropy(meta([4, 3]), meta([4], 'int32'), { labelSmoothing: 2 }),
-    ).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: crossEntropy: labelSmoothing is 2, wants a part between 0 and 1]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: crossEntropy: labelSmoothing is 2, wants a part between 0 and 1]`,
+    );
     expect(() => crossEntropy(meta([4, 3]), meta([4], 'bool'))).toThrow('crossEntropy: target is bool');
     expect(() => crossEntropy(logits(), target(), { reduction: 'avg' as 'mean' })).toThrow("reduction is 'avg'");
   });
@@ -129,5 +148,15 @@ describe('nllLoss', () => {
       reduction: 'none',
     });
     expect(await pixels.toArray()).toEqual([[-3, 1, -0.5, -1]]);
+  });
+});
+
+describe('crossEntropy in float32', () => {
+  it('keeps its digits beside large logits', async () => {
+    setBackend(reference());
+    const x = tensor([[4000, 3999, 3998]]);
+    const exact = losses()[0]?.loss as number; // of 1, 2, 3 with target 2: the same row, turned round
+    expect(await crossEntropy(x, target([0])).item()).toBeCloseTo(exact, 6);
+    expect(await crossEntropy(x, target([0]), { labelSmoothing: 0.1 }).item()).toBeCloseTo(exact + 0.1, 6);
   });
 });

@@ -80,9 +80,15 @@ describe('creation', () => {
   });
 
   it('says what is wrong with sizes and steps', () => {
-    expect(() => zeros([2, -1])).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: constantFill: shape [2,-1] holds -1; sizes are whole numbers from 0 on]`);
-    expect(() => full([2], tensor([1, 2]))).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: full: value has shape [2], wants one element]`);
-    expect(() => arange(0, 5, -1)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: arange: from 0 to 5 in steps of -1 never ends; turn the step's sign]`);
+    expect(() => zeros([2, -1])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: constantFill: shape [2,-1] holds -1; sizes are whole numbers from 0 on]`,
+    );
+    expect(() => full([2], tensor([1, 2]))).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: full: value has shape [2], wants one element]`,
+    );
+    expect(() => arange(0, 5, -1)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: arange: from 0 to 5 in steps of -1 never ends; turn the step's sign]`,
+    );
     expect(() => arange(0, 5, 0)).toThrow('never ends');
   });
 });

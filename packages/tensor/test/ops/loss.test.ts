@@ -71,9 +71,15 @@ describe('losses of elements', () => {
   });
 
   it('refuse other words for a reduction, and settings without sense', () => {
-    expect(() => mseLoss(tensor([1]), 0, { reduction: 'batch' as 'mean' })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: mseLoss: reduction is 'batch', wants 'mean', 'sum' or 'none']`);
-    expect(() => smoothL1Loss(tensor([1]), 0, { beta: -1 })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: smoothL1Loss: beta is -1, wants a number from 0 on]`);
-    expect(() => huberLoss(tensor([1]), 0, { delta: 0 })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: huberLoss: delta is 0, wants a number above 0]`);
+    expect(() => mseLoss(tensor([1]), 0, { reduction: 'batch' as 'mean' })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: mseLoss: reduction is 'batch', wants 'mean', 'sum' or 'none']`,
+    );
+    expect(() => smoothL1Loss(tensor([1]), 0, { beta: -1 })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: smoothL1Loss: beta is -1, wants a number from 0 on]`,
+    );
+    expect(() => huberLoss(tensor([1]), 0, { delta: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: huberLoss: delta is 0, wants a number above 0]`,
+    );
   });
 });
 

@@ -115,7 +115,9 @@ describe('distributions', () => {
     for (const value of await list(x)) counts.set(value, (counts.get(value) ?? 0) + 1);
     expect([...counts.keys()].sort((a, b) => a - b)).toEqual([-2, -1, 0, 1, 2]);
     for (const count of counts.values()) expect(count / n).toBeCloseTo(0.2, 1);
-    expect(() => randint(3, 3, [1])).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: randint: low 3 and high 3; wants whole numbers, low below high, less than 2^31 apart]`);
+    expect(() => randint(3, 3, [1])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: randint: low 3 and high 3; wants whole numbers, low below high, less than 2^31 apart]`,
+    );
   });
 
   it('bernoulli is 1 as often as its p says', async () => {
@@ -143,15 +145,23 @@ describe('dropout', () => {
     expect(dropout(x, { training: false })).toBe(x);
     expect(dropout(x, { p: 0 })).toBe(x);
     expect(await dropout(x, { p: 1 }).toArray()).toEqual([0, 0]);
-    expect(() => dropout(x, { p: 1.5 })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: dropout: p is 1.5, wants a probability between 0 and 1]`);
+    expect(() => dropout(x, { p: 1.5 })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: dropout: p is 1.5, wants a probability between 0 and 1]`,
+    );
     expect(dropout(meta([null, 4])).shape).toEqual([null, 4]);
   });
 });
 
 describe('seeds and shapes', () => {
   it('are checked', () => {
-    expect(() => manualSeed(-1)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: manualSeed: seed is -1, wants a whole number from 0 to 2^53 - 1]`);
-    expect(() => rand([2, 0.5])).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: rand: shape [2,0.5] holds 0.5; sizes are whole numbers]`);
-    expect(() => rand([2], { dtype: 'int32' })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: rand: dtype is int32, wants float32 or float16; use randint for integers]`);
+    expect(() => manualSeed(-1)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: manualSeed: seed is -1, wants a whole number from 0 to 2^53 - 1]`,
+    );
+    expect(() => rand([2, 0.5])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: rand: shape [2,0.5] holds 0.5; sizes are whole numbers]`,
+    );
+    expect(() => rand([2], { dtype: 'int32' })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: rand: dtype is int32, wants float32 or float16; use randint for integers]`,
+    );
   });
 });

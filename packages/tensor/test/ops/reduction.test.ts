@@ -121,7 +121,9 @@ describe('reductions', () => {
     expect(await all(empty, 1).toArray()).toEqual([true, true]);
     expect(await sum(empty, 0).toArray()).toEqual([]);
     expect(amax(empty, 0).shape).toEqual([0]);
-    expect(() => amax(empty, 1)).toThrowErrorMatchingInlineSnapshot(`[ShapeError: amax: dim [1] of [2,0] has no elements; wants at least one]`);
+    expect(() => amax(empty, 1)).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: amax: dim [1] of [2,0] has no elements; wants at least one]`,
+    );
     expect(() => argmin(empty)).toThrow('argmin: dim [0,1] of [2,0] has no elements');
   });
 
@@ -151,7 +153,9 @@ describe('reductions', () => {
     expect(amax(meta([3], 'uint8')).dtype).toBe('uint8');
     expect(await amax(tensor([true, false])).item()).toBe(1);
     expect(await sum(tensor(new Int32Array([2 ** 24, 1]))).item()).toBe(2 ** 24 + 1);
-    expect(() => mean(meta([3], 'int32'))).toThrowErrorMatchingInlineSnapshot(`[DTypeError: mean: the input is int32, wants float32 or float16; convert it with cast(x, 'float32')]`);
+    expect(() => mean(meta([3], 'int32'))).toThrowErrorMatchingInlineSnapshot(
+      `[DTypeError: mean: the input is int32, wants float32 or float16; convert it with cast(x, 'float32')]`,
+    );
     expect(() => std(meta([3], 'bool'))).toThrow('std: the input is bool');
   });
 
@@ -163,8 +167,12 @@ describe('reductions', () => {
   });
 
   it('names the axis that is out of range, or named twice', () => {
-    expect(() => sum(x(), 3)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: sum: dim 3 is out of range for shape [2,3,2]; use -3 to 2]`);
-    expect(() => sum(x(), [0, -3])).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: sum: dim [0,-3] names an axis of [2,3,2] twice; name each once]`);
+    expect(() => sum(x(), 3)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: sum: dim 3 is out of range for shape [2,3,2]; use -3 to 2]`,
+    );
+    expect(() => sum(x(), [0, -3])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: sum: dim [0,-3] names an axis of [2,3,2] twice; name each once]`,
+    );
   });
 
   it('is one kernel, two passes for a variance', () => {
@@ -195,7 +203,9 @@ describe('places of extremes', () => {
     ).toBe(2);
     expect(argmax(t(), 1, { keepdim: true }).shape).toEqual([2, 1]);
     expect(argmax(t(), 1).dtype).toBe('int32');
-    expect(() => argmax(x(), [0, 1])).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: argmax: dim [0,1] of [2,3,2]; wants one axis, or none for the flat place]`);
+    expect(() => argmax(x(), [0, 1])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: argmax: dim [0,1] of [2,3,2]; wants one axis, or none for the flat place]`,
+    );
   });
 
   it('come with the values', async () => {

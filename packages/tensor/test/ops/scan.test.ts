@@ -132,6 +132,8 @@ describe('running results', () => {
   it('adds up bools in int32, and carries unknown sizes through', async () => {
     expect(await cumsum(tensor([true, true, false]), 0).toArray()).toEqual([1, 2, 2]);
     expect(cumsum(meta([null, 2], 'uint8'), 0)).toMatchObject({ shape: [null, 2], dtype: 'int32' });
-    expect(() => cumsum(x(), 2)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: cumsum: dim 2 is out of range for shape [2,3]; use -2 to 1]`);
+    expect(() => cumsum(x(), 2)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: cumsum: dim 2 is out of range for shape [2,3]; use -2 to 1]`,
+    );
   });
 });

@@ -44,6 +44,8 @@ describe('softmax', () => {
 
   it('is floating, and carries unknown sizes through', () => {
     expect(softmax(meta([null, 3], 'int32'), 1)).toMatchObject({ shape: [null, 3], dtype: 'float32' });
-    expect(() => softmax(x(), 2)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: softmax: dim 2 is out of range for shape [2,3]; use -2 to 1]`);
+    expect(() => softmax(x(), 2)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: softmax: dim 2 is out of range for shape [2,3]; use -2 to 1]`,
+    );
   });
 });
