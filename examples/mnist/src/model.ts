@@ -3,7 +3,7 @@
 import * as nn from '@tessera/nn';
 import { cast, div, sub, type Tensor } from '@tessera/tensor';
 
-/** Digits [N,1,28,28] → logits [N,10]; 57,162 parameters. */
+/** Digits [N,1,28,28] → logits [N,10]; 55,146 parameters. */
 export const digitNet = () =>
   new nn.Sequential(
     ...[new nn.Conv2d(1, 16, 5, { padding: 2 }), new nn.BatchNorm2d(16), new nn.ReLU(), new nn.MaxPool2d(2)],

@@ -11,7 +11,7 @@ export interface Options {
   readonly threads: number | null;
   /** Go on from the checkpoint in `out`. */
   readonly resume: boolean;
-  /** Train on no more than this many images; null: all. */
+  /** Use no more than this many training and test images; null: all. */
   readonly limit: number | null;
   /** A picture to classify instead of training. */
   readonly image: string | null;
@@ -30,7 +30,7 @@ export function readOptions(argv: readonly string[]): Options {
     .option('--out <folder>', 'where weights, metrics, report and checkpoint go', defaultOut)
     .option('--threads <n>', 'worker threads (default: one a processor); any number gives the same bits', atLeast(1))
     .option('--resume', 'go on from the checkpoint in the folder, to the bit', false)
-    .option('--limit <n>', 'train on the first n images only, for a quick look', atLeast(128))
+    .option('--limit <n>', 'only the first n training and test images, for a quick look', atLeast(128))
     .option('--image <png>', 'classify this picture with the trained weights')
     .parse(argv as string[], { from: 'user' });
   const values = command.opts<Omit<Options, 'given' | 'threads' | 'limit' | 'image'> & Partial<Options>>();

@@ -50,6 +50,7 @@ function curves({ history, settings }: Metrics): string {
     epochs.map((result) => [result.epoch * perEpoch, pick(result)] as const);
   const train = (values: readonly number[]): Series => ({ name: 'training', color: '#3b6fb6', points: smooth(values) });
   const test = (points: Series['points']): Series => ({ name: 'test', color: '#d1495b', points, dots: true });
+  const floor = Math.min(...epochs.map(({ testAccuracy }) => testAccuracy)) > 0.9 ? 0.9 : 0;
   const lossRange = [...losses, ...epochs.map(({ testLoss }) => testLoss)].filter((loss) => loss > 0);
   return [
     chart([train(losses), test(at(({ testLoss }) => testLoss))], {
@@ -58,9 +59,9 @@ function curves({ history, settings }: Metrics): string {
       y: { from: Math.min(...lossRange, 1), to: Math.max(...lossRange, 1), log: true, format: (y) => y.toPrecision(1) },
     }),
     chart([train(accuracies), test(at(({ testAccuracy }) => testAccuracy))], {
-      title: 'Accuracy (from 90 %)',
+      title: floor ? 'Accuracy (from 90 %)' : 'Accuracy',
       xLabel: 'step',
-      y: { from: 0.9, to: 1, format: (y) => `${Math.round(100 * y)} %` },
+      y: { from: floor, to: 1, format: (y) => `${Math.round(100 * y)} %` },
     }),
   ].join('');
 }
