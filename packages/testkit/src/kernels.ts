@@ -6,10 +6,10 @@
 import type { Backend, DeviceBuffer, DType, Kernel, Limits, TypedArray } from '@tessera/tensor/backend';
 import { reference } from '@tessera/tensor/reference';
 import { describe, expect, it } from 'vitest';
-import { slackOf } from './bounds';
-import { describeContract } from './contract';
-import { handWrittenCases } from './kernel-cases';
-import { randomKernel } from './random-kernel';
+import { slackOf } from './kernels/bounds';
+import { handWrittenCases } from './kernels/by-hand/all';
+import { describeContract } from './kernels/contract';
+import { randomKernel } from './kernels/random/kernel';
 
 export { randomKernel };
 
