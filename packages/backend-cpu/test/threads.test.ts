@@ -1,5 +1,5 @@
-import { kernelCases, randomKernel, runKernelCase, unsupported } from '../../testkit/src/kernels';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { kernelCases, randomKernel, runKernelCase, unsupported } from '../../testkit/src/kernels';
 import { type Cpu, cpu } from '../src/index';
 
 /** Bits, so that NaN equals NaN and 0 is not −0. */
