@@ -4,9 +4,9 @@ import { philox4x32 } from './philox';
 
 export type Fn = (a: number, b: number, c: number, d: number) => number;
 
-const word = new Int32Array(1);
-const wordAsFloat = new Float32Array(word.buffer);
-const words = new Int32Array(4);
+const word = /* @__PURE__ */ new Int32Array(1);
+const wordAsFloat = /* @__PURE__ */ new Float32Array(word.buffer);
+const words = /* @__PURE__ */ new Int32Array(4);
 
 /** Each function on floats, or on whatever it takes; bool is 0 or 1. */
 const functions: Record<ExprOp, Fn> = {

@@ -22,7 +22,7 @@ export interface KernelCase {
   readonly uniforms: readonly number[];
 }
 
-export const kernelCases: readonly KernelCase[] = handWrittenCases();
+export const kernelCases: readonly KernelCase[] = /* @__PURE__ */ handWrittenCases();
 
 /** What outputs hold before a kernel runs: elements that no store names must still hold it afterwards. */
 const untouched = 93;

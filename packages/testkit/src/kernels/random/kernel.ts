@@ -312,7 +312,7 @@ const generators: Record<Kernel['kind'], (g: Generator) => Kernel> = {
     return { kind: 'scan', shape, axis, combine, reverse: g.chance(0.5), a: a.expr, stores: list, ...g.base() };
   },
 };
-const kinds = Object.keys(generators) as Kernel['kind'][];
+const kinds = /* @__PURE__ */ Object.keys(generators) as Kernel['kind'][];
 
 /** The kernel that a seed names, with inputs; kinds take turns. */
 export function randomKernel(seed: number): KernelCase {

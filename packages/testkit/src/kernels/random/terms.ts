@@ -91,52 +91,41 @@ export class Pool {
 export const rounded = (expr: Expr, low: number, high: number): Term => ({ expr, low, high, fraction: Infinity });
 
 /** A float function of one argument, safe on [low, high]. */
-const smooth =
-  (fn: ExprOp, low: number, high: number, from: number, to: number) =>
-  (pool: Pool): Term =>
-    rounded(e.apply(fn, [pool.clamp(pool.of('float32'), low, high).expr]), from, to);
+const smooth = (pool: Pool, fn: ExprOp, [low, high]: [number, number], [from, to]: [number, number]): Term =>
+  rounded(e.apply(fn, [pool.clamp(pool.of('float32'), low, high).expr]), from, to);
 
-const step =
-  (fn: ExprOp) =>
-  (pool: Pool): Term => {
-    const x = pool.exact();
-    return { expr: e.apply(fn, [x.expr]), low: Math.floor(x.low), high: Math.ceil(x.high), fraction: 0 };
-  };
+function step(pool: Pool, fn: ExprOp): Term {
+  const x = pool.exact();
+  return { expr: e.apply(fn, [x.expr]), low: Math.floor(x.low), high: Math.ceil(x.high), fraction: 0 };
+}
 
-/** Functions of two int32. */
-const ints =
-  (fn: ExprOp) =>
-  (pool: Pool): Term => ({ expr: e.apply(fn, [pool.of('int32').expr, pool.of('int32').expr]), ...int });
+/** A function of two int32. */
+const ints = (pool: Pool, fn: ExprOp): Term => ({
+  expr: e.apply(fn, [pool.of('int32').expr, pool.of('int32').expr]),
+  ...int,
+});
 
 /** Of two floats or, a third of the time, two int32. */
-const either =
-  (fn: ExprOp, floats: (a: Term, b: Term) => Omit<Term, 'expr'>) =>
-  (pool: Pool, g: Generator): Term => {
-    if (g.chance(0.33)) return ints(fn)(pool);
-    const [a, b] = [pool.of('float32'), pool.of('float32')];
-    return { expr: e.apply(fn, [a.expr, b.expr]), ...floats(a, b) };
-  };
+function either(pool: Pool, fn: ExprOp, floats: (a: Term, b: Term) => Omit<Term, 'expr'>): Term {
+  if (pool.g.chance(0.33)) return ints(pool, fn);
+  const [a, b] = [pool.of('float32'), pool.of('float32')];
+  return { expr: e.apply(fn, [a.expr, b.expr]), ...floats(a, b) };
+}
 
-const shift =
-  (fn: ExprOp) =>
-  (pool: Pool): Term => {
-    const places = e.apply('and', [pool.of('int32').expr, e.constant(31, 'int32')]);
-    return { expr: e.apply(fn, [pool.of('int32').expr, places]), ...int };
-  };
+function shift(pool: Pool, fn: ExprOp): Term {
+  const places = e.apply('and', [pool.of('int32').expr, e.constant(31, 'int32')]);
+  return { expr: e.apply(fn, [pool.of('int32').expr, places]), ...int };
+}
 
-const compare =
-  (fn: ExprOp) =>
-  (pool: Pool, g: Generator): Term => {
-    const [a, b] = g.chance(0.5) ? [pool.exact(), pool.exact()] : [pool.of('int32'), pool.of('int32')];
-    return { expr: e.apply(fn, [a.expr, b.expr]), ...flag };
-  };
+function compare(pool: Pool, fn: ExprOp): Term {
+  const [a, b] = pool.g.chance(0.5) ? [pool.exact(), pool.exact()] : [pool.of('int32'), pool.of('int32')];
+  return { expr: e.apply(fn, [a.expr, b.expr]), ...flag };
+}
 
-const logic =
-  (fn: ExprOp) =>
-  (pool: Pool, g: Generator): Term => {
-    if (g.chance(0.5)) return ints(fn)(pool);
-    return { expr: e.apply(fn, [pool.of('bool').expr, pool.of('bool').expr]), ...flag };
-  };
+function logic(pool: Pool, fn: ExprOp): Term {
+  if (pool.g.chance(0.5)) return ints(pool, fn);
+  return { expr: e.apply(fn, [pool.of('bool').expr, pool.of('bool').expr]), ...flag };
+}
 
 export const product = (a: Term, b: Term): Omit<Term, 'expr'> => {
   const corners = [a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high];
@@ -166,41 +155,41 @@ const makers: Record<ExprOp, (pool: Pool, g: Generator) => Term | null> = {
     const x = g.chance(0.33) ? pool.of('int32') : pool.exact();
     return { expr: e.apply('sign', [x.expr]), low: -1, high: 1, fraction: 0 };
   },
-  exp: smooth('exp', -10, 5, 0, 150),
-  expm1: smooth('expm1', -10, 5, -1, 150),
-  log: smooth('log', 0.125, 100, -3, 5),
-  log1p: smooth('log1p', -0.75, 100, -2, 5),
-  sqrt: smooth('sqrt', 0.0625, 100, 0, 10),
-  sin: smooth('sin', -20, 20, -1, 1),
-  cos: smooth('cos', -20, 20, -1, 1),
-  tan: smooth('tan', -1.25, 1.25, -4, 4),
-  asin: smooth('asin', -0.875, 0.875, -1.5, 1.5),
-  acos: smooth('acos', -0.875, 0.875, 0, 3),
-  atan: smooth('atan', -100, 100, -2, 2),
-  sinh: smooth('sinh', -4, 4, -30, 30),
-  cosh: smooth('cosh', -4, 4, 1, 30),
-  tanh: smooth('tanh', -20, 20, -1, 1),
-  asinh: smooth('asinh', -100, 100, -6, 6),
-  acosh: smooth('acosh', 1.25, 100, 0, 6),
-  atanh: smooth('atanh', -0.875, 0.875, -2, 2),
-  erf: smooth('erf', -6, 6, -1, 1),
-  erfinv: smooth('erfinv', -0.9375, 0.9375, -2, 2),
-  floor: step('floor'),
-  ceil: step('ceil'),
-  round: step('round'),
-  trunc: step('trunc'),
+  exp: (pool) => smooth(pool, 'exp', [-10, 5], [0, 150]),
+  expm1: (pool) => smooth(pool, 'expm1', [-10, 5], [-1, 150]),
+  log: (pool) => smooth(pool, 'log', [0.125, 100], [-3, 5]),
+  log1p: (pool) => smooth(pool, 'log1p', [-0.75, 100], [-2, 5]),
+  sqrt: (pool) => smooth(pool, 'sqrt', [0.0625, 100], [0, 10]),
+  sin: (pool) => smooth(pool, 'sin', [-20, 20], [-1, 1]),
+  cos: (pool) => smooth(pool, 'cos', [-20, 20], [-1, 1]),
+  tan: (pool) => smooth(pool, 'tan', [-1.25, 1.25], [-4, 4]),
+  asin: (pool) => smooth(pool, 'asin', [-0.875, 0.875], [-1.5, 1.5]),
+  acos: (pool) => smooth(pool, 'acos', [-0.875, 0.875], [0, 3]),
+  atan: (pool) => smooth(pool, 'atan', [-100, 100], [-2, 2]),
+  sinh: (pool) => smooth(pool, 'sinh', [-4, 4], [-30, 30]),
+  cosh: (pool) => smooth(pool, 'cosh', [-4, 4], [1, 30]),
+  tanh: (pool) => smooth(pool, 'tanh', [-20, 20], [-1, 1]),
+  asinh: (pool) => smooth(pool, 'asinh', [-100, 100], [-6, 6]),
+  acosh: (pool) => smooth(pool, 'acosh', [1.25, 100], [0, 6]),
+  atanh: (pool) => smooth(pool, 'atanh', [-0.875, 0.875], [-2, 2]),
+  erf: (pool) => smooth(pool, 'erf', [-6, 6], [-1, 1]),
+  erfinv: (pool) => smooth(pool, 'erfinv', [-0.9375, 0.9375], [-2, 2]),
+  floor: (pool) => step(pool, 'floor'),
+  ceil: (pool) => step(pool, 'ceil'),
+  round: (pool) => step(pool, 'round'),
+  trunc: (pool) => step(pool, 'trunc'),
   isNan: (pool) => ({ expr: e.apply('isNan', [pool.of('float32').expr]), ...flag }),
-  add: either('add', (a, b) => ({ ...widest(a, b), low: a.low + b.low, high: a.high + b.high })),
-  sub: either('sub', (a, b) => ({ ...widest(a, b), low: a.low - b.high, high: a.high - b.low })),
-  mul: either('mul', product),
+  add: (pool) => either(pool, 'add', (a, b) => ({ ...widest(a, b), low: a.low + b.low, high: a.high + b.high })),
+  sub: (pool) => either(pool, 'sub', (a, b) => ({ ...widest(a, b), low: a.low - b.high, high: a.high - b.low })),
+  mul: (pool) => either(pool, 'mul', product),
   div: (pool, g) => {
-    if (g.chance(0.33)) return ints('div')(pool);
+    if (g.chance(0.33)) return ints(pool, 'div');
     const [a, b] = [pool.of('float32'), pool.of('float32')];
     const most = Math.max(-a.low, a.high) * 2;
     return rounded(e.div(a.expr, away(b, 0.5)), -most, most);
   },
   mod: (pool, g) => {
-    if (g.chance(0.5)) return ints('mod')(pool);
+    if (g.chance(0.5)) return ints(pool, 'mod');
     const x = pool.exact();
     const by = g.pick([-3, -0.75, 0.5, 1, 2.5]);
     const expr = e.apply('mod', [x.expr, e.constant(by)]);
@@ -216,20 +205,20 @@ const makers: Record<ExprOp, (pool: Pool, g: Generator) => Term | null> = {
     return rounded(e.apply('pow', [base.expr, pool.clamp(pool.of('float32'), -3, 3).expr]), 0, 125);
   },
   atan2: (pool) => rounded(e.apply('atan2', [pool.of('float32').expr, away(pool.of('float32'), 0.25)]), -2, 2),
-  min: either('min', widest),
-  max: either('max', widest),
-  and: logic('and'),
-  or: logic('or'),
-  xor: logic('xor'),
-  shl: shift('shl'),
-  shr: shift('shr'),
-  shru: shift('shru'),
-  eq: compare('eq'),
-  ne: compare('ne'),
-  lt: compare('lt'),
-  le: compare('le'),
-  gt: compare('gt'),
-  ge: compare('ge'),
+  min: (pool) => either(pool, 'min', widest),
+  max: (pool) => either(pool, 'max', widest),
+  and: (pool) => logic(pool, 'and'),
+  or: (pool) => logic(pool, 'or'),
+  xor: (pool) => logic(pool, 'xor'),
+  shl: (pool) => shift(pool, 'shl'),
+  shr: (pool) => shift(pool, 'shr'),
+  shru: (pool) => shift(pool, 'shru'),
+  eq: (pool) => compare(pool, 'eq'),
+  ne: (pool) => compare(pool, 'ne'),
+  lt: (pool) => compare(pool, 'lt'),
+  le: (pool) => compare(pool, 'le'),
+  gt: (pool) => compare(pool, 'gt'),
+  ge: (pool) => compare(pool, 'ge'),
   select: (pool, g) => {
     const type = g.pick<Compute>(['float32', 'int32', 'bool']);
     const [a, b] = [pool.of(type), pool.of(type)];
@@ -262,4 +251,4 @@ const makers: Record<ExprOp, (pool: Pool, g: Generator) => Term | null> = {
     return { expr: e.apply('philox', args), ...int };
   },
 };
-const names = Object.keys(makers) as ExprOp[];
+const names = /* @__PURE__ */ Object.keys(makers) as ExprOp[];
