@@ -19,9 +19,11 @@ import {
 } from '../assembler';
 import type { MultiplyAdd } from './tile';
 
-/** The finite points besides 0, as ±pairs, by m. */
-const pointPairs = { 2: [1], 4: [0.75, 1.5] } as const;
-export type Size = keyof typeof pointPairs;
+/** The finite points besides 0, as ±pairs: n − 2 of them for transforms of n. */
+const pointPairs: Readonly<Record<number, readonly number[]>> = { 4: [1], 6: [0.75, 1.5] };
+const pairsOf = (size: number) => pointPairs[size] as readonly number[];
+/** What F(m×m, 3×3) exists for. */
+export type Size = 2 | 4;
 
 /** Coefficients of Π(X − root), lowest first. */
 function polynomial(roots: readonly number[]): number[] {
@@ -67,9 +69,10 @@ const pair = (even: Local, odd: Local, p: number, k: number, write: Write, madd:
   ),
 ];
 
-/** Bᵀ·d: m + 2 vectors to m + 2. */
-function transformB(m: Size, d: readonly Local[], even: Local, odd: Local, write: Write, madd: MultiplyAdd): Code {
-  const squares = pointPairs[m].map((p) => p * p);
+/** Bᵀ·d: n vectors to n. */
+function transformB(d: readonly Local[], even: Local, odd: Local, write: Write, madd: MultiplyAdd): Code {
+  const pairs = pairsOf(d.length);
+  const squares = pairs.map((p) => p * p);
   const all = polynomial(squares);
   const at = (k: number) => d[k] as Local;
   return [
@@ -80,7 +83,7 @@ function transformB(m: Size, d: readonly Local[], even: Local, odd: Local, write
         madd,
       ),
     ),
-    pointPairs[m].map((p, i) => {
+    pairs.map((p, i) => {
       const rest = polynomial(squares.filter((_, j) => j !== i));
       return [
         set(
@@ -101,7 +104,7 @@ function transformB(m: Size, d: readonly Local[], even: Local, odd: Local, write
       ];
     }),
     write(
-      m + 1,
+      d.length - 1,
       sum(
         all.map((q, k) => [q, at(2 * k + 1)]),
         madd,
@@ -110,37 +113,28 @@ function transformB(m: Size, d: readonly Local[], even: Local, odd: Local, write
   ];
 }
 
-/** G·g: three vectors to m + 2. */
-function transformG(m: Size, g: readonly Local[], even: Local, odd: Local, write: Write, madd: MultiplyAdd): Code {
-  const squares = pointPairs[m].map((p) => p * p);
-  const [g0, g1, g2] = g as [Local, Local, Local];
+/** G·g: a filter's vectors, three or more, to `size`. */
+function transformG(size: number, g: readonly Local[], even: Local, odd: Local, write: Write, madd: MultiplyAdd): Code {
+  const pairs = pairsOf(size);
+  const squares = pairs.map((p) => p * p);
   return [
-    write(0, sum([[1 / squares.reduce((product, square) => -product * square, 1), g0]], madd)),
-    pointPairs[m].map((p, i) => {
-      const square = p * p;
-      const scale = squares.reduce((product, other, j) => (j === i ? product : product * (square - other)), 2 * square);
-      return [
-        set(
-          even,
-          sum(
-            [
-              [1 / scale, g0],
-              [square / scale, g2],
-            ],
-            madd,
-          ),
-        ),
-        set(odd, sum([[1 / scale, g1]], madd)),
-        pair(even, odd, p, 2 * i + 1, write, madd),
-      ];
+    write(0, sum([[1 / squares.reduce((product, square) => -product * square, 1), g[0] as Local]], madd)),
+    pairs.map((p, i) => {
+      const scale = squares.reduce((product, other, j) => (j === i ? product : product * (p * p - other)), 2 * p * p);
+      const half = (parity: number) =>
+        sum(
+          g.flatMap((vector, k) => (k % 2 === parity ? [[p ** k / scale, vector] as const] : [])),
+          madd,
+        );
+      return [set(even, half(0)), set(odd, half(1)), pair(even, odd, 1, 2 * i + 1, write, madd)];
     }),
-    write(m + 1, get(g2)),
+    write(size - 1, get(g[g.length - 1] as Local)),
   ];
 }
 
-/** Aᵀ·t: m + 2 vectors to m. `sums` and `differences` are a local a pair. */
-function transformA(m: Size, t: readonly Local[], locals: readonly Local[], write: Write, madd: MultiplyAdd): Code {
-  const pairs = pointPairs[m];
+/** Aᵀ·t: n vectors to m. `locals` are two a pair. */
+function transformA(m: number, t: readonly Local[], locals: readonly Local[], write: Write, madd: MultiplyAdd): Code {
+  const pairs = pairsOf(t.length);
   const at = (k: number) => t[k] as Local;
   const sums = locals.slice(0, pairs.length);
   const differences = locals.slice(pairs.length, 2 * pairs.length);
@@ -151,7 +145,10 @@ function transformA(m: Size, t: readonly Local[], locals: readonly Local[], writ
     ]),
     Array.from({ length: m }, (_, k) => {
       const powers = pairs.map((p, i) => [p ** k, (k % 2 ? differences : sums)[i] as Local] as const);
-      const ends = [...(k === 0 ? [[1, at(0)] as const] : []), ...(k === m - 1 ? [[1, at(m + 1)] as const] : [])];
+      const ends = [
+        ...(k === 0 ? [[1, at(0)] as const] : []),
+        ...(k === m - 1 ? [[1, at(t.length - 1)] as const] : []),
+      ];
       return write(k, sum([...ends, ...powers], madd));
     }),
   ];
@@ -190,18 +187,23 @@ export const transformWeight =
     return [
       [0, 1, 2].map((s) => [
         g.map((tap, r) => set(tap, taps[3 * r + s] as Code)),
-        transformG(m, g, even, odd, (k, value) => set(half[k]?.[s] as Local, value), madd),
+        transformG(size, g, even, odd, (k, value) => set(half[k]?.[s] as Local, value), madd),
       ]),
       half.map((row, i) =>
-        transformG(m, row, even, odd, (k, value) => v128.store(put, value, 16 * channels * (i * size + k)), madd),
+        transformG(size, row, even, odd, (k, value) => v128.store(put, value, 16 * channels * (i * size + k)), madd),
       ),
       set(put, i32.add(put, 16)),
     ];
   };
 
-/** (x0 … x3, v, pass): V = Bᵀ·x·B of four tiles of a channel, at [place]; `pass` holds what the first pass made. */
-export function inputTransform(module: Module, m: Size, width: number, placeBytes: number, madd: MultiplyAdd): Func {
-  const size = m + 2;
+/** (x0 … x3, v, pass): V = Bᵀ·x·B of four patches, at [place]; `pass` holds what the first pass made. */
+export function inputTransform(
+  module: Module,
+  size: number,
+  width: number,
+  placeBytes: number,
+  madd: MultiplyAdd,
+): Func {
   const f = module.func(['i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
   const tiles = f.params.slice(0, 4);
   const [v, pass] = f.params.slice(4) as [Local, Local];
@@ -224,14 +226,14 @@ export function inputTransform(module: Module, m: Size, width: number, placeByte
             set(d[5] as Local, i32x4.shuffle(spare[0] as Local, spare[1] as Local, [2, 3, 6, 7])),
           ]
         : [],
-      transformB(m, d, even, odd, (k, value) => v128.store(pass, value, 16 * k), madd),
+      transformB(d.slice(0, size), even, odd, (k, value) => v128.store(pass, value, 16 * k), madd),
       tiles.map((tile) => advance(tile, 4 * width)),
       advance(pass, 16 * size),
     ]),
     advance(pass, -16 * size * size),
     loop(i, 0, size, 1, [
       d.slice(0, size).map((vector, k) => set(vector, v128.load(pass, 16 * size * k))),
-      transformB(m, d, even, odd, (k, value) => v128.store(v, value, placeBytes * size * k), madd),
+      transformB(d.slice(0, size), even, odd, (k, value) => v128.store(v, value, placeBytes * size * k), madd),
       advance(pass, 16),
       advance(v, placeBytes),
     ]),
@@ -271,6 +273,70 @@ export function outputTransform(module: Module, m: Size, rowBytes: number, madd:
             set(spare[1] as Local, i32x4.shuffle(y[0] as Local, y[1] as Local, [2, 6, 3, 7])),
           ],
       tiles.map((tile, l) => [store(tile, l), advance(tile, rowBytes)]),
+      advance(pass, 16 * size),
+    ]),
+  );
+  return f;
+}
+
+/** (g0 … g3, u, pass): U = G·g·Gᵀ of four 4×4 patches of a gradient, at [place]. */
+export function gradientTransform(
+  module: Module,
+  size: number,
+  width: number,
+  placeBytes: number,
+  madd: MultiplyAdd,
+): Func {
+  const f = module.func(['i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
+  const patches = f.params.slice(0, 4);
+  const [u, pass] = f.params.slice(4) as [Local, Local];
+  const g = f.locals('v128', 4);
+  const spare = f.locals('v128', 4);
+  const [even, odd] = f.locals('v128', 2) as [Local, Local];
+  const i = f.local('i32');
+  const advance = (local: Local, bytes: number) => set(local, i32.add(local, bytes));
+  f.emit(
+    loop(i, 0, 4, 1, [
+      patches.map((patch, l) => set(g[l] as Local, v128.load(patch))),
+      transpose(g, spare),
+      transformG(size, g, even, odd, (k, value) => v128.store(pass, value, 16 * k), madd),
+      patches.map((patch) => advance(patch, 4 * width)),
+      advance(pass, 16 * size),
+    ]),
+    advance(pass, -16 * size * 4),
+    loop(i, 0, size, 1, [
+      g.map((vector, k) => set(vector, v128.load(pass, 16 * size * k))),
+      transformG(size, g, even, odd, (k, value) => v128.store(u, value, placeBytes * size * k), madd),
+      advance(pass, 16),
+      advance(u, placeBytes),
+    ]),
+  );
+  return f;
+}
+
+/** (m, w0 … w3, pass): w = Aᵀ·M·A, 3×3, of four channels, each written in a row of nine; M's places are 128 bytes apart. */
+export function weightTransform(module: Module, size: number, madd: MultiplyAdd): Func {
+  const f = module.func(['i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
+  const [from, ...rest] = f.params as [Local, ...Local[]];
+  const rows = rest.slice(0, 4);
+  const pass = rest[4] as Local;
+  const t = f.locals('v128', size);
+  const w = f.locals('v128', 3);
+  const spare = f.locals('v128', 4);
+  const i = f.local('i32');
+  const advance = (local: Local, bytes: number) => set(local, i32.add(local, bytes));
+  f.emit(
+    loop(i, 0, size, 1, [
+      t.map((vector, k) => set(vector, v128.load(from, 128 * size * k))),
+      transformA(3, t, spare, (k, value) => v128.store(pass, value, 16 * size * k), madd),
+      advance(from, 128),
+      advance(pass, 16),
+    ]),
+    advance(pass, -16 * size),
+    loop(i, 0, 3, 1, [
+      t.map((vector, k) => set(vector, v128.load(pass, 16 * k))),
+      transformA(3, t, spare, (k, value) => set(w[k] as Local, value), madd),
+      rows.map((row, l) => [w.map((vector, k) => v128.store32_lane(row, vector, l, 4 * k)), advance(row, 12)]),
       advance(pass, 16 * size),
     ]),
   );

@@ -29,8 +29,9 @@ import {
   v128,
   when,
 } from '../assembler';
-import { argWords, emitStores, type Scope } from '../expression';
+import { argWords } from '../expression';
 import { operandOf, Scratch, three } from './operands';
+import { splitPoint, storeParts } from './parts';
 import {
   type AxisTap,
   channelSize,
@@ -53,8 +54,6 @@ const partBytes = 16 << 20;
 const chunkWork = 1 << 18;
 /** Vectors of a row that are unrolled. */
 const unroll = 8;
-/** Results a chunk of the last phase writes. */
-const storeChunk = 2048;
 
 export function weightGradient(kernel: ConvKernel, target: Target): CpuKernel {
   const { sizes } = kernel;
@@ -290,57 +289,7 @@ export function weightGradient(kernel: ConvKernel, target: Target): CpuKernel {
   );
   phases.push({ name: 'multiply', chunks: results === 0 ? 0 : groups * blocks * channelBlocks * parts });
 
-  // the parts, in order, and the stores
-  const last = module.func(['i32', 'i32', 'i32'], [], 'store');
-  const [args2, lo2, hi2] = last.params as [Local, Local, Local];
-  const scope: Scope = { module, f: last, args: args2, kernel };
-  const [start, length, first, at, i, p] = last.locals('i32', 6) as [Local, Local, Local, Local, Local, Local];
-  const total = last.local('v128');
-  const float = kernel.a.dtype === 'float32';
-  last.emit(
-    loop(lo2, lo2, hi2, 1, [
-      set(start, i32.mul(lo2, storeChunk)),
-      set(length, i32.sub(results, start)),
-      when(i32.gt_s(length, storeChunk), set(length, storeChunk)),
-      set(first, i32.add(i32.add(i32.load(args2, 4 * words.sharedScratch), partial), i32.shl(start, 2))),
-      parts > 1
-        ? loop(i, 0, i32.sub(length, 3), 4, [
-            set(at, i32.add(first, i32.shl(i, 2))),
-            set(total, v128.load(at)),
-            loop(p, 1, parts, 1, [
-              set(at, i32.add(at, 4 * results)),
-              set(total, (float ? f32x4 : i32x4).add(total, v128.load(at))),
-            ]),
-            v128.store(i32.add(first, i32.shl(i, 2)), total),
-          ])
-        : [],
-      parts > 1
-        ? loop(i, i32.and(length, -4), length, 1, [
-            set(at, i32.add(first, i32.shl(i, 2))),
-            loop(p, 1, parts, 1, [
-              set(at, i32.add(at, 4 * results)),
-              float
-                ? f32.store(
-                    i32.add(first, i32.shl(i, 2)),
-                    f32.add(f32.load(i32.add(first, i32.shl(i, 2))), f32.load(at)),
-                  )
-                : i32.store(
-                    i32.add(first, i32.shl(i, 2)),
-                    i32.add(i32.load(i32.add(first, i32.shl(i, 2))), i32.load(at)),
-                  ),
-            ]),
-          ])
-        : [],
-      emitStores(scope, kernel.stores, {
-        domain: [sizes.o, channels, ...sizes.kernel],
-        outer: [],
-        start,
-        count: length,
-        acc: [first],
-      }),
-    ]),
-  );
-  phases.push({ name: 'store', chunks: Math.ceil(results / storeChunk) });
+  phases.push(storeParts(module, kernel, { parts, results, partial }));
   return {
     bytes: module.bytes(),
     phases,
@@ -350,9 +299,6 @@ export function weightGradient(kernel: ConvKernel, target: Target): CpuKernel {
 }
 
 type Eight = [Local, Local, Local, Local, Local, Local, Local, Local];
-/** Where part p of `parts` even parts begins. */
-const splitPoint = (p: Arg, size: number, parts: number): Code => i32.div_u(i32.mul(p, size), parts);
-
 /** (g, x0, x1, sum0, sum1, images): adds the products over the planes' rows to 4-lane sums, those of a column's rows being neighbours. */
 function dotTile(
   module: Module,

@@ -32,7 +32,16 @@ import { operandOf, Scratch } from './operands';
 import { channelSize, type PlaneAxis, type PlaneShape, packPlanes, planeElements } from './planes';
 import { problemOf } from './problem';
 import { isBareStore } from './stores';
-import { accumulators, type MultiplyAdd, multiplyAdd, tileColumns, tileRows, tileSteps } from './tile';
+import {
+  accumulators,
+  loadTile,
+  type MultiplyAdd,
+  multiplyAdd,
+  storeTile,
+  tileColumns,
+  tileRows,
+  tileSteps,
+} from './tile';
 import { inputTransform, outputTransform, type Size, transformWeight } from './transforms';
 import { weightPhase } from './weights';
 
@@ -119,9 +128,9 @@ export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel
   const planeOfImage = 4 * shape.channel * channels;
   const atPlanes = own.reserve(images * planeOfImage);
 
-  const transformIn = inputTransform(module, m, shape.width, placeBytes, madd);
+  const transformIn = inputTransform(module, size, shape.width, placeBytes, madd);
   const transformOut = outputTransform(module, m, 4 * width, madd);
-  const products = tileProducts(module, size * size, channels, placeBytes, madd);
+  const products = tileProducts(module, size * size, { placeU: 16 * channels, placeV: placeBytes, add: false }, madd);
 
   const f = module.func(['i32', 'i32', 'i32'], [], 'convolve');
   const [args, lo, hi] = f.params as [Local, Local, Local];
@@ -270,14 +279,21 @@ export function winogradSize(kernel: ConvKernel): Size | 0 {
   return few || height < 4 || width < 4 ? 0 : 4;
 }
 
-/** (u, v, m, channels): M = U·V for each of the tile's places, 4 output channels by 8 tiles. */
-function tileProducts(module: Module, places: number, channels: number, placeBytes: number, madd: MultiplyAdd): Func {
+/**
+ * (u, v, m, count): for each of the tile's places M = U·V, or M += U·V, 4 × 8 sums of `count` products. U and V hold 4 and 8
+ * operands a step, their places `placeU` and `placeV` bytes apart.
+ */
+export function tileProducts(
+  module: Module,
+  places: number,
+  { placeU, placeV, add }: { readonly placeU: number; readonly placeV: number; readonly add: boolean },
+  madd: MultiplyAdd,
+): Func {
   const f = module.func(['i32', 'i32', 'i32', 'i32']);
-  // the count comes as a parameter although it is known: fences want a local that V8 does not know
   const [u, v, m, count] = f.params as [Local, Local, Local, Local];
   const acc = accumulators(f, tileRows);
   const scratch = { a: f.locals('v128', tileRows), b: f.locals('v128', 2) };
-  const [place, c] = f.locals('i32', 2) as [Local, Local];
+  const [place, i] = f.locals('i32', 2) as [Local, Local];
   const steps = (many: number): Code => [
     tileSteps(
       many,
@@ -293,11 +309,12 @@ function tileProducts(module: Module, places: number, channels: number, placeByt
   ];
   f.emit(
     loop(place, 0, places, 1, [
-      acc.flat().map((value) => set(value, f32x4.const(0))),
-      loop(c, 0, i32.and(count, -4), 4, steps(4)),
-      loop(c, 0, i32.and(count, 3), 1, steps(1)),
-      acc.map((row, i) => row.map((value, j) => v128.store(m, value, 32 * i + 16 * j))),
-      set(v, i32.add(v, placeBytes - 32 * channels)),
+      add ? loadTile(acc, m, 32) : acc.flat().map((value) => set(value, f32x4.const(0))),
+      loop(i, 0, i32.and(count, -4), 4, steps(4)),
+      loop(i, 0, i32.and(count, 3), 1, steps(1)),
+      storeTile(acc, m, 32),
+      set(u, i32.add(u, i32.sub(placeU, i32.shl(count, 4)))),
+      set(v, i32.add(v, i32.sub(placeV, i32.shl(count, 5)))),
       set(m, i32.add(m, 128)),
     ]),
   );
