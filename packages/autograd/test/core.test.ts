@@ -163,6 +163,12 @@ describe('valueAndGrad', () => {
     expect(losses[2]).toBeCloseTo(2.0736, 10);
     expect(await w.item()).toBeCloseTo(3 - 2 * 0.6 ** 3, 10);
   });
+  it('goes through a compiled function', async () => {
+    const x = tensor(3);
+    const squared = compile((v: Tensor) => square(v));
+    await squared(x).data();
+    expect(await valueAndGrad(() => squared(x), x).grads.item()).toBe(6);
+  });
   it('refuses a value with more than one element, and one that is no float', () => {
     const x = tensor([1, 2]);
     expect(() => valueAndGrad(() => square(x), x)).toThrowErrorMatchingInlineSnapshot(

@@ -102,7 +102,8 @@ export function compile<Args extends readonly unknown[], Result>(
   const name = options.name ?? (f.name || 'compiled function');
   const recordings = new Map<string, Recording[]>();
   const compiled = (...args: Args): Result => {
-    if (runtime.trace) return f(...args);
+    // within another trace it is part of that; within a derivative its nodes are the way back
+    if (runtime.trace || runtime.recording > 0) return f(...args);
     const key = args.map(signature).join(';');
     const known = recordings.get(key) ?? [];
     const backend = getBackend();
