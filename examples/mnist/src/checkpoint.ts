@@ -45,7 +45,7 @@ export async function saveCheckpoint(
     settings: training.settings,
     limit,
     schedule: training.schedule.position,
-    data: training.loader.position,
+    data: training.position,
     history,
     machine,
   };
@@ -73,6 +73,7 @@ export function restore(training: Training, { tensors, progress }: Checkpoint): 
   if (!random) throw new LoadError('resume: the checkpoint has no state of the random numbers; train without --resume');
   randomState().assign(random);
   training.schedule.position = progress.schedule;
+  training.position = progress.data;
   training.loader.position = progress.data;
 }
 

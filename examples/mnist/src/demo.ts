@@ -112,7 +112,7 @@ async function learn(
   } finally {
     bar.stop();
   }
-  if (training.loader.position.epoch < epochs) {
+  if (training.position.epoch < epochs) {
     clock();
     return null;
   }

@@ -1,22 +1,9 @@
 /** Training: model, optimizer, schedule and data, and the loop that moves them one compiled step after the other. */
 
 import { valueAndGrad } from '@tessera/autograd';
-import { batches, randomShift } from '@tessera/data';
+import { batches, type Position, randomShift } from '@tessera/data';
 import * as nn from '@tessera/nn';
-import {
-  argmax,
-  compile,
-  crossEntropy,
-  eq,
-  isFinite as finite,
-  logicalAnd,
-  manualSeed,
-  State,
-  sum,
-  type Tensor,
-  TesseraError,
-  tensor,
-} from '@tessera/tensor';
+import { argmax, compile, crossEntropy, eq, manualSeed, sum, type Tensor, TesseraError } from '@tessera/tensor';
 import type { Digits } from './data';
 import { firstNonFinite } from './diagnose';
 import { digitNet, normalise } from './model';
@@ -48,24 +35,16 @@ export interface TrainOptions {
   readonly onEpoch?: (epoch: number) => Promise<void>;
 }
 
-interface InFlight {
-  readonly step: number;
-  readonly image: Tensor;
-  readonly label: Tensor;
-  readonly loss: Tensor;
-  readonly correct: Tensor;
-}
-
 export class Training {
   readonly settings: Settings;
   readonly model: nn.Sequential;
   readonly optimizer: nn.AdamW;
   readonly schedule: nn.OneCycleLR;
   readonly loader: ReturnType<typeof loaderOf>;
+  /** The data's position behind the last step; the loader itself may have made a batch more. */
+  position: Position = { epoch: 0, row: 0 };
   /** The compiled step: digits and labels in, loss and number of right answers out. */
   readonly step: (image: Tensor, label: Tensor) => { loss: Tensor; correct: Tensor };
-  /** False from the first loss on that is no number: nothing is assigned any more, so the cause can be looked for. */
-  readonly #healthy = new State(tensor(true));
 
   constructor(digits: Digits, settings: Settings = defaults) {
     this.settings = settings;
@@ -74,7 +53,11 @@ export class Training {
     this.optimizer = new nn.AdamW(this.model.parameters(), { weightDecay: settings.weightDecay });
     this.loader = loaderOf(digits, settings);
     this.schedule = new nn.OneCycleLR(this.optimizer, { maxLr: settings.maxLr, totalSteps: this.totalSteps });
-    this.step = compile((image: Tensor, label: Tensor) => this.#step(image, label), { name: 'step' });
+    this.step = compile((image: Tensor, label: Tensor) => this.#step(image, label), {
+      name: 'step',
+      // A loss that is no number changes nothing, so its cause can still be looked for.
+      commit: 'finite',
+    });
   }
 
   get totalSteps(): number {
@@ -90,36 +73,38 @@ export class Training {
       const scores = this.model.forward(normalise(image));
       return [crossEntropy(scores, label), scores];
     }, this.optimizer.parameters);
-    const when = logicalAnd(this.#healthy, finite(loss));
-    this.#healthy.assign(when);
-    this.optimizer.step(grads, { when });
+    this.optimizer.step(grads);
     return { loss, correct: sum(eq(argmax(logits, 1), label)) };
   }
 
   /**
-   * Trains to the end of the last epoch, or until the signal. One step is queued ahead of the one whose loss is awaited, so
-   * that the backend never waits for this thread.
-   * @throws TesseraError where a loss is no number, naming the step and the first layer in which it appeared.
+   * Trains to the end of the last epoch, or until the signal. The next batch is made while a step runs.
+   * @throws TesseraError where a loss is no number, naming the step and the first layer in which it appeared; model and
+   *   optimizer are then as before that step.
    */
   async train({ signal, onStep, onEpoch }: TrainOptions = {}): Promise<void> {
-    const settle = async (flying: InFlight | null) => flying && onStep?.(await this.#settle(flying));
     this.model.train();
-    while (this.loader.position.epoch < this.settings.epochs && !signal?.aborted) {
-      const { epoch } = this.loader.position;
-      let flying: InFlight | null = null;
-      for await (const { image, label } of this.loader) {
-        const next: InFlight = { step: this.schedule.position + 1, image, label, ...this.step(image, label) };
-        this.schedule.step();
-        await settle(flying);
-        flying = next;
+    while (this.position.epoch < this.settings.epochs && !signal?.aborted) {
+      const { epoch } = this.position;
+      let running: Promise<StepResult> | null = null;
+      for await (const batch of this.loader) {
+        if (running) onStep?.(await running);
+        running = null;
         if (signal?.aborted) break;
+        running = this.#run(batch);
+        running.catch(() => {}); // whoever awaits it hears of it
       }
-      await settle(flying);
-      if (this.loader.position.epoch > epoch) await onEpoch?.(epoch + 1);
+      if (running) onStep?.(await running);
+      this.loader.position = this.position;
+      if (this.position.epoch > epoch) await onEpoch?.(epoch + 1);
     }
   }
 
-  async #settle({ step, image, label, loss: lossTensor, correct }: InFlight): Promise<StepResult> {
+  async #run({ image, label }: { image: Tensor; label: Tensor }): Promise<StepResult> {
+    const { loss: lossTensor, correct } = this.step(image, label);
+    this.schedule.step();
+    this.position = this.loader.position;
+    const step = this.schedule.position;
     const [loss, right] = await Promise.all([lossTensor.item(), correct.item()]);
     if (!Number.isFinite(loss)) {
       const where = await firstNonFinite(this.model, normalise(image));

@@ -7,7 +7,7 @@ export { Dropout, Flatten, MaxPool2d, type MaxPool2dOptions, ReLU } from './laye
 export { Linear, type LinearOptions } from './linear';
 export { Buffer, type BufferOptions, Module, Parameter } from './module';
 export { BatchNorm2d, type BatchNormOptions } from './norm';
-export { Optimizer, type Rule, type StepOptions } from './optimizer';
+export { Optimizer, type Rule } from './optimizer';
 export { RMSprop, type RMSpropOptions } from './rmsprop';
 export { type LoadedTensors, loadSafetensors, type Saved, saveSafetensors } from './safetensors';
 export { OneCycleLR, type OneCycleOptions } from './schedule';

@@ -2,18 +2,13 @@
  * Optimizer: parameters, what is kept beside each of them, and one rule that gives the next values of both. The rule of a
  * parameter is element by element, so that the scheduler runs all parameters as one kernel.
  */
-import { ArgumentError, add, ShapeError, State, type Tensor, tensor, where, zerosLike } from '@tessera/tensor';
+import { ArgumentError, add, ShapeError, State, type Tensor, tensor, zerosLike } from '@tessera/tensor';
 import type { Parameter } from './module';
 import { Setting } from './setting';
 import { type LoadOptions, type LoadReport, loadInto, type StateDict } from './state-dict';
 
 /** The next values of a parameter and of what is kept beside it, in the order of `slots`. */
 export type Rule = (parameter: Tensor, gradient: Tensor, kept: readonly Tensor[]) => readonly [Tensor, ...Tensor[]];
-
-export interface StepOptions {
-  /** bool []: where it is false this step changes nothing, which keeps parameters clean of a NaN. Default: always true. */
-  readonly when?: Tensor;
-}
 
 /** What all optimizers have in common. torch.optim.Optimizer */
 export abstract class Optimizer {
@@ -55,7 +50,7 @@ export abstract class Optimizer {
    * leaves its parameter alone.
    * @throws ArgumentError, ShapeError where they do not fit the parameters.
    */
-  step(gradients: readonly (Tensor | null)[], { when }: StepOptions = {}): void {
+  step(gradients: readonly (Tensor | null)[]): void {
     const name = this.constructor.name;
     if (gradients.length !== this.parameters.length)
       throw new ArgumentError(
@@ -64,7 +59,6 @@ export abstract class Optimizer {
     const step = add(this.#steps, 1);
     const rule = this.rule(step);
     const slots = this.slots().map((slot) => this.#states(slot));
-    const assign = (state: State, next: Tensor) => state.assign(when ? where(when, next, state.read()) : next);
     this.parameters.forEach((parameter, i) => {
       const gradient = gradients[i];
       if (!gradient) return;
@@ -78,10 +72,10 @@ export abstract class Optimizer {
         gradient,
         kept.map((state) => state.read()),
       );
-      assign(parameter, next);
-      for (const [j, state] of kept.entries()) assign(state, nextKept[j] as Tensor);
+      parameter.assign(next);
+      for (const [j, state] of kept.entries()) state.assign(nextKept[j] as Tensor);
     });
-    assign(this.#steps, step);
+    this.#steps.assign(step);
   }
 
   /** A state for each parameter, made when first asked for. */
