@@ -10,9 +10,10 @@ import type { CpuKernel, Target } from '../assembler';
 import { direct } from './direct';
 import { weightGradient } from './weight';
 import { winograd, winogradSize } from './winograd';
+import { winogradWeight } from './winograd-weight';
 
 export function conv(kernel: ConvKernel, target: Target): CpuKernel {
-  if (kernel.direction === 'weightGrad') return weightGradient(kernel, target);
   const m = winogradSize(kernel);
+  if (kernel.direction === 'weightGrad') return m ? winogradWeight(kernel, target) : weightGradient(kernel, target);
   return m ? winograd(kernel, target, m) : direct(kernel, target);
 }

@@ -28,7 +28,7 @@ import {
   when,
 } from '../assembler';
 import { argWords, emitStores, type Scope } from '../expression';
-import { operandOf, Scratch } from './operands';
+import { operandOf, Scratch, three } from './operands';
 import { channelSize, type PlaneAxis, type PlaneShape, packPlanes, planeElements } from './planes';
 import { problemOf } from './problem';
 import { isBareStore } from './stores';
@@ -272,9 +272,9 @@ type Eight = [Local, Local, Local, Local, Local, Local, Local, Local];
 /** Can it be done so, and is it worth the transforms? m, or 0. */
 export function winogradSize(kernel: ConvKernel): Size | 0 {
   const { kernel: window, stride, dilation, n, groups, c, o } = kernel.sizes;
-  if (kernel.direction === 'weightGrad' || kernel.a.dtype !== 'float32' || kernel.b.dtype !== 'float32') return 0;
+  if (kernel.a.dtype !== 'float32' || kernel.b.dtype !== 'float32') return 0;
   if (window.length !== 2 || window.some((r) => r !== 3) || [...stride, ...dilation].some((s) => s !== 1)) return 0;
-  const [, height, width] = problemOf(kernel).output as [number, number, number];
+  const [, height, width] = three(kernel.direction === 'inputGrad' ? kernel.sizes.input : kernel.sizes.output, 1);
   const few = Math.min(c / groups, o / groups) < 16 || n * height * width < 512;
   return few || height < 4 || width < 4 ? 0 : 4;
 }
