@@ -24,32 +24,45 @@ import {
 import { argWords, emitStores, type Scope } from '../expression';
 import { isPlain, materialise, packPanel } from './pack';
 import { isBareStore } from './stores';
-import { matmulTile, multiplyAdd, tileColumns, tileRows } from './tile';
+import { matmulTile, multiplyAdd, tileColumns, tileRows, tileVectors } from './tile';
 
 /** Longest slab of k: a strip of `maxColumns` takes 144 kB, four rows of A 6 kB. */
 const maxSlab = 384;
 const maxColumns = 96;
 const maxRows = 128;
+/**
+ * Up to this many rows of A, B is read where it lies, if its rows are contiguous: packing it would cost as much as the
+ * product. A thin product is limited by memory, so its slabs are short: k rows of B are k streams.
+ */
+const fewRows = 8;
+const openSlab = 64;
+const thinRows = 2;
+const thinSlab = 16;
+const thinVectors = 4;
 /** A block of C is worth a chunk from this many multiplications on. */
 const chunkWork = 1 << 17;
 
-/** Rows and columns of C's blocks, and the slabs of k: by shape alone. */
-export function matmulBlocks(batch: number, m: number, n: number, k: number) {
-  const slabs = Math.max(1, Math.ceil(k / maxSlab));
+/** How C is cut into blocks and k into slabs, and the register tile: by shape alone. */
+export function matmulBlocks(batch: number, m: number, n: number, k: number, contiguousB: boolean) {
+  const open = m <= fewRows && contiguousB;
+  const vectors = open && m <= thinRows ? thinVectors : tileVectors;
+  const tile = 4 * vectors;
+  const longest = open ? (m <= thinRows ? thinSlab : openSlab) : maxSlab;
+  const slabs = Math.max(1, Math.ceil(k / longest));
   const slab = Math.ceil(k / slabs / 4) * 4;
   const even = (size: number, most: number, step: number) => {
     const parts = Math.max(1, Math.ceil(size / most));
     return Math.max(1, Math.ceil(size / parts / step)) * step;
   };
   let rows = even(m, maxRows, tileRows);
-  let columns = even(n, maxColumns, tileColumns);
+  let columns = even(n, open ? 4 * maxColumns : maxColumns, tile);
   // enough chunks for many workers, as long as each is worth its while
   const chunks = () => batch * Math.ceil(m / rows) * Math.ceil(n / columns);
-  while (chunks() < 32 && rows * columns * k > 2 * chunkWork && (rows > 16 || columns > 16)) {
+  while (chunks() < 32 && Math.min(m, rows) * columns * k > 2 * chunkWork && (rows > 16 || columns > 16)) {
     if (rows >= columns) rows = even(rows, Math.max(tileRows, Math.ceil(rows / 2)), tileRows);
-    else columns = even(columns, Math.max(tileColumns, Math.ceil(columns / 2)), tileColumns);
+    else columns = even(columns, Math.max(tile, Math.ceil(columns / 2)), tile);
   }
-  return { rows, columns, slab, rowBlocks: Math.ceil(m / rows), columnBlocks: Math.ceil(n / columns) };
+  return { open, vectors, rows, columns, slab, rowBlocks: Math.ceil(m / rows), columnBlocks: Math.ceil(n / columns) };
 }
 
 /** One matrix operand: strides in elements, by batch axis, down and across. */
@@ -61,7 +74,10 @@ interface Matrix {
 }
 
 export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
-  const { batch, m, n, k, stores } = kernel;
+  const { batch, k, stores } = kernel;
+  // a product with one column is one with one row, its operands changing places
+  const turned = kernel.n === 1 && kernel.m > 1;
+  const [m, n] = turned ? [1, kernel.m] : [kernel.m, kernel.n];
   const words = argWords(kernel);
   const module = new Module({ shared: target.shared });
   const batches = batch.reduce((a, b) => a * b, 1);
@@ -78,23 +94,32 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
     const address = (args: Local): Code => i32.add(i32.load(args, 4 * words.sharedScratch), offset);
     return { address, batch: strides.slice(0, rank - 2), down: strides[rank - 2] as number, across: 1 };
   };
-  const a = operand('a', kernel.a, [...batch, m, k]);
-  const b = operand('b', kernel.b, [...batch, k, n]);
+  const left = operand('a', kernel.a, [...batch, kernel.m, k]);
+  const right = operand('b', kernel.b, [...batch, k, kernel.n]);
+  const [a, b] = turned ? [transposed(right), transposed(left)] : [left, right];
 
-  const { rows, columns, slab, rowBlocks, columnBlocks } = matmulBlocks(batches, m, n, k);
-  const direct = isBareStore(kernel, kernel.stores) && n % tileColumns === 0;
+  const blocks = matmulBlocks(batches, m, n, k, b.across === 1);
+  const { open, vectors, rows, columns, slab, rowBlocks, columnBlocks } = blocks;
+  const tileWidth = 4 * vectors;
+  const direct = isBareStore(kernel, kernel.stores) && n % tileWidth === 0;
   const cRow = 4 * (direct ? n : columns);
   const packedA = a.across !== 1;
-  const panel = 4 * tileColumns * slab;
+  // from one tile's columns of B to the next
+  const panel = open ? 4 * tileWidth : 4 * tileWidth * slab;
   const madd = multiplyAdd(kernel.a.dtype, target.relaxed);
-  const strides = { aRow: packedA ? 4 : 4 * a.down, aStep: packedA ? 4 * tileRows : 4, bStep: 4 * tileColumns, cRow };
+  const strides = {
+    aRow: packedA ? 4 : 4 * a.down,
+    aStep: packedA ? 4 * tileRows : 4,
+    bStep: open ? 4 * b.down : 4 * tileWidth,
+    cRow,
+  };
   const tiles = new Map(
     [...new Set([Math.min(tileRows, m), m % tileRows || tileRows])].map((r) => [
       r,
-      matmulTile(module, r, strides, madd),
+      matmulTile(module, { rows: r, vectors }, strides, madd),
     ]),
   );
-  const packB = packPanel(module, tileColumns, { across: b.across, along: b.down });
+  const packB = open ? null : packPanel(module, tileColumns, { across: b.across, along: b.down });
   const packA = packedA ? packPanel(module, tileRows, { across: a.down, along: a.across }) : null;
 
   const f = module.func(['i32', 'i32', 'i32'], [], 'multiply');
@@ -133,9 +158,10 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
       (sum, stride, axis) => (stride ? i32.add(sum, i32.mul(coordinates[axis] as Local, 4 * stride)) : sum),
       matrix.address(args),
     );
-  const scratchC = 0;
+  const at = (base: Local, { down, across }: Matrix, row: Local, column: Local): Code =>
+    i32.add(base, i32.add(i32.mul(row, 4 * down), i32.mul(column, 4 * across)));
   const scratchStrip = direct ? 0 : cRow * rows;
-  const scratchA = scratchStrip + Math.ceil(columns / tileColumns) * panel;
+  const scratchA = scratchStrip + (open ? 0 : Math.ceil(columns / tileWidth) * panel);
   const scratch = (offset: number): Code => i32.add(i32.load(args, 4 * words.threadScratch), offset);
   const tileCall = (r: number): Code => {
     const tile = tiles.get(r);
@@ -180,25 +206,29 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
               i32.add(i32.mul(i0, 4 * n), i32.mul(j0, 4)),
             ),
           )
-        : set(baseC, scratch(scratchC)),
+        : set(baseC, scratch(0)),
       set(strip, scratch(scratchStrip)),
       set(packedRows, scratch(scratchA)),
       k === 0 ? [set(depth, 0), set(k0, 0)] : [],
       loop(k0, 0, Math.max(k, 1), slab || 4, [
         set(depth, i32.sub(k, k0)),
         when(i32.gt_s(depth, slab), set(depth, slab)),
-        set(to, strip),
-        loop(j, j0, j1, tileColumns, [
-          least(width, i32.sub(j1, j), tileColumns),
-          packB.call(i32.add(baseB, i32.add(i32.mul(k0, 4 * b.down), i32.mul(j, 4 * b.across))), to, depth, width),
-          set(to, i32.add(to, panel)),
-        ]),
+        packB
+          ? [
+              set(to, strip),
+              loop(j, j0, j1, tileWidth, [
+                least(width, i32.sub(j1, j), tileWidth),
+                packB.call(at(baseB, b, k0, j), to, depth, width),
+                set(to, i32.add(to, panel)),
+              ]),
+            ]
+          : set(strip, at(baseB, b, k0, j0)),
         loop(i, i0, i1, tileRows, [
           least(height, i32.sub(i1, i), tileRows),
-          set(from, i32.add(baseA, i32.add(i32.mul(i, 4 * a.down), i32.mul(k0, 4 * a.across)))),
+          set(from, at(baseA, a, i, k0)),
           packA ? packA.call(from, packedRows, depth, height) : [],
           set(to, strip),
-          loop(j, j0, j1, tileColumns, [
+          loop(j, j0, j1, tileWidth, [
             lastRows === 0 || m < tileRows
               ? tileCall(Math.min(m, tileRows))
               : when(i32.eq(height, tileRows), tileCall(tileRows), tileCall(lastRows)),
@@ -225,8 +255,8 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
                     i32.mul(width, 4),
                   )
                 : emitStores(scope, stores, {
-                    domain: [...batch, m, n],
-                    outer: [...coordinates, i],
+                    domain: [...batch, kernel.m, kernel.n],
+                    outer: turned ? coordinates : [...coordinates, i],
                     start: j0,
                     count: width,
                     acc: [from],
@@ -236,10 +266,10 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
           ],
     ]),
   );
-  const blocks = batches * m * n === 0 ? 0 : batches * rowBlocks * columnBlocks;
+  const chunks = batches * m * n === 0 ? 0 : batches * rowBlocks * columnBlocks;
   return {
     bytes: module.bytes(),
-    phases: [...phases, { name: 'multiply', chunks: blocks }],
+    phases: [...phases, { name: 'multiply', chunks }],
     sharedScratch: shared,
     threadScratch: scratchA + (packedA ? 16 * slab : 0) + 64,
   };
@@ -258,3 +288,5 @@ function matrixOf(expr: Load, address: (args: Local) => Code): Matrix {
     across: shape[rank - 1] === 1 ? 1 : (own[rank - 1] as number),
   };
 }
+
+const transposed = ({ down, across, ...rest }: Matrix): Matrix => ({ ...rest, down: across, across: down });

@@ -29,7 +29,7 @@ import {
 } from '../assembler';
 
 export const tileRows = 4 as const;
-export const tileVectors = 2;
+export const tileVectors: number = 2;
 export const tileColumns = 8 as const;
 
 /** c + a·b in four lanes. */
@@ -78,12 +78,18 @@ export function tileSteps(
   return code;
 }
 
-/** (a, b, c, k, add): C = A·B, or C += A·B where `add` is not 0, for a tile of `rows` × 8 and k steps. */
-export function matmulTile(module: Module, rows: number, strides: TileStrides, madd: MultiplyAdd, unroll = 4): Func {
+/** (a, b, c, k, add): C = A·B, or C += A·B where `add` is not 0, for a tile of `rows` × 4·`vectors` and k steps. */
+export function matmulTile(
+  module: Module,
+  { rows, vectors }: { readonly rows: number; readonly vectors: number },
+  strides: TileStrides,
+  madd: MultiplyAdd,
+  unroll = 4,
+): Func {
   const f = module.func(['i32', 'i32', 'i32', 'i32', 'i32']);
   const [a, b, c, k, add] = f.params as [Local, Local, Local, Local, Local];
-  const acc = accumulators(f, rows);
-  const scratch = { a: f.locals('v128', rows), b: f.locals('v128', tileVectors) };
+  const acc = accumulators(f, rows, vectors);
+  const scratch = { a: f.locals('v128', rows), b: f.locals('v128', vectors) };
   const i = f.local('i32');
   const { aRow, aStep, bStep, cRow } = strides;
   const steps = (count: number): Code => [
@@ -108,8 +114,8 @@ export function matmulTile(module: Module, rows: number, strides: TileStrides, m
   return f;
 }
 
-export const accumulators = (f: Func, rows: number): Local[][] =>
-  Array.from({ length: rows }, () => f.locals('v128', tileVectors));
+export const accumulators = (f: Func, rows: number, vectors = tileVectors): Local[][] =>
+  Array.from({ length: rows }, () => f.locals('v128', vectors));
 export const loadTile = (acc: readonly (readonly Local[])[], c: Local, cRow: number): Code =>
   acc.flatMap((row, i) => row.map((value, j) => set(value, v128.load(c, i * cRow + 16 * j))));
 export const storeTile = (acc: readonly (readonly Local[])[], c: Local, cRow: number): Code =>
