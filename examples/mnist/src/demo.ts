@@ -150,7 +150,7 @@ async function writeResults(
   await writeFile(paths.metrics, text(`${JSON.stringify(metrics, null, 1)}\n`));
   await writeFile(paths.report, text(reportPage(metrics, test, filters)));
   console.log(
-    `${settings.epochs} epochs in ${duration(history.seconds)}, ${Math.round(metrics.imagesPerSecond)} images a second`,
+    `${settings.epochs} epoch${settings.epochs === 1 ? '' : 's'} in ${duration(history.seconds)}, ${Math.round(metrics.imagesPerSecond)} images a second`,
   );
   for (const path of [paths.weights, paths.metrics, paths.report]) console.log(`wrote ${path}`);
 }
