@@ -109,7 +109,7 @@ export function isTensor(value: unknown): value is Tensor {
 }
 
 /** Nodes that may wait before assignments among them are run: a loop that never reads does not grow. */
-const mostPending = 20_000;
+const mostPending = 4000;
 
 /** Makes the node of an op's call; its outputs as tensors. */
 export function makeNode(
@@ -122,7 +122,7 @@ export function makeNode(
   if (inputs.some((input) => input.node.source?.kind === 'meta')) node.source = { kind: 'meta' };
   if (runtime.pending > mostPending && !runtime.trace && runtime.recording === 0) {
     runtime.pending = 0;
-    flush([]);
+    flush(node.source ? [] : [{ node, output: 0 }]);
   }
   return outputs.map((_, i) => new Tensor(node, i));
 }

@@ -6,7 +6,8 @@ import { cat } from '../src/ops/join';
 import { matmul } from '../src/ops/linalg';
 import { exp } from '../src/ops/math';
 import { amax, mean, sum } from '../src/ops/reduction';
-import { expand, permute, reshape, slice } from '../src/ops/shape';
+import { expand, permute, reshape } from '../src/ops/shape';
+import { slice } from '../src/ops/slice';
 import { reference } from '../src/reference';
 import { setBackend } from '../src/runtime';
 import { type Tensor, tensor } from '../src/tensor';
@@ -157,5 +158,26 @@ describe('memory plan', () => {
 
   it('skips kernels that have nothing to write', () => {
     expect(kernels(add(ones(0, 3), 1))).toEqual([]);
+  });
+});
+
+describe('long graphs', () => {
+  it('are cut into kernels of bounded work', async () => {
+    let x = ones(3);
+    for (let i = 0; i < 300; i++) x = add(x, 1);
+    expect(kernels(x).length).toBeLessThan(20);
+    expect(await x.toArray()).toEqual([301, 301, 301]);
+  });
+
+  it('may use a value twice at every level', async () => {
+    let x = tensor([1]);
+    for (let i = 0; i < 60; i++) x = mul(add(x, x), 0.5);
+    expect(await x.toArray()).toEqual([1]);
+  });
+
+  it('flush themselves in a loop that never reads', async () => {
+    let x = ones(3);
+    for (let i = 0; i < 9000; i++) x = add(x, 1);
+    expect(await x.toArray()).toEqual([9001, 9001, 9001]);
   });
 });

@@ -157,7 +157,21 @@ export class Expressions {
     return this.#interner.leaf({ op: 'acc', dtype: computeOf(dtype), index: output });
   }
 
+  /** Kept, for a value that is used twice at every level would else be walked 2^levels times. */
   #inline(item: Item, output: number, moves: readonly Move[]): Expr {
+    const known = this.#inlinedValues.get(item) ?? new Map<string, Expr>();
+    this.#inlinedValues.set(item, known);
+    const key = moves.length ? `${output}${JSON.stringify(moves)}` : String(output);
+    let expr = known.get(key);
+    if (!expr) {
+      expr = this.#inlineOnce(item, output, moves);
+      known.set(key, expr);
+    }
+    return expr;
+  }
+  readonly #inlinedValues = new Map<Item, Map<string, Expr>>();
+
+  #inlineOnce(item: Item, output: number, moves: readonly Move[]): Expr {
     const { shape, dtype } = item.outputs[output] as Item['outputs'][number];
     if (item.node.source?.kind === 'scalar') return this.#uniform(item);
     if (item.lowering?.kind !== 'map') throw new NeedsBuffer(item);

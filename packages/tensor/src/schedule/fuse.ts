@@ -14,6 +14,8 @@ import { Group, type Member, type ReduceLowering } from './group';
 
 /** Work that several users may repeat rather than store: this many functions, this many loads. */
 const cheap = { functions: 4, loads: 2 };
+/** Element-wise work in a row that one kernel does; behind it a value is stored, so that no kernel grows without bound. */
+const longestChain = 64;
 /** A row longer than this is not walked again by one worker just to save a kernel. */
 const longestRewrittenRow = 1 << 18;
 
@@ -28,11 +30,17 @@ export function fuse(graph: Graph, limits: Limits, forced: ReadonlySet<Node>): G
   const needed = new Set<Item>(graph.items.filter((item) => forced.has(item.node)));
   for (const target of graph.targets) needed.add(seeThrough(target).item);
 
+  const chains = new Map<Item, number>();
+  const cuts = new Set<Group>();
   for (const item of graph.items) {
     const { lowering } = item;
     if (!lowering || lowering.kind === 'view') continue;
-    if (lowering.kind === 'map') joinMap(item, limits);
-    else if (lowering.kind !== 'reduce' || !joinReduction(item, lowering, groups, limits)) open(item);
+    if (lowering.kind === 'map') {
+      const chain = 1 + Math.max(0, ...item.inputs.map((input) => chains.get(seeThrough(input).item) ?? 0));
+      chains.set(item, chain % longestChain);
+      if (chain === longestChain) cuts.add(open(item));
+      else joinMap(item, limits);
+    } else if (lowering.kind !== 'reduce' || !joinReduction(item, lowering, groups, limits)) open(item);
   }
 
   const users = usersOf(graph);
@@ -51,7 +59,7 @@ export function fuse(graph: Graph, limits: Limits, forced: ReadonlySet<Node>): G
     group.deps.clear();
     for (const { item } of group.members) for (const dep of depsOf(item)) if (dep !== group) group.deps.add(dep);
   }
-  return mergeMaps(groups, limits);
+  return mergeMaps(groups, limits, cuts);
 }
 
 /** A number that someone wants as a tensor: a kernel that writes it. */
@@ -81,9 +89,19 @@ function reaches(from: Group, to: Group, visited = new Set<Group>()): boolean {
   return false;
 }
 
-/** Would computing the item in this group make the group wait for itself? */
-const wouldCycle = (item: Item, group: Group): boolean =>
-  [...depsOf(item)].some((dep) => dep !== group && reaches(dep, group));
+/**
+ * Would computing the item in this group make the group wait for itself? Also where inlined work that it uses reads the group:
+ * that work may yet get a kernel of its own.
+ */
+function wouldCycle(item: Item, group: Group, inlined = false, visited = new Set<Item>()): boolean {
+  return item.inputs.some((input) => {
+    const base = seeThrough(input).item;
+    if (base.leaf || visited.has(base)) return false;
+    visited.add(base);
+    if (base.group === group) return inlined;
+    return base.group ? reaches(base.group, group) : wouldCycle(base, group, true, visited);
+  });
+}
 
 /** The number of buffers a group touches when it is printed with this member. */
 function fits(group: Group, member: Member, limits: Limits): Expressions | null {
@@ -234,11 +252,12 @@ function isCheap(item: Item): boolean {
 }
 
 /** Map kernels over the same domain that read each other or the same become one. */
-function mergeMaps(groups: Group[], limits: Limits): Group[] {
+function mergeMaps(groups: Group[], limits: Limits, cuts: ReadonlySet<Group>): Group[] {
   const merged: Group[] = [];
   const inOrder = [...groups].sort((a, b) => a.anchor.place - b.anchor.place);
   for (const group of inOrder) {
-    const into = group.kind === 'map' ? merged.find((other) => mayMerge(other, group, limits)) : undefined;
+    const into =
+      group.kind === 'map' && !cuts.has(group) ? merged.find((other) => mayMerge(other, group, limits)) : undefined;
     if (!into) {
       merged.push(group);
       continue;

@@ -65,11 +65,16 @@ function attempt(graph: Graph, limits: Limits, forced: ReadonlySet<Node>, missin
 
 /** Dependencies first, else in the order the graph was made. */
 function inOrder(groups: readonly Group[]): Group[] {
-  const left = new Set(groups);
+  const state = new Map<Group, 'open' | 'done'>();
   const sorted: Group[] = [];
   const visit = (group: Group): void => {
-    if (!left.delete(group)) return;
+    const known = state.get(group);
+    if (known === 'done') return;
+    if (known === 'open')
+      throw new BackendError(`plan: kernels wait for each other (${group.anchor.node.op?.opName}); please report`);
+    state.set(group, 'open');
     for (const dep of [...group.deps].sort(byPlace)) visit(dep);
+    state.set(group, 'done');
     sorted.push(group);
   };
   for (const group of [...groups].sort(byPlace)) visit(group);
