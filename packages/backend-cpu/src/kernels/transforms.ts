@@ -178,8 +178,10 @@ function transpose(rows: readonly Local[], spare: readonly Local[]): Code {
 
 /** For `weightPhase`: U = G·w·Gᵀ of four output channels, at [place][c][4]. */
 export const transformWeight =
-  (m: Size, channels: number, madd: MultiplyAdd) =>
-  (f: Func, put: Local, taps: readonly Code[]): Code => {
+  (m: Size, channels: number, backward: boolean, madd: MultiplyAdd) =>
+  (f: Func, put: Local, loads: readonly Code[]): Code => {
+    // the input's gradient counts the taps from the last
+    const taps = backward ? [...loads].reverse() : loads;
     const size = m + 2;
     const g = f.locals('v128', 3);
     const [even, odd] = f.locals('v128', 2) as [Local, Local];

@@ -8,8 +8,7 @@ import { tileRows } from './tile';
 
 /**
  * A phase of one chunk a panel: for each channel, `write` gets the panel's address and the loads of its taps, four output
- * channels a vector, and gives the code that writes them, moving `put` on. The input's gradient reads w[o][c…c+3], and the
- * taps from the last.
+ * channels a vector, and the channel; it gives the code that writes them. The input's gradient reads w[o][c…c+3].
  */
 export function weightPhase(
   module: Module,
@@ -17,7 +16,7 @@ export function weightPhase(
   { groups, channels, made }: Problem,
   weight: Planar,
   to: { readonly offset: number; readonly panelBytes: number },
-  write: (f: Func, put: Local, taps: readonly Code[], args: Local) => Code,
+  write: (f: Func, put: Local, taps: readonly Code[], c: Local) => Code,
   once: (args: Local) => Code = () => [],
 ) {
   const backward = kernel.direction === 'inputGrad';
@@ -35,7 +34,6 @@ export function weightPhase(
   for (let d = 0; d < size[0]; d++)
     for (let y = 0; y < size[1]; y++)
       for (let x = 0; x < size[2]; x++) places.push(4 * (d * strides[0] + y * strides[1] + x * strides[2]));
-  if (backward) places.reverse();
   const loads = places.map((place) =>
     rows
       .slice(1)
@@ -64,10 +62,7 @@ export function weightPhase(
         put,
         i32.add(i32.add(i32.load(args, 4 * argWords(kernel).sharedScratch), to.offset), i32.mul(lo, to.panelBytes)),
       ),
-      loop(c, 0, channels, 1, [
-        write(f, put, loads, args),
-        rows.map((row) => set(row, i32.add(row, 4 * channelStride))),
-      ]),
+      loop(c, 0, channels, 1, [write(f, put, loads, c), rows.map((row) => set(row, i32.add(row, 4 * channelStride)))]),
     ]),
   );
   return { name: 'weights', chunks: groups * panels };

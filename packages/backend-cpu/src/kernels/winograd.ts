@@ -29,7 +29,7 @@ import {
 } from '../assembler';
 import { argWords, emitStores, type Scope } from '../expression';
 import { operandOf, Scratch, three } from './operands';
-import { channelSize, type PlaneAxis, type PlaneShape, packPlanes, planeElements } from './planes';
+import { channelSize, type PlaneShape, packPlanes, planeElements } from './planes';
 import { problemOf } from './problem';
 import { isBareStore } from './stores';
 import {
@@ -56,7 +56,7 @@ const wantedChunks = 16;
 export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel {
   const problem = problemOf(kernel);
   const { n, groups, channels, made, input, output } = problem;
-  const [, height, width] = output as [number, number, number];
+  const [, height, width] = output;
   const [tilesY, tilesX] = [Math.ceil(height / m), Math.ceil(width / m)];
   const size = m + 2;
   const words = argWords(kernel);
@@ -81,7 +81,14 @@ export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel
   const panels = Math.ceil(made / tileRows);
   const packed = scratch.reserve(groups * panels * panelBytes);
   phases.push(
-    weightPhase(module, kernel, problem, weight, { offset: packed, panelBytes }, transformWeight(m, channels, madd)),
+    weightPhase(
+      module,
+      kernel,
+      problem,
+      weight,
+      { offset: packed, panelBytes },
+      transformWeight(m, channels, kernel.direction === 'inputGrad', madd),
+    ),
   );
 
   // a chunk: whole images, or some rows of tiles of one
@@ -97,9 +104,9 @@ export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel
   const mostTiles = tileColumns * Math.ceil((images * tileRowsOf * tilesX) / tileColumns);
   const rowsOf = rowParts === 1 ? height : m * tileRowsOf;
   const shape0 = {
-    depth: problem.axes[0] as PlaneAxis,
-    y: problem.axes[1] as PlaneAxis,
-    x: problem.axes[2] as PlaneAxis,
+    depth: problem.depth.plane,
+    y: problem.y.plane,
+    x: problem.x.plane,
     slices: [{ phase: 0, ahead: 0 }],
     rows: rowsOf + 2,
     width: 4 * Math.ceil((width + 2) / 4),
