@@ -20,12 +20,13 @@ const [least, greatest] = [-(2 ** 31), 2 ** 31 - 1];
 /** Where no place has been taken: after all real ones. */
 const nowhere = greatest;
 
-const {
-  float32: floats,
-  int32: integers,
-  bool: booleans,
-} = {
-  float32: { sum: f32x4.add, prod: f32x4.mul, max: f32x4.max, min: f32x4.min },
+/** As in functions.ts: the running result first, and the NaN of a value put in. */
+const orNaN =
+  (quick: (a: Arg, b: Arg) => Code) =>
+  (running: Arg, value: Arg): Code =>
+    v128.or(quick(running, value), f32x4.ne(value, value));
+const operations = {
+  float32: { sum: f32x4.add, prod: f32x4.mul, max: orNaN(f32x4.pmax), min: orNaN(f32x4.pmin) },
   int32: { sum: i32x4.add, prod: i32x4.mul, max: i32x4.max_s, min: i32x4.min_s },
   bool: { sum: v128.or, prod: v128.and, max: v128.or, min: v128.and },
 };
@@ -56,8 +57,8 @@ export function take(w: Printer, rule: Rule, state: State, value: Arg, place: Ar
     takePlace(w, rule, { value: state.value, place: state.place }, w.bind(value), w.bind(place), mask);
     return;
   }
-  const op = { float32: floats, int32: integers, bool: booleans }[dtype][combine];
-  w.write(set(state.value, op(state.value, mask ? v128.bitselect(value, identity(rule), mask) : value)));
+  const op = operations[dtype][combine];
+  w.write(set(state.value, op(state.value, w.bind(mask ? v128.bitselect(value, identity(rule), mask) : value))));
 }
 
 /** The first of equals, NaN before all: a value wins if it is better, or as good and further in front. */

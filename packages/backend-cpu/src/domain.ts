@@ -109,6 +109,21 @@ export function weight(roots: readonly Node[]): number {
   return nodes;
 }
 
+/** The same expressions with some nodes replaced. */
+export function replaceNodes(roots: readonly Node[], by: ReadonlyMap<Node, Node>): Node[] {
+  const memo = new Map<Node, Node>(by);
+  const visit = (node: Node): Node => {
+    const known = memo.get(node);
+    if (known) return known;
+    let made = node;
+    if (node.op === 'apply') made = { ...node, args: node.args.map(visit) };
+    else if (node.op === 'load' && node.at) made = { ...node, at: node.at.map(visit) };
+    memo.set(node, made);
+    return made;
+  };
+  return roots.map(visit);
+}
+
 /** A domain after simplification: what it runs over, what it computes, where results go. */
 export interface Domain {
   readonly shape: readonly number[];

@@ -66,8 +66,8 @@ export function emitValues(scope: Scope, expr: Expr, to: Local, row: Row): Code 
 }
 
 /** The expression of a store in what its output computes in. */
-export function asStored(scope: Scope, { output, expr }: Store): Expr {
-  const dtype = scope.kernel.outputs[output]?.dtype ?? 'float32';
+export function asStored({ kernel }: Pick<Scope, 'kernel'>, { output, expr }: Store): Expr {
+  const dtype = kernel.outputs[output]?.dtype ?? 'float32';
   return build.cast(expr, build.computeOf(dtype));
 }
 

@@ -115,16 +115,17 @@ const modulo: Make = (w, [a, b], node) => {
 };
 
 /**
- * The greater (lesser) of floats, NaN if either is. f32x4.max takes eight instructions on x64, pmax one; beside a constant
- * pmax is as good, but for max(−0, 0), which adding 0 mends.
+ * The greater (lesser) of floats, NaN if either is. f32x4.max takes eight instructions on x64, pmax one. pmax hands a NaN on
+ * when it comes first; one that comes second is put in as the mask of all ones that ne(b, b) gives. Of −0 and 0 either may
+ * come out.
  */
 const extreme = (f: 'max' | 'min'): Make => {
   const quick = f === 'max' ? f32x4.pmax : f32x4.pmin;
-  return (_, [a, b], { args }) => {
-    const [x, c, fixed] = isFixed(args[1]) ? [a, b, args[1]] : [b, a, args[0]];
-    if (!isFixed(fixed) || Number.isNaN(fixed.value)) return f32x4[f](a, b);
-    if (fixed.value !== 0) return quick(x, c);
-    return f === 'max' && !Object.is(fixed.value, -0) ? f32x4.add(quick(x, c), f32x4.const(0)) : f32x4[f](a, b);
+  return (w, [a, b], { args }) => {
+    if (isFixed(args[1]) && !Number.isNaN(args[1].value)) return quick(a, b);
+    if (isFixed(args[0]) && !Number.isNaN(args[0].value)) return quick(b, a);
+    const second = w.bind(b);
+    return v128.or(quick(a, second), f32x4.ne(second, second));
   };
 };
 

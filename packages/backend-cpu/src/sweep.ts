@@ -53,6 +53,8 @@ export interface Stretch {
   readonly coords: readonly (Local | number)[];
   readonly start: Local | number;
   readonly count: Local | number;
+  /** Addresses of operands that do not lie where the kernel's inputs do. */
+  readonly bases?: ReadonlyMap<Node, Local>;
 }
 
 /** A pointer into an operand, at the element of the round's first lane. */
@@ -150,11 +152,7 @@ export class Sweep {
       this.#moving.push({ local, by: node.strides[node.strides.length - 1] as number });
     } else if (node.op === 'load') {
       if (node.at) for (const at of node.at) this.#prepare(at);
-      else
-        this.#places.set(
-          node,
-          this.#place(argWords(this.scope.kernel).input(node.input), node.view, this.#bytes(node)),
-        );
+      else this.#places.set(node, this.#place(this.#base(node), node.view, this.#bytes(node)));
     } else if (node.op === 'apply') {
       for (const arg of node.args) this.#prepare(arg);
     }
@@ -193,10 +191,15 @@ export class Sweep {
     return base === 0 ? sum : i32.add(sum, base);
   }
 
-  #place(word: number, view: View, bytes: number): Place {
+  #base(node: LoadNode): Code {
+    const own = this.#stretch.bases?.get(node);
+    return own ? get(own) : i32.load(this.scope.args, 4 * argWords(this.scope.kernel).input(node.input));
+  }
+
+  #place(base: Code, view: View, bytes: number): Place {
     const last = view.strides.length - 1;
     const stride = view.strides[last] as number;
-    const pointer = this.#local(i32.add(i32.load(this.scope.args, 4 * word), this.#linear(view, bytes, true)));
+    const pointer = this.#local(i32.add(base, this.#linear(view, bytes, true)));
     this.#moving.push({ local: pointer, by: stride * bytes });
     return { pointer, stride, bytes, range: this.#range(view) };
   }
@@ -402,7 +405,7 @@ export class Sweep {
     const dtype = this.scope.kernel.outputs[output]?.dtype;
     const bytes = dtype === 'bool' || dtype === 'uint8' ? 1 : 4;
     const before = this.printer.code.length;
-    const place = this.#place(argWords(this.scope.kernel).output(output), view, bytes);
+    const place = this.#place(i32.load(this.scope.args, 4 * argWords(this.scope.kernel).output(output)), view, bytes);
     this.#prelude.push(...this.printer.code.splice(before));
     return place;
   }

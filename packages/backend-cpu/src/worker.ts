@@ -24,6 +24,8 @@ class Runner {
   #args = 0;
   #scratch = 0;
   #timings: number[] | null = null;
+  /** Has the first worker done phases by itself since all last met? */
+  #alone = false;
 
   constructor(start: Start, memory: WebAssembly.Memory, post: (message: FromWorker) => void) {
     this.#memory = memory;
@@ -49,7 +51,7 @@ class Runner {
         tail = (tail + length) | 0;
         if (opcode !== opcodes.skip) done = (done + 1) | 0;
         // Behind the barrier of a job or a fence every worker has read this far.
-        if (this.#index === 0 && (opcode === opcodes.job || opcode === opcodes.fence)) {
+        if (this.#index === 0 && !this.#alone && (opcode === opcodes.job || opcode === opcodes.fence)) {
           Atomics.store(words, control.done, done);
           Atomics.store(words, control.tail, tail);
         }
@@ -141,8 +143,15 @@ class Runner {
     for (let i = 0; i < count; i++) view[base + i] = words[at + 3 + i] as number;
     view[base + kernel.scratchWord] = this.#scratch;
     for (const { run, chunks } of kernel.phases) {
-      this.#share(run, chunks);
-      this.#barrier();
+      if (chunks > 1) {
+        if (this.#alone) this.#barrier();
+        this.#share(run, chunks);
+        this.#barrier();
+      } else {
+        // Small work is the first worker's, one after the other; the others go on to where there is some for them.
+        if (this.#index === 0 && chunks === 1) run(args | 0, 0, 1);
+        this.#alone = this.#threads > 1;
+      }
     }
     if (this.#timings) {
       this.#timings.push(id, performance.now() - started);
@@ -166,6 +175,7 @@ class Runner {
 
   /** All workers meet; the last to come sets the chunk counter back and opens. */
   #barrier(): void {
+    this.#alone = false;
     if (this.#threads === 1) return;
     const words = this.#control;
     const generation = Atomics.load(words, control.generation);

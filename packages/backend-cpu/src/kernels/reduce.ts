@@ -36,15 +36,15 @@ import {
   when,
 } from '../assembler';
 import { begin, foldLanes, isPositional, type Rule, result, type State, take } from '../combine';
-import { type Affine, type Domain, eachNode, type Node, regroup, simplify, toNodes } from '../domain';
+import { type Affine, type Domain, eachNode, type Node, regroup, simplify, toNodes, weight } from '../domain';
 import { argWords, asStored, type Scope, storeAll, unrolling } from '../expression';
 import { Printer } from '../functions';
 import { type Phase, unitPhase } from '../phase';
 import { type Accs, laneNumbers, type Step, Sweep } from '../sweep';
 import { unravel } from './map';
 
-/** Rows at once where lanes are rows. */
-const blockRows = 16;
+/** Rows at once where lanes are rows: as many accumulators as registers hold, for one plain sum and for more. */
+const [wideRows, narrowRows] = [32, 16];
 /** Below this many units a long reduction is cut into segments, about `mostSegments` in all, of at least `segmentElements`. */
 const enoughUnits = 16;
 const mostSegments = 64;
@@ -62,6 +62,8 @@ class Reduction {
   readonly reducedLoops: number;
   /** Is the swept axis reduced (along) or kept (across)? */
   readonly along: boolean;
+  /** Across: rows of a block. */
+  readonly blockRows: number;
   readonly segments: number;
   readonly segmentLength: number;
   /** The reduced axis that is cut into segments. */
@@ -89,10 +91,9 @@ class Reduction {
       slots.push((slots[slots.length - 1] as number) + (isPositional(combine) ? 2 : 1));
     this.slots = slots;
 
-    const scope = { kernel } as Scope;
     const exprs = [
       ...all.map((accumulate, i) => accumulated(accumulate, this.rules[i] as Rule)),
-      ...stores.map((store) => asStored(scope, store)),
+      ...stores.map((store) => asStored({ kernel }, store)),
     ];
     const nodes = toNodes(exprs, shape.length);
     const position: Affine = { op: 'affine', dtype: 'int32', strides: rowStrides(shape, reduced), offset: 0 };
@@ -128,6 +129,8 @@ class Reduction {
     this.#placeRoot = positional ? (roots[roots.length - 1] as Node) : null;
     this.#storeViews = this.domain.views;
 
+    const simpleSum = all.length === 1 && !positional && weight(this.#stageRoots.flat()) <= 3;
+    this.blockRows = simpleSum ? wideRows : narrowRows;
     const [axis, count, length] = this.#cut();
     this.cutAxis = axis;
     this.segments = count;
@@ -145,7 +148,7 @@ class Reduction {
     return sizeOf(this.domain.shape.slice(0, this.keptLoops));
   }
   get #blocks(): number {
-    return this.along ? 1 : Math.ceil(this.#size(this.#last) / blockRows);
+    return this.along ? 1 : Math.ceil(this.#size(this.#last) / this.blockRows);
   }
   get #units(): number {
     return this.#rows * this.#blocks;
@@ -208,7 +211,7 @@ class Reduction {
         );
       }
     }
-    const vectors = this.along ? 1 : blockRows / 4;
+    const vectors = this.along ? 1 : this.blockRows / 4;
     const slots = this.slots[this.slots.length - 1] as number;
     const sharedScratch = this.segments === 1 ? 0 : slots * this.segments * this.#units * vectors * 16;
     return { bytes: this.module.bytes(), phases, sharedScratch, threadScratch: 0 };
@@ -236,11 +239,11 @@ class Reduction {
     code.push(
       set(block, i32.rem_u(row, this.#blocks)),
       set(outer, i32.div_u(row, this.#blocks)),
-      set(start, i32.mul(block, blockRows)),
+      set(start, i32.mul(block, this.blockRows)),
     );
     code.push(...unravel(f, outer, this.domain.shape.slice(0, this.keptLoops), kept));
-    const short = this.#size(this.#last) % blockRows;
-    const full = () => make(this.#block(scope, row, segment, kept, start, blockRows / 4, blockRows));
+    const short = this.#size(this.#last) % this.blockRows;
+    const full = () => make(this.#block(scope, row, segment, kept, start, this.blockRows / 4, this.blockRows));
     const last = () => make(this.#block(scope, row, segment, kept, start, Math.ceil(short / 4), short));
     if (short === 0) code.push(full());
     else if (this.#blocks === 1) code.push(last());
@@ -436,7 +439,7 @@ class Block {
 
   /** Address of partial results: slot, segment, unit, vector. */
   #partial(slot: number, segment: Arg): Code {
-    const bytes = 16 * (this.#of.along ? 1 : blockRows / 4);
+    const bytes = 16 * (this.#of.along ? 1 : this.#of.blockRows / 4);
     const { unit, units } = this.#where;
     const base = i32.load(this.#scope.args, 4 * argWords(this.#of.kernel).sharedScratch);
     const number = i32.add(i32.mul(i32.add(segment, slot * this.#of.segments), units), unit);
