@@ -7,8 +7,8 @@ import { acc, add, apply, constant, div, index, mul, select, sub } from '../expr
 import { defineMultiOp, defineOp, type Input, type OpExpr, type Read, readAt, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { zeros } from './create';
-import { scatter } from './indexing';
 import { averagePool, maxPool } from './pool';
+import { scatter } from './scatter';
 import { flatten, reshape } from './shape';
 import { wantDtype } from './types';
 import { perAxis, pooled, type Sizes, type Windows } from './windows';

@@ -4,7 +4,8 @@ import { cast, computeOf } from '../expr';
 import type { DType } from '../ir';
 import { axisOf, defineOp, read, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
-import { expand, narrow, reshape, select, slice, unsqueeze } from './shape';
+import { expand, reshape, unsqueeze } from './shape';
+import { narrow, select, slice } from './slice';
 import { broadcastShapes, commonType } from './types';
 
 /** The tensors one behind the other along `dim`; all other sizes are equal, dtypes promote. torch.cat.
@@ -90,7 +91,7 @@ function sizeAlong(op: string, shape: Shape, axis: number): number {
   const size = shape[axis] as number | null;
   if (size === null)
     throw new ShapeError(
-      `${op}: dim ${axis} of ${showShape(shape)} is unknown, so the number of pieces is; give sizes`,
+      `${op}: dim ${axis} of ${showShape(shape)} is unknown, and so is the number of pieces; split by a list of sizes`,
     );
   return size;
 }

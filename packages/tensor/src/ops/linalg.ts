@@ -20,7 +20,8 @@ export const matrixProduct = /* @__PURE__ */ defineOp({
       );
     const [inner, own] = [a.shape[a.rank - 1] as number | null, b.shape[b.rank - 2] as number | null];
     if (inner !== own && inner !== null && own !== null) throw innerSizes(a.shape, b.shape);
-    const batch = broadcastShapes('matmul', [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
+    const both = `matmul: ${showShape(a.shape)} · ${showShape(b.shape)}`;
+    const batch = broadcastShapes(both, [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
     const ends = [a.shape[a.rank - 2], b.shape[b.rank - 1]] as (number | null)[];
     return { shape: [...batch, ...ends], dtype: commonType(inputs) };
   },

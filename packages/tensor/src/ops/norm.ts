@@ -7,11 +7,10 @@ import { acc, add as addExpr, apply, constant, div as divExpr, mul as mulExpr, s
 import { defineMultiOp, type Input, type OpExpr, read, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { sizeOf } from '../view';
-import { abs, add, div, maximum, mul, pow, square, sub } from './arithmetic';
+import { add, mul, sub } from './arithmetic';
 import { rsqrt } from './math';
-import { averagePool } from './pool';
-import { amax, mean as meanOf, sum } from './reduction';
-import { flatten, reshape } from './shape';
+import { trailing } from './move';
+import { reshape } from './shape';
 import { broadcastShapes, wantDtype } from './types';
 
 /**
@@ -27,14 +26,18 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
     eps: number,
     weight: TensorLike | null = null,
     bias: TensorLike | null = null,
-  ) => [
-    [x, eps, ...(weight === null ? [] : [weight]), ...(bias === null ? [] : [bias])],
-    { dims, weight: weight !== null, bias: bias !== null },
-  ],
-  shape: ([x, , ...affine], { dims }) => {
+    op: string = 'standardize',
+  ) => {
+    const t = toTensor(x, op);
+    const affine = [weight, bias].filter((like) => like !== null).map((like) => toTensor(like, op));
+    wantDtype(op, 'input', t.dtype, ['float32', 'float16']);
+    for (const { shape } of affine)
+      if (broadcastShapes(op, [t.shape, shape]).length !== t.rank)
+        throw new ShapeError(`${op}: weight or bias ${showShape(shape)} is larger than input ${showShape(t.shape)}`);
+    return [[t, eps, ...affine], { dims, weight: weight !== null, bias: bias !== null }];
+  },
+  shape: ([x], { dims }) => {
     const { shape, dtype } = x as Tensor;
-    wantDtype('standardize', 'input', dtype, ['float32', 'float16']);
-    broadcastShapes('standardize', [shape, ...affine.map((t) => t.shape)]);
     const rows = shape.map((size, axis) => (dims.includes(axis) ? 1 : size));
     return [
       { shape, dtype },
@@ -119,6 +122,7 @@ export function batchNormTraining(
     eps,
     weight === null ? null : along(weight, 'weight'),
     bias === null ? null : along(bias, 'bias'),
+    'batchNorm',
   ) as [Tensor, Tensor, Tensor];
   const flat = [t.shape[1] as number | null];
   return [y, reshape(mean, flat), reshape(variance, flat)];
@@ -167,14 +171,14 @@ interface AffineOptions {
 export function layerNorm(x: TensorLike, normalizedShape: readonly number[], options: AffineOptions = {}): Tensor {
   const t = toTensor(x, 'layerNorm');
   const dims = trailing('layerNorm', t, normalizedShape);
-  return standardize(t, dims, options.eps ?? 1e-5, options.weight ?? null, options.bias ?? null)[0] as Tensor;
-}
-function trailing(op: string, t: Tensor, wanted: readonly number[]): number[] {
-  const first = t.rank - wanted.length;
-  const fits = wanted.every((size, i) => [size, null].includes(t.shape[first + i] ?? null));
-  if (wanted.length === 0 || first < 0 || !fits)
-    throw new ShapeError(`${op}: input ${showShape(t.shape)} does not end in normalizedShape [${wanted}]`);
-  return wanted.map((_, i) => first + i);
+  return standardize(
+    t,
+    dims,
+    options.eps ?? 1e-5,
+    options.weight ?? null,
+    options.bias ?? null,
+    'layerNorm',
+  )[0] as Tensor;
 }
 
 /** Mean and variance over groups of C/numGroups channels and all places of a sample.  x [N,C,…], weight and bias [C].
@@ -196,6 +200,7 @@ export function groupNorm(x: TensorLike, numGroups: number, options: AffineOptio
     options.eps ?? 1e-5,
     vector(options.weight, 'weight'),
     vector(options.bias, 'bias'),
+    'groupNorm',
   );
   return reshape(y as Tensor, t.shape);
 }
@@ -215,63 +220,7 @@ export function instanceNorm(x: TensorLike, options: AffineOptions = {}): Tensor
     eps,
     weight == null ? null : along(weight, 'weight'),
     bias == null ? null : along(bias, 'bias'),
+    'instanceNorm',
   );
   return y as Tensor;
-}
-
-/** y = x/√(mean(x²) + eps)·weight, the mean over the last axes, which are `normalizedShape`. torch.nn.functional.rms_norm. */
-export function rmsNorm(
-  x: TensorLike,
-  normalizedShape: readonly number[],
-  { weight, eps = 2 ** -23 }: Omit<AffineOptions, 'bias'> = {},
-): Tensor {
-  const t = toTensor(x, 'rmsNorm');
-  const dims = trailing('rmsNorm', t, normalizedShape);
-  const y = mul(t, rsqrt(add(meanOf(square(t), dims, { keepdim: true }), eps)));
-  return weight == null ? y : mul(y, weight);
-}
-
-export interface LocalResponseNormOptions {
-  /** Default 1e-4. */
-  readonly alpha?: number;
-  /** Default 0.75. */
-  readonly beta?: number;
-  /** Default 1. AlexNet's: size 5, alpha 5e-4, k 2. */
-  readonly k?: number;
-}
-/** y = x/(k + alpha/size·Σ x²)^beta, the sum over `size` neighbouring channels, ⌊size/2⌋ of them before; the divisor is
- *  `size` at the borders too.  x [N,C,…]. torch.nn.functional.local_response_norm. */
-export function localResponseNorm(x: TensorLike, size: number, options: LocalResponseNormOptions = {}): Tensor {
-  const { alpha = 1e-4, beta = 0.75, k = 1 } = options;
-  const t = toTensor(x, 'localResponseNorm');
-  if (t.rank < 3)
-    throw new ShapeError(`localResponseNorm: input ${showShape(t.shape)}; wants [N,C,…] with three axes or more`);
-  if (size < 1) throw new ArgumentError(`localResponseNorm: size ${size}; wants at least 1`);
-  const squares = flatten(square(t), 2);
-  const sizes = squares.shape.slice(1);
-  const average = averagePool(squares, {
-    direction: 'forward',
-    input: sizes,
-    output: sizes,
-    kernel: [size, 1],
-    stride: [1, 1],
-    padding: [Math.floor(size / 2), 0],
-    dilation: [1, 1],
-    countIncludePad: true,
-    divisor: size,
-  });
-  return div(t, pow(add(mul(reshape(average, t.shape), alpha), k), beta));
-}
-
-/** y = x/max(‖x‖ₚ, eps), the norm along `dim`. torch.nn.functional.normalize. Vectors of zeros stay zeros, with gradient g/eps. */
-export function normalize(
-  x: TensorLike,
-  { p = 2, dim = 1, eps = 1e-12 }: { readonly p?: number; readonly dim?: number; readonly eps?: number } = {},
-): Tensor {
-  const t = toTensor(x, 'normalize');
-  if (p === Number.POSITIVE_INFINITY) return div(t, maximum(amax(abs(t), dim, { keepdim: true }), eps));
-  // The bound goes below the root: the root's slope at 0 is infinite, and 0·∞ would make the gradient NaN.
-  if (p === 2) return mul(t, rsqrt(maximum(sum(square(t), dim, { keepdim: true }), eps ** 2)));
-  const powers = p === 1 ? abs(t) : pow(abs(t), p);
-  return div(t, pow(maximum(sum(powers, dim, { keepdim: true }), eps ** p), 1 / p));
 }

@@ -8,7 +8,8 @@ import type { DType } from '../ir';
 import { defineOp, type Input, type OpExpr, read, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { cat } from './join';
-import { expand, flip, narrow, slice } from './shape';
+import { expand } from './shape';
+import { flip, narrow, slice } from './slice';
 
 export interface PadOptions {
   /** What stands in the border. Default 'constant'. */

@@ -1,20 +1,102 @@
 /**
- * Values at computed places of zeros: triangles and diagonals of matrices, and overlapping windows summed where they came
- * from. Each is linear, and with the views of shape.ts they are each other's gradients.
+ * Triangles, diagonals and windows. What a strided view need not be able to say is read at computed places, and its transpose
+ * puts values at those places of zeros; each is linear, and the two are each other's gradients.
  */
 import { ArgumentError, ShapeError } from '../errors';
-import { acc, add, apply, computeOf, constant, index, select, sub } from '../expr';
-import { axisOf, defineOp, type Input, type OpExpr, type Read, read, readAt, showShape } from '../op';
-import { type Tensor, type TensorLike, toTensor } from '../tensor';
+import { acc, add, apply, computeOf, constant, index, mul, select, sub } from '../expr';
+import {
+  type Attributes,
+  axisOf,
+  defineOp,
+  type Input,
+  type Op,
+  type OpExpr,
+  type Read,
+  read,
+  readAt,
+  showShape,
+} from '../op';
+import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
+
+/** An op that reads its input at computed places: the moves that no strided view should have to say. */
+function defineReading<Rest extends readonly unknown[], Attrs extends Attributes>(
+  name: string,
+  args: (x: Tensor, ...rest: Rest) => Attrs,
+  shape: (shape: Shape, attributes: Attrs) => Shape,
+  at: (attributes: Attrs, rank: number) => OpExpr[],
+): Op<[x: TensorLike, ...rest: Rest], Tensor, Attrs> {
+  return defineOp({
+    name,
+    args: (like: TensorLike, ...rest: Rest) => {
+      const x = toTensor(like, name);
+      return [[x], args(x, ...rest)];
+    },
+    shape: ([x], attributes: Attrs) => ({ shape: shape((x as Tensor).shape, attributes), dtype: (x as Tensor).dtype }),
+    lower: ([x], attributes) => {
+      const input = x as Input;
+      return { kind: 'map', outs: [readAt(input, at(attributes, input.shape.length))] };
+    },
+  });
+}
+const int = (value: number): OpExpr => constant(value, 'int32');
+
+/** Windows of `size` along `dim`, every `step`; the window's own axis comes last. [.., W, ..] → [.., ⌊(W−size)/step⌋+1, .., size].
+ *  Tensor.unfold. @throws ShapeError where the axis is shorter than a window. */
+export const unfold = /* @__PURE__ */ defineReading(
+  'unfold',
+  (x, dim: number, size: number, step: number) => {
+    const axis = axisOf('unfold', dim, x.shape);
+    const own = x.shape[axis] as number | null;
+    if (step < 1 || size < 0)
+      throw new ArgumentError(`unfold: size ${size}, step ${step}; wants size ≥ 0 and step ≥ 1`);
+    if (own !== null && size > own)
+      throw new ShapeError(`unfold: windows of ${size} do not fit dim ${axis} of ${showShape(x.shape)}`);
+    return { axis, size, step };
+  },
+  (shape, { axis, size, step }) => {
+    const own = shape[axis] as number | null;
+    const windows = own === null ? null : Math.floor((own - size) / step) + 1;
+    return [...shape.slice(0, axis), windows, ...shape.slice(axis + 1), size];
+  },
+  ({ axis, step }, rank) =>
+    Array.from({ length: rank }, (_, i) => (i === axis ? add(mul(index(i), int(step)), index(rank)) : index(i))),
+);
+
+/** y[…, i] = x at (i, i + offset) of axes dim1 and dim2, which go; the diagonal's axis comes last. torch.diagonal. */
+export const diagonal = /* @__PURE__ */ defineReading(
+  'diagonal',
+  (x, { offset = 0, dim1 = 0, dim2 = 1 }: { offset?: number; dim1?: number; dim2?: number } = {}) => {
+    const axes = [axisOf('diagonal', dim1, x.shape), axisOf('diagonal', dim2, x.shape)] as const;
+    if (axes[0] === axes[1]) throw new ArgumentError(`diagonal: dim1 and dim2 are both ${dim1}; wants two axes`);
+    return { axes, offset };
+  },
+  (shape, { axes, offset }) => {
+    const [rows, columns] = axes.map((axis) => shape[axis] as number | null);
+    const rest = shape.filter((_, axis) => !axes.includes(axis));
+    if (rows === null || columns === null || rows === undefined || columns === undefined) return [...rest, null];
+    return [...rest, Math.max(0, Math.min(rows + Math.min(0, offset), columns - Math.max(0, offset)))];
+  },
+  ({ axes: [a, b], offset }, rank) => {
+    let next = 0;
+    const along = index(rank - 2);
+    return Array.from({ length: rank }, (_, axis) =>
+      axis === a
+        ? add(along, int(Math.max(0, -offset)))
+        : axis === b
+          ? add(along, int(Math.max(0, offset)))
+          : index(next++),
+    );
+  },
+);
 
 /** One triangle of the last two axes; beyond `diagonal` above or below, 0. An op, so that it fuses as one select. */
 export const triangle = /* @__PURE__ */ defineOp({
   name: 'triangle',
   args: (x: TensorLike, upper: boolean, diagonal: number) => [[x], { upper, diagonal }],
-  shape: ([x]) => {
+  shape: ([x], { upper }) => {
     const { shape, dtype } = x as Tensor;
     if (shape.length < 2)
-      throw new ShapeError(`triangle: shape ${showShape(shape)}; wants a matrix or a stack of them`);
+      throw new ShapeError(`${upper ? 'triu' : 'tril'}: shape ${showShape(shape)}; wants a matrix or a stack of them`);
     return { shape, dtype };
   },
   lower: ([input], { upper, diagonal }) => {

@@ -9,12 +9,14 @@ import { type Tensor, type TensorLike, toTensor } from '../tensor';
 import { add, floorDivide, minimum, remainder, sub } from './arithmetic';
 import { ne, where } from './comparison';
 import { arange, full } from './create';
-import { gather, scatter, scatterAdd } from './indexing';
+import { gather } from './indexing';
 import { cat, stack } from './join';
 import { cast } from './math';
 import { sum } from './reduction';
 import { cumsum } from './scan';
-import { expand, flatten, narrow, reshape } from './shape';
+import { scatter, scatterAdd } from './scatter';
+import { expand, flatten, reshape } from './shape';
+import { narrow } from './slice';
 import { sort } from './sorting';
 import { broadcastShapes } from './types';
 

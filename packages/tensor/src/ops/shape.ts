@@ -1,34 +1,11 @@
 /**
- * Shape moves: the same values under other coordinates. They lower to a view, that is, to index arithmetic inside the kernels
- * that read them, without a kernel of their own (unfold and diagonal: to reads at computed places). Sizes that are not known
- * yet are carried through.
+ * Shape moves: the same values under other coordinates. All lower to a view, that is, to index arithmetic inside the kernels
+ * that read them; none copies and none has a kernel of its own. Sizes that are not known yet are carried through.
  */
 import { ArgumentError, ShapeError } from '../errors';
-import { add, constant, index, mul } from '../expr';
-import { type Attributes, axisOf, defineOp, type Input, type Op, type OpExpr, readAt, showShape } from '../op';
+import { axisOf, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
-import type { Move } from '../view';
-
-/** An op that is one move: its attributes, its shape, and the move itself once every size is known. */
-function defineMove<Rest extends readonly unknown[], Attrs extends Attributes>(
-  name: string,
-  args: (x: Tensor, ...rest: Rest) => Attrs,
-  shape: (shape: Shape, attributes: Attrs) => Shape,
-  move: (attributes: Attrs, shape: readonly number[], to: readonly number[]) => Move,
-): Op<[x: TensorLike, ...rest: Rest], Tensor, Attrs> {
-  return defineOp({
-    name,
-    args: (like: TensorLike, ...rest: Rest) => {
-      const x = toTensor(like, name);
-      return [[x], args(x, ...rest)];
-    },
-    shape: ([x], attributes: Attrs) => ({ shape: shape((x as Tensor).shape, attributes), dtype: (x as Tensor).dtype }),
-    lower: ([x], attributes, [out]) => ({
-      kind: 'view',
-      moves: [move(attributes, (x as Input).shape, (out as { shape: readonly number[] }).shape)],
-    }),
-  });
-}
+import { axesOf, defineMove } from './move';
 
 /** Product of sizes; null if one is unknown (and none is 0). */
 const countOf = (shape: Shape): number | null =>
@@ -79,8 +56,6 @@ export function squeeze(x: TensorLike, dim?: number | readonly number[]): Tensor
     t.shape.filter((size, axis) => size !== 1 || !dims.includes(axis)),
   );
 }
-const axesOf = (op: string, dim: number | readonly number[], shape: Shape): number[] =>
-  (typeof dim === 'number' ? [dim] : dim).map((d) => axisOf(op, d, shape));
 
 /** An axis of size 1 put in before `dim`. torch.unsqueeze. */
 export function unsqueeze(x: TensorLike, dim: number): Tensor {
@@ -154,177 +129,3 @@ export const expand = /* @__PURE__ */ defineMove(
 );
 /** x repeated along axes of size 1 so that it has `shape`. torch.broadcast_to. */
 export const broadcastTo = (x: TensorLike, shape: Shape): Tensor => expand(x, shape);
-
-/** What to keep of an axis: [start, stop, step] as in Python, one place (the axis goes), or null for all. */
-export type Range = number | null | readonly [start?: number | null, stop?: number | null, step?: number | null];
-
-/** x[r0, r1, …] as in Python and NumPy: bounds are clamped, negative ones count from the end, a negative step walks back,
- *  axes without a range are kept. slice(x, [null, [0, 8, 2], -1]) is x[:, 0:8:2, -1].
- *  @throws ShapeError where one place is outside, ArgumentError on a step of 0 or too many ranges. */
-export function slice(x: TensorLike, ranges: readonly Range[]): Tensor {
-  const t = toTensor(x, 'slice');
-  if (ranges.length > t.rank)
-    throw new ArgumentError(`slice: ${ranges.length} ranges for shape ${showShape(t.shape)}; wants at most ${t.rank}`);
-  const parts = t.shape.map((size, axis) => place(t.shape, size, axis, ranges[axis] ?? null));
-  const sliced = parts.every((part) => part.whole) ? t : strided(t, parts);
-  const dropped = ranges.map((range) => typeof range === 'number');
-  return dropped.includes(true)
-    ? reshape(
-        sliced,
-        sliced.shape.filter((_, axis) => !dropped[axis]),
-      )
-    : sliced;
-}
-interface Part {
-  readonly start: number;
-  readonly step: number;
-  readonly size: number | null;
-  readonly whole: boolean;
-}
-function place(shape: Shape, size: number | null, axis: number, range: Range): Part {
-  if (typeof range === 'number') {
-    if (size !== null && (range < -size || range >= size))
-      throw new ShapeError(
-        `slice: place ${range} is outside of dim ${axis} of ${showShape(shape)}; its size is ${size}`,
-      );
-    return { start: range < 0 ? range + (size ?? 0) : range, step: 1, size: 1, whole: false };
-  }
-  const [start = null, stop = null, given] = range ?? [];
-  const step = given ?? 1;
-  if (step === 0 || !Number.isInteger(step))
-    throw new ArgumentError(`slice: step ${step} on dim ${axis}; wants a whole number that is not 0`);
-  const whole = start === null && stop === null && step === 1;
-  if (size === null) return { start: start ?? 0, step, size: null, whole };
-  // Python clamps bounds into [0, size] walking forward, into [−1, size − 1] walking back.
-  const [lo, hi] = step > 0 ? [0, size] : [-1, size - 1];
-  const clamp = (at: number) => Math.min(Math.max(at < 0 ? at + size : at, lo), hi);
-  const from = start === null ? (step > 0 ? lo : hi) : clamp(start);
-  const to = stop === null ? (step > 0 ? hi : lo) : clamp(stop);
-  return { start: from, step, size: Math.max(0, Math.ceil((to - from) / step)), whole };
-}
-/** On every axis, `size` places from `start` by `step`, all inside. What slice, narrow, select and flip are made of. */
-export const strided = /* @__PURE__ */ defineMove(
-  'slice',
-  (_, parts: readonly { start: number; step: number; size: number | null }[]) => ({
-    start: parts.map((part) => part.start),
-    step: parts.map((part) => part.step),
-    size: parts.map((part) => part.size),
-  }),
-  (_, { size }) => size,
-  ({ start, step }, _, size) => ({ type: 'slice', start, step, size }),
-);
-
-/** `length` places of an axis from `start`. torch.narrow. @throws ShapeError where they are not all inside. */
-export function narrow(x: TensorLike, dim: number, start: number, length: number): Tensor {
-  const t = toTensor(x, 'narrow');
-  const axis = axisOf('narrow', dim, t.shape);
-  const size = t.shape[axis] as number | null;
-  const from = start < 0 && size !== null ? start + size : start;
-  if (from < 0 || length < 0 || (size !== null && from + length > size))
-    throw new ShapeError(`narrow: ${start} + ${length} is outside of dim ${axis} of ${showShape(t.shape)}`);
-  return strided(
-    t,
-    t.shape.map((own, i) => (i === axis ? { start: from, step: 1, size: length } : { start: 0, step: 1, size: own })),
-  );
-}
-/** One place of an axis, which goes. torch.select. @throws ShapeError where it is outside. */
-export function select(x: TensorLike, dim: number, index: number): Tensor {
-  const t = toTensor(x, 'select');
-  const axis = axisOf('select', dim, t.shape);
-  return slice(t, [...t.shape.slice(0, axis).map(() => null), index]);
-}
-/** The axes of `dim` in reverse order. torch.flip. */
-export function flip(x: TensorLike, dim: number | readonly number[]): Tensor {
-  const t = toTensor(x, 'flip');
-  const axes = axesOf('flip', dim, t.shape);
-  return slice(
-    t,
-    t.shape.map((_, axis) => (axes.includes(axis) ? [null, null, -1] : null)),
-  );
-}
-/** A quarter turn, `times` times, from axis dims[0] towards dims[1]. torch.rot90. */
-export function rot90(x: TensorLike, times = 1, dims: readonly [number, number] = [0, 1]): Tensor {
-  const t = toTensor(x, 'rot90');
-  const [a, b] = dims;
-  switch (((times % 4) + 4) % 4) {
-    case 1:
-      return transpose(flip(t, b), a, b);
-    case 2:
-      return flip(t, [a, b]);
-    case 3:
-      return flip(transpose(t, a, b), b);
-    default:
-      return t;
-  }
-}
-
-/** An op that reads its input at computed places: the moves that no strided view should have to say. */
-function defineReading<Rest extends readonly unknown[], Attrs extends Attributes>(
-  name: string,
-  args: (x: Tensor, ...rest: Rest) => Attrs,
-  shape: (shape: Shape, attributes: Attrs) => Shape,
-  at: (attributes: Attrs, rank: number) => OpExpr[],
-): Op<[x: TensorLike, ...rest: Rest], Tensor, Attrs> {
-  return defineOp({
-    name,
-    args: (like: TensorLike, ...rest: Rest) => {
-      const x = toTensor(like, name);
-      return [[x], args(x, ...rest)];
-    },
-    shape: ([x], attributes: Attrs) => ({ shape: shape((x as Tensor).shape, attributes), dtype: (x as Tensor).dtype }),
-    lower: ([x], attributes) => {
-      const input = x as Input;
-      return { kind: 'map', outs: [readAt(input, at(attributes, input.shape.length))] };
-    },
-  });
-}
-const int = (value: number): OpExpr => constant(value, 'int32');
-
-/** Windows of `size` along `dim`, every `step`; the window's own axis comes last. [.., W, ..] → [.., ⌊(W−size)/step⌋+1, .., size].
- *  Tensor.unfold. @throws ShapeError where the axis is shorter than a window. */
-export const unfold = /* @__PURE__ */ defineReading(
-  'unfold',
-  (x, dim: number, size: number, step: number) => {
-    const axis = axisOf('unfold', dim, x.shape);
-    const own = x.shape[axis] as number | null;
-    if (step < 1 || size < 0)
-      throw new ArgumentError(`unfold: size ${size}, step ${step}; wants size ≥ 0 and step ≥ 1`);
-    if (own !== null && size > own)
-      throw new ShapeError(`unfold: windows of ${size} do not fit dim ${axis} of ${showShape(x.shape)}`);
-    return { axis, size, step };
-  },
-  (shape, { axis, size, step }) => {
-    const own = shape[axis] as number | null;
-    const windows = own === null ? null : Math.floor((own - size) / step) + 1;
-    return [...shape.slice(0, axis), windows, ...shape.slice(axis + 1), size];
-  },
-  ({ axis, step }, rank) =>
-    Array.from({ length: rank }, (_, i) => (i === axis ? add(mul(index(i), int(step)), index(rank)) : index(i))),
-);
-
-/** y[…, i] = x at (i, i + offset) of axes dim1 and dim2, which go; the diagonal's axis comes last. torch.diagonal. */
-export const diagonal = /* @__PURE__ */ defineReading(
-  'diagonal',
-  (x, { offset = 0, dim1 = 0, dim2 = 1 }: { offset?: number; dim1?: number; dim2?: number } = {}) => {
-    const axes = [axisOf('diagonal', dim1, x.shape), axisOf('diagonal', dim2, x.shape)] as const;
-    if (axes[0] === axes[1]) throw new ArgumentError(`diagonal: dim1 and dim2 are both ${dim1}; wants two axes`);
-    return { axes, offset };
-  },
-  (shape, { axes, offset }) => {
-    const [rows, columns] = axes.map((axis) => shape[axis] as number | null);
-    const rest = shape.filter((_, axis) => !axes.includes(axis));
-    if (rows === null || columns === null || rows === undefined || columns === undefined) return [...rest, null];
-    return [...rest, Math.max(0, Math.min(rows + Math.min(0, offset), columns - Math.max(0, offset)))];
-  },
-  ({ axes: [a, b], offset }, rank) => {
-    let next = 0;
-    const along = index(rank - 2);
-    return Array.from({ length: rank }, (_, axis) =>
-      axis === a
-        ? add(along, int(Math.max(0, -offset)))
-        : axis === b
-          ? add(along, int(Math.max(0, offset)))
-          : index(next++),
-    );
-  },
-);

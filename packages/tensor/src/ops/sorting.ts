@@ -5,7 +5,8 @@ import { axisOf, defineMultiOp, type Input, read, showShape } from '../op';
 import { type Tensor, type TensorLike, toTensor } from '../tensor';
 import { where } from './comparison';
 import { isNan } from './math';
-import { flatten, narrow, select, squeeze } from './shape';
+import { flatten, squeeze } from './shape';
+import { narrow, select } from './slice';
 
 /** [values, indices] of the first k elements along `dim` in ascending or descending order, and where they were (int32).
  *  The op behind sort, topk, kthvalue and median. */
