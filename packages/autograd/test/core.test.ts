@@ -93,6 +93,22 @@ describe('valueAndGrad', () => {
     w.assign(tensor([5, 6]));
     expect(await valueAndGrad(() => sum(square(w.read())), [w]).grads[0]?.toArray()).toEqual([10, 12]);
   });
+  it('tells states apart that were given the same values', async () => {
+    const online = new State(tensor([1, 2]));
+    const target = new State(online);
+    const loss = (): Tensor => sum(mul(online.read(), target.read()));
+    expect(await valueAndGrad(loss, online).grads.toArray()).toEqual([1, 2]);
+    target.assign(online.read());
+    expect(await valueAndGrad(loss, online).grads.toArray()).toEqual([1, 2]);
+    const same = mul(online.read(), 3);
+    online.assign(same);
+    target.assign(same);
+    const { grads } = valueAndGrad(loss, [online, target]);
+    expect(await Promise.all(grads.map((g) => g.toArray()))).toEqual([
+      [3, 6],
+      [3, 6],
+    ]);
+  });
   it('takes a value computed outside of f for a constant, realised or not', async () => {
     const x = tensor(3);
     const outside = square(x);

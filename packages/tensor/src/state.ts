@@ -8,6 +8,7 @@ import { flush } from './flush';
 import type { DType } from './ir';
 import type { Storage } from './node';
 import { identity } from './ops/identity';
+import { reshape } from './ops/shape';
 import { runtime } from './runtime';
 import { fromSource, type Shape, type Tensor, type TensorLike, toTensor } from './tensor';
 
@@ -16,7 +17,10 @@ export class State {
   readonly dtype: DType;
   /** The values of the present version, once realised. */
   storage: Storage | null = null;
-  /** What the present version is to become: pending until a flush. */
+  /**
+   * What the present version is to become: pending until a flush. A node of its own, also where two states are given one
+   * tensor: a derivative by one is none by the other.
+   */
   pending: Tensor | null;
   version = 0;
   /** Someone else may hold the present values: they must not be written over. */
@@ -27,7 +31,7 @@ export class State {
     const value = toTensor(initial, 'state');
     this.shape = value.shape;
     this.dtype = value.dtype;
-    this.pending = value;
+    this.pending = reshape(value, this.shape);
   }
 
   /** The present value. One node a version: whoever reads twice reads the same. */
@@ -56,7 +60,7 @@ export class State {
       return;
     }
     this.version++;
-    this.pending = value;
+    this.pending = reshape(value, this.shape);
     this.#read = null;
     runtime.dirty.add(this);
   }
