@@ -1,0 +1,79 @@
+/** Who is measured: ours and the limits in this process, peers in a process each, that speaks JSON lines. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Work } from './work.ts';
+
+export interface Contestant {
+  readonly name: string;
+  readonly version: string;
+  /** Makes the work ready, in place of the one before; answers the result's first number, or null where there is none. */
+  prepare(work: Work): Promise<number | null>;
+  /** Does it so many times; answers milliseconds for all of them. */
+  run(times: number): Promise<number>;
+  close(): void;
+}
+
+/** What a peer is told, and what it answers, a line each. */
+export type Request = { readonly prepare: Work } | { readonly run: number };
+export type Answer =
+  | { readonly version: string }
+  | { readonly first: number | null }
+  | { readonly ms: number }
+  | { readonly error: string };
+
+/** Milliseconds after which a peer is given up. */
+const patience = 120_000;
+
+/** @throws Error with the last line of what the program complained about, where it does not start. */
+export async function startPeer(name: string, program: string, args: readonly string[]): Promise<Contestant> {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const ask = conversation(child);
+  const { version } = (await ask(null)) as { version: string };
+  return {
+    name,
+    version,
+    prepare: async (work) => ((await ask({ prepare: work })) as { first: number | null }).first,
+    run: async (times) => ((await ask({ run: times })) as { ms: number }).ms,
+    close: () => child.kill(),
+  };
+}
+
+/** One question after the other; a peer begins with its version, unasked. */
+function conversation(child: ChildProcess): (request: Request | null) => Promise<Answer> {
+  let complaint = '';
+  let gone: string | null = null;
+  let waiting: { resolve(answer: Answer): void; reject(error: Error): void } | null = null;
+  const fail = (reason: string) => {
+    gone ??= reason;
+    waiting?.reject(new Error(gone));
+  };
+  child.stderr?.on('data', (text) => {
+    complaint = (complaint + text).slice(-2000);
+  });
+  child.stdin?.on('error', () => {}); // 'close' tells of it
+  child.on('error', (error) => fail(error.message));
+  child.on('close', (code) => fail(complaint.trim().split('\n').at(-1) || `it ended with code ${code}`));
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+    if (!line.startsWith('{')) return; // libraries greet
+    const answer = JSON.parse(line) as Answer;
+    if ('error' in answer) waiting?.reject(new Error(answer.error));
+    else waiting?.resolve(answer);
+  });
+  return async (request) => {
+    if (gone !== null) throw new Error(gone);
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<Answer>((resolve, reject) => {
+        waiting = { resolve, reject };
+        timer = setTimeout(() => {
+          child.kill('SIGKILL');
+          fail(`no answer in ${patience / 1000} s`);
+        }, patience);
+        if (request) child.stdin?.write(`${JSON.stringify(request)}\n`);
+      });
+    } finally {
+      clearTimeout(timer);
+      waiting = null;
+    }
+  };
+}

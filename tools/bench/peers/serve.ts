@@ -1,0 +1,41 @@
+/** The other end of contestant.ts: a peer reads requests from its input, a line each, and answers each in one line. */
+import { createInterface } from 'node:readline';
+import type { Answer, Request } from '../contestant.ts';
+import type { Work } from '../work.ts';
+
+/** The work made ready: does it once, and lets go of what it made. */
+export interface Ready {
+  readonly first: number | null;
+  run(): Promise<void> | void;
+  dispose(): Promise<void> | void;
+}
+
+export async function serve(version: string, prepare: (work: Work) => Promise<Ready>): Promise<void> {
+  const answer = (message: Answer) => void process.stdout.write(`${JSON.stringify(message)}\n`);
+  answer({ version });
+  let ready: Ready | null = null;
+  for await (const line of createInterface({ input: process.stdin })) {
+    const request = JSON.parse(line) as Request;
+    try {
+      if ('prepare' in request) {
+        await ready?.dispose();
+        ready = null;
+        ready = await prepare(request.prepare);
+        answer({ first: ready.first });
+      } else {
+        if (!ready) throw new Error('nothing is prepared');
+        const start = performance.now();
+        for (let i = 0; i < request.run; i++) await ready.run();
+        answer({ ms: performance.now() - start });
+      }
+    } catch (error) {
+      answer({ error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  process.exit(0);
+}
+
+/** A row that a library cannot do. */
+export function cannot(why: string): never {
+  throw new Error(why);
+}

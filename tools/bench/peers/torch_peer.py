@@ -1,0 +1,108 @@
+"""PyTorch on the CPU, speaking the JSON lines of serve.ts. Started with the number of threads."""
+import json
+import sys
+import time
+
+try:
+    import torch
+    import torch.nn.functional as F
+except ImportError as error:
+    sys.exit(f"python cannot import torch ({error}); TESSERA_PYTHON may name an interpreter that can")
+
+
+def product(shape):
+    return int(torch.tensor(shape).prod()) if shape else 1
+
+
+def numbers(shape, seed):
+    """The same numbers as work.ts makes: a multiplicative hash of the place."""
+    i = torch.arange(product(shape), dtype=torch.int64) + 1 + 7919 * seed
+    return (((i * 2654435761) & 0xFFFFFFFF).double() / 2**32 - 0.5).float().reshape(shape)
+
+
+def conv(work):
+    stride, padding = [work["stride"]] * 2, [work["padding"]] * 2
+    x, w = work["x"], work["w"]
+    out = [x[0], w[0]] + [(x[a] + 2 * work["padding"] - w[a]) // work["stride"] + 1 for a in (2, 3)]
+    if work["direction"] == "forward":
+        return [x, w], lambda x, w: F.conv2d(x, w, None, stride, padding, 1, work["groups"])
+    first = work["direction"] == "inputGrad"
+    other = torch.empty(x if first else w)  # only its shape is looked at
+
+    def backward(a, b):
+        g, x_, w_ = (a, other, b) if first else (b, a, other)
+        grads = torch.ops.aten.convolution_backward(
+            g, x_, w_, None, stride, padding, [1, 1], False, [0, 0], work["groups"], [first, not first, False])
+        return grads[0 if first else 1]
+
+    return ([out, w] if first else [x, out]), backward
+
+
+def mnist(batch):
+    nn = torch.nn
+    model = nn.Sequential(
+        nn.Conv2d(1, 16, 5, padding=2), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.Flatten(), nn.Linear(3136, 10))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.001, weight_decay=0.01)
+    labels = torch.arange(batch) % 10
+
+    def step(x):
+        optimizer.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return [[batch, 1, 28, 28]], step
+
+
+def prepared(work):
+    """Shapes of the inputs, and what is done with them."""
+    op, x = work["op"], work.get("x")
+    if op == "matmul":
+        form = work.get("form")
+        step = {"nt": lambda a, b: a @ b.mT, "tn": lambda a, b: a.mT @ b}.get(form, lambda a, b: a @ b)
+        return [work["a"], work["b"]], step
+    if op == "conv":
+        return conv(work)
+    if op == "mnist":
+        return mnist(work["batch"])
+    if op == "layerNorm":
+        return [x, x[-1:], x[-1:]], lambda x, w, b: F.layer_norm(x, x.shape[-1:], w, b)
+    if op == "batchNorm":
+        return [x, x[1:2], x[1:2]], lambda x, w, b: F.batch_norm(x, None, None, w, b, True)
+    return [x], {
+        "softmax": lambda x: F.softmax(x, -1),
+        "sum": lambda x: x.sum(),
+        "transpose": lambda x: x.mT.contiguous(),
+        "chain": lambda x: ((x * 1.5 + 0.25).relu() * x - 0.75).abs(),
+    }[op]
+
+
+def answer(**message):
+    print(json.dumps(message), flush=True)
+
+
+torch.set_num_threads(int(sys.argv[1]))
+answer(version=torch.__version__)
+step, inputs = None, []
+for line in sys.stdin:
+    request = json.loads(line)
+    try:
+        if "prepare" in request:
+            work = request["prepare"]
+            shapes, step = prepared(work)
+            inputs = [numbers(shape, seed) for seed, shape in enumerate(shapes)]
+            training = work["op"] == "mnist"
+            with torch.set_grad_enabled(training):
+                first = step(*inputs).detach().flatten()[0].item()
+            answer(first=None if training else first)
+        else:
+            with torch.set_grad_enabled(training):
+                start = time.perf_counter()
+                for _ in range(request["run"]):
+                    step(*inputs)
+                answer(ms=1000 * (time.perf_counter() - start))
+    except Exception as error:  # a row that fails is a row of the table
+        answer(error=str(error).splitlines()[0])

@@ -1,0 +1,81 @@
+/** From a row to its result: who takes part, and what their answers say. */
+import type { Contestant } from './contestant.ts';
+import { type Limits, limitAmount } from './limits.ts';
+import { type Effort, type Entrant, entrant, type Outcome, race } from './measure.ts';
+import type { RowResult } from './result.ts';
+import type { Row } from './rows.ts';
+import type { Limit } from './work.ts';
+
+export interface Setting {
+  readonly ours: Contestant;
+  readonly peers: readonly Contestant[];
+  readonly limits: Limits;
+  readonly threads: number;
+  readonly effort: Effort;
+  /** Peers that did not start, and why. */
+  readonly absent: Readonly<Record<string, string>>;
+  /** Has the engine relaxed SIMD? */
+  readonly relaxed: boolean;
+}
+
+const limitEntrant = (limits: Limits, of: Limit, threads: number): Entrant => ({
+  contestant: limits.lane(of, threads),
+  work: { op: 'limit', of, threads },
+  amount: limitAmount(of, threads),
+});
+
+/** The machine's own rows, on one thread and on all. */
+export async function measureLimits({ limits, threads, effort, relaxed }: Setting): Promise<RowResult[]> {
+  const names = { plain: 'multiply-add in registers', relaxed: 'the same, fused', copy: 'memory copy, 64 MiB' };
+  const results: RowResult[] = [];
+  for (const of of ['plain', 'relaxed', 'copy'] as const) {
+    for (const count of threads === 1 ? [1] : [1, threads]) {
+      const name = `limit: ${names[of]}, ${count} thread${count > 1 ? 's' : ''}`;
+      const unit = of === 'copy' ? 'GB/s' : 'GFLOP/s';
+      const row: Row = { name, work: { op: 'limit', of, threads: count }, unit, limit: null, goals: [] };
+      const [outcome] =
+        of === 'relaxed' && !relaxed
+          ? [{ fault: 'this engine has no relaxed SIMD; Node 20 has it with --relaxed' }]
+          : await race([limitEntrant(limits, of, count)], effort);
+      const known = outcome && 'value' in outcome;
+      const missing: Record<string, string> = outcome && 'fault' in outcome ? { ours: outcome.fault } : {};
+      results.push({ row, ours: known ? outcome.value : null, peers: {}, limits: {}, missing });
+    }
+  }
+  return results;
+}
+
+/** Ours, the peers and the limits that bound the row, in turns. */
+export async function measureRow(row: Row, setting: Setting): Promise<RowResult> {
+  const { ours, peers, limits, threads, effort, absent } = setting;
+  const kinds = limitsOf(row, setting.relaxed);
+  const lanes = kinds.map((of) => limitEntrant(limits, of, threads));
+  const entrants = [...[ours, ...peers].map((contestant) => entrant(contestant, row.work, row.unit)), ...lanes];
+  const outcomes = await race(entrants, effort);
+  const [own, ...others] = outcomes as [Outcome, ...Outcome[]];
+
+  const missing: Record<string, string> = { ...absent };
+  const values: Record<string, number> = {};
+  if ('fault' in own) missing['ours'] = own.fault;
+  peers.forEach(({ name }, i) => {
+    const outcome = others[i] as Outcome;
+    if ('fault' in outcome) missing[name] = outcome.fault;
+    else if ('value' in own && !alike(own.first, outcome.first))
+      missing[name] = `another answer: its first number is ${outcome.first}, ours ${own.first}`;
+    else values[name] = outcome.value;
+  });
+  const reached: Partial<Record<Limit, number>> = {};
+  kinds.forEach((of, i) => {
+    const outcome = others[peers.length + i] as Outcome;
+    if ('value' in outcome) reached[of] = outcome.value;
+  });
+  return { row, ours: 'value' in own ? own.value : null, peers: values, limits: reached, missing };
+}
+
+/** Both multiply-add loops, for a goal may be of the plain one where the fused one bounds. */
+const limitsOf = (row: Row, relaxed: boolean): Limit[] =>
+  row.limit === 'copy' ? ['copy'] : row.limit === 'multiply' ? (relaxed ? ['plain', 'relaxed'] : ['plain']) : [];
+
+/** Did both compute the same? Wide enough for Winograd and for long sums, narrow enough for a wrong shape. */
+export const alike = (a: number | null, b: number | null): boolean =>
+  a === null || b === null || Math.abs(a - b) <= 1e-2 * Math.max(Math.abs(a), Math.abs(b)) + 1e-3;

@@ -1,0 +1,130 @@
+/** Ours: the work as a user would write it, compiled once and replayed. A backend is a row in the table below. */
+import { valueAndGrad } from '@tessera/autograd';
+import * as nn from '@tessera/nn';
+import {
+  abs,
+  add,
+  type Backend,
+  batchNorm,
+  compile,
+  convolution,
+  crossEntropy,
+  layerNorm,
+  matmul,
+  mul,
+  relu,
+  setBackend,
+  softmax,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  transpose,
+} from '@tessera/tensor';
+import type { Contestant } from './contestant.ts';
+import { inputsOf, numbers, outputOf, type Work } from './work.ts';
+
+export interface Ours {
+  readonly backend: Backend;
+  /** What it uses of the machine, for the report. */
+  readonly uses: { readonly threads: number; readonly relaxed: boolean };
+}
+
+export const backends: Record<string, (options: { threads: number }) => Promise<Ours>> = {
+  cpu: async ({ threads }) => {
+    const backend = await (await import('@tessera/backend-cpu')).cpu({ threads });
+    return { backend, uses: backend.info() };
+  },
+};
+
+type Step = (...inputs: Tensor[]) => Tensor;
+
+export function tessera(name: string, { backend }: Ours): Contestant {
+  setBackend(backend);
+  let inputs: Tensor[] = [];
+  let step: Step = () => {
+    throw new TypeError('bench: prepare the work before it is run');
+  };
+  return {
+    name,
+    version: 'this checkout',
+    async prepare(work) {
+      for (const input of inputs) input.dispose();
+      inputs = inputsOf(work).map((shape, seed) =>
+        tensor(
+          numbers(
+            shape.reduce((all, size) => all * size, 1),
+            seed,
+          ),
+          { shape },
+        ),
+      );
+      if (work.op === 'mnist') inputs.push(tensor(Int32Array.from({ length: work.batch }, (_, i) => i % 10)));
+      step = compile(stepOf(work));
+      const answer = step(...inputs);
+      const first = (await answer.data())[0] ?? null;
+      answer.dispose();
+      return work.op === 'mnist' ? null : first;
+    },
+    async run(times) {
+      const start = performance.now();
+      for (let i = 0; i < times; i++) step(...inputs).dispose();
+      await backend.sync();
+      return performance.now() - start;
+    },
+    close: () => backend.dispose(),
+  };
+}
+
+function stepOf(work: Work): Step {
+  switch (work.op) {
+    case 'matmul':
+      if (work.form === 'nt') return (a, b) => matmul(a as Tensor, transpose(b as Tensor));
+      if (work.form === 'tn') return (a, b) => matmul(transpose(a as Tensor), b as Tensor);
+      return (a, b) => matmul(a as Tensor, b as Tensor);
+    case 'conv': {
+      const { direction, x, w, stride, padding, groups } = work;
+      const made = { forward: outputOf(work), inputGrad: x, weightGrad: w }[direction];
+      const twice = (value: number) => [value, value];
+      const options = { stride: twice(stride), padding: twice(padding), dilation: [1, 1], groups };
+      return (a, b) => convolution(a as Tensor, b as Tensor, { direction, size: made.slice(2), ...options });
+    }
+    case 'softmax':
+      return (x) => softmax(x as Tensor, -1);
+    case 'layerNorm':
+      return (x, weight, bias) =>
+        layerNorm(x as Tensor, work.x.slice(-1), { weight: weight as Tensor, bias: bias as Tensor });
+    case 'batchNorm':
+      return (x, weight, bias) =>
+        batchNorm(x as Tensor, { weight: weight as Tensor, bias: bias as Tensor, training: true });
+    case 'sum':
+      return (x) => sum(x as Tensor);
+    case 'transpose':
+      return (x) => transpose(x as Tensor);
+    case 'chain':
+      return (x) => abs(sub(mul(relu(add(mul(x as Tensor, 1.5), 0.25)), x as Tensor), 0.75));
+    case 'mnist':
+      return mnist();
+    case 'limit':
+      throw new TypeError('bench: a limit is the machine’s, not a backend’s');
+    default:
+      return work satisfies never;
+  }
+}
+
+/** The main job's network and optimizer; the learning rate does not change here. */
+function mnist(): Step {
+  const model = new nn.Sequential(
+    ...[new nn.Conv2d(1, 16, 5, { padding: 2 }), new nn.BatchNorm2d(16), new nn.ReLU(), new nn.MaxPool2d(2)],
+    ...[new nn.Conv2d(16, 32, 3, { padding: 1 }), new nn.BatchNorm2d(32), new nn.ReLU(), new nn.MaxPool2d(2)],
+    ...[new nn.Conv2d(32, 64, 3, { padding: 1 }), new nn.BatchNorm2d(64), new nn.ReLU()],
+    ...[new nn.Flatten(), new nn.Linear(3136, 10)],
+  );
+  const optimizer = new nn.AdamW(model.parameters(), { lr: 0.001, weightDecay: 0.01 });
+  return (x, y) => {
+    const loss = () => crossEntropy(model.forward(x as Tensor), y as Tensor);
+    const { value, grads } = valueAndGrad(loss, model.parameters());
+    optimizer.step(grads);
+    return value;
+  };
+}

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { type Machine, type RowResult, share, toJson, verdict } from '../result.ts';
+import { type Row, rows } from '../rows.ts';
+import { align, short, table } from '../table.ts';
+
+const machine: Machine = {
+  cpu: 'a processor',
+  threads: 2,
+  node: 'v20',
+  backend: 'cpu',
+  relaxed: false,
+  load: [0, 0],
+  peers: { tfjs: '4', torch: '2' },
+};
+const row: Row = {
+  name: 'matmul 1024',
+  work: { op: 'matmul', a: [1024, 1024], b: [1024, 1024] },
+  unit: 'GFLOP/s',
+  limit: 'multiply',
+  goals: [
+    { of: 'peers', atLeast: 1 },
+    { of: 'plain', atLeast: 0.8 },
+    { of: 'relaxed', atLeast: 0.65 },
+  ],
+};
+const result: RowResult = {
+  row,
+  ours: 60,
+  peers: { tfjs: 20, torch: 120 },
+  limits: { plain: 80 },
+  missing: { jax: 'is not here' },
+};
+
+describe('verdicts', () => {
+  const [peers, plain, relaxed] = row.goals as [Row['goals'][0], Row['goals'][0], Row['goals'][0]];
+
+  it('compare with the fastest peer that is written for JavaScript; PyTorch is no goal', () => {
+    expect(share(peers, result, false)).toBe(3);
+    expect(verdict(peers, { ...result, peers: { tfjs: 20, ort: 61 } }, false)).toBe('lost');
+  });
+  it('are open where a peer, the limit or ours was not measured', () => {
+    expect(verdict(peers, { ...result, peers: { torch: 120 } }, false)).toBe('not measured');
+    expect(verdict(plain, { ...result, limits: {} }, false)).toBe('not measured');
+    expect(verdict(plain, { ...result, ours: null }, false)).toBe('not measured');
+  });
+  it('hold kernels to the limit of their own engine, where a row has a goal for each', () => {
+    expect([plain, relaxed].map((goal) => verdict(goal, result, false))).toEqual(['lost', 'not measured']);
+    const fused = { ...result, limits: { plain: 60, relaxed: 80 } };
+    expect([plain, relaxed].map((goal) => verdict(goal, fused, true))).toEqual(['not measured', 'met']);
+    const only = { ...fused, row: { ...row, goals: [plain] } };
+    expect(verdict(plain, only, true)).toBe('met');
+  });
+});
+
+describe('the file', () => {
+  it('has machine and rows with work, unit, ours, peers and limit; a lost row has its cause', () => {
+    expect(JSON.parse(JSON.stringify(toJson(machine, [result], { 'matmul 1024': 'spills' })))).toEqual({
+      machine: { ...machine },
+      rows: [
+        {
+          work: 'matmul 1024',
+          unit: 'GFLOP/s',
+          ours: 60,
+          peers: { tfjs: 20, torch: 120 },
+          limit: 80,
+          goals: [
+            { goal: '≥ 1× JavaScript peers', verdict: 'met' },
+            { goal: '≥ 80 % of plain limit', verdict: 'lost' },
+            { goal: '≥ 65 % of relaxed limit', verdict: 'not measured' },
+          ],
+          cause: 'spills',
+          missing: { jax: 'is not here' },
+        },
+      ],
+    });
+  });
+  it('says null for what failed', () => {
+    const failed = toJson(machine, [{ ...result, ours: null, peers: {}, limits: {}, missing: { ours: 'no' } }], {});
+    expect(failed.rows[0]).toMatchObject({ ours: null, peers: {}, limit: null, missing: { ours: 'no' } });
+  });
+});
+
+describe('the table', () => {
+  it('prints ratios, the share of the limit, verdicts, causes, and what was not measured', () => {
+    expect(table(machine, [result], {})).toMatchInlineSnapshot(`
+      "                unit  ours  tfjs (ours/it)  torch (ours/it)  limit  % of it  goals
+      matmul 1024  GFLOP/s  60.0    20.0 (3.00×)      120 (0.50×)   80.0     75 %  ≥ 1× JavaScript peers: met (3.00); ≥ 80 % of plain limit: lost (75 %); ≥ 65 % of relaxed limit: not measured
+
+      Lost, and why:
+        matmul 1024: cause not known yet
+
+      Not measured:
+        jax: is not here [matmul 1024]
+
+      goals: 1 met, 1 lost, 1 not measured"
+    `);
+  });
+  it('keeps a row that failed, with its reason', () => {
+    const failed = table(machine, [{ ...result, ours: null, missing: { ours: 'out of memory' } }], {});
+    expect(failed).toMatch(/matmul 1024 +GFLOP\/s +failed/);
+    expect(failed).toContain('ours: out of memory [matmul 1024]');
+  });
+  it('writes numbers with three digits', () => {
+    expect([0.01234, 1.234, 12.34, 123.4, 1234.5].map(short)).toEqual(['0.0123', '1.23', '12.3', '123', '1235']);
+  });
+  it('counts signs, not bytes, for its columns', () => {
+    expect(
+      align([
+        ['Aᵀ', 'x'],
+        ['abc', 'y'],
+      ]),
+    ).toEqual(['Aᵀ   x', 'abc  y']);
+  });
+});
+
+describe('the rows', () => {
+  it('have a name each', () => expect(new Set(rows.map(({ name }) => name)).size).toBe(rows.length));
+  it('are all to be faster than the JavaScript peers', () =>
+    expect(rows.filter(({ goals }) => !goals.some(({ of }) => of === 'peers'))).toEqual([]));
+});
