@@ -1,22 +1,21 @@
 /**
  * Philox-4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers, as Easy as 1, 2, 3; SC 2011): four counters at once, a
- * lane each, of which one word each is wanted.
+ * lane each. Of consecutive indices that begin a block all four words of each are used; else one of each.
  */
-import { type Func, get, i32x4, i64x2, type Local, type Module, set, v128 } from './assembler';
+import { type Code, type Func, get, i32x4, i64x2, type Local, type Module, set, v128 } from './assembler';
 
 const multipliers = [0xd2511f53, 0xcd9e8d57] as const;
 /** The golden ratio and √3 − 1, in 2⁻³²: what the key grows by each round. */
 const weyl = [0x9e3779b9, 0xbb67ae85] as const;
 const rounds = 10;
 
-const made = new WeakMap<Module, Func>();
+type Finish = (f: Func, words: readonly [Local, Local, Local, Local], index: Local) => Code;
 
-/** The module's subroutine (key0, key1, stream, index) → words. */
-export function philox(module: Module): Func {
-  const known = made.get(module);
+function subroutine(cache: WeakMap<Module, Func>, module: Module, results: number, finish: Finish): Func {
+  const known = cache.get(module);
   if (known) return known;
-  const f = module.func(['v128', 'v128', 'v128', 'v128'], ['v128']);
-  made.set(module, f);
+  const f = module.func(['v128', 'v128', 'v128', 'v128'], new Array<'v128'>(results).fill('v128'));
+  cache.set(module, f);
   const [key0, key1, stream, index] = f.params as [Local, Local, Local, Local];
   const [a, b, c, d, a2, c2] = f.locals('v128', 6) as [Local, Local, Local, Local, Local, Local];
   /** Upper words of the unsigned products. */
@@ -39,8 +38,33 @@ export function philox(module: Module): Func {
       set(key1, i32x4.add(key1, i32x4.const(weyl[1]))),
     );
   }
-  // Word index & 3 of each block: bit 1 picks the pair, bit 0 within it.
-  const bit = (n: number) => i32x4.ne(v128.and(index, i32x4.const(n)), i32x4.const(0));
-  f.emit(v128.bitselect(v128.bitselect(d, c, bit(1)), v128.bitselect(b, a, bit(1)), bit(2)));
+  f.emit(finish(f, [a, b, c, d], index));
   return f;
 }
+
+const [single, quadruple] = [new WeakMap<Module, Func>(), new WeakMap<Module, Func>()];
+
+/** The module's subroutine (key0, key1, stream, index) → the word of each index. */
+export const philox = (module: Module): Func =>
+  subroutine(single, module, 1, (_, [a, b, c, d], index) => {
+    // Word index & 3 of each block: bit 1 picks the pair, bit 0 within it.
+    const bit = (n: number) => i32x4.ne(v128.and(index, i32x4.const(n)), i32x4.const(0));
+    return v128.bitselect(v128.bitselect(d, c, bit(1)), v128.bitselect(b, a, bit(1)), bit(2));
+  });
+
+/** (key0, key1, stream, [i, i + 4, i + 8, i + 12]), i a multiple of 4 → the words of i … i + 15, four vectors. */
+export const philox16 = (module: Module): Func =>
+  subroutine(quadruple, module, 4, (f, [a, b, c, d]) => {
+    // Lane l has the words of block l: turn the square.
+    const [lowAB, lowCD, highAB, highCD] = f.locals('v128', 4) as [Local, Local, Local, Local];
+    return [
+      set(lowAB, i32x4.shuffle(a, b, [0, 4, 1, 5])),
+      set(lowCD, i32x4.shuffle(c, d, [0, 4, 1, 5])),
+      set(highAB, i32x4.shuffle(a, b, [2, 6, 3, 7])),
+      set(highCD, i32x4.shuffle(c, d, [2, 6, 3, 7])),
+      i32x4.shuffle(lowAB, lowCD, [0, 1, 4, 5]),
+      i32x4.shuffle(lowAB, lowCD, [2, 3, 6, 7]),
+      i32x4.shuffle(highAB, highCD, [0, 1, 4, 5]),
+      i32x4.shuffle(highAB, highCD, [2, 3, 6, 7]),
+    ];
+  });

@@ -26,8 +26,9 @@ import {
   v128,
   when,
 } from './assembler';
-import type { Affine, LoadNode, Node } from './domain';
+import type { Affine, ApplyNode, LoadNode, Node } from './domain';
 import { argWords, Printer, type Scope } from './functions';
+import { philox16 } from './random';
 
 /** One vector of a sweep: its number in the round, and how many of its lanes are there. */
 export interface Step {
@@ -53,6 +54,8 @@ export interface Stretch {
   readonly coords: readonly (Local | number)[];
   readonly start: Local | number;
   readonly count: Local | number;
+  /** Is `start`, where it is a local, always a multiple of 4? */
+  readonly aligned?: boolean;
   /** Addresses of operands that do not lie where the kernel's inputs do. */
   readonly bases?: ReadonlyMap<Node, Local>;
 }
@@ -90,6 +93,9 @@ export class Sweep {
   readonly #affines = new Map<Node, Local>();
   #position: Local | null = null;
   #memo = new Map<Node, Arg>();
+  /** Vectors in the round that is being written, and what of it came four vectors at a time. */
+  #round = 0;
+  readonly #quads = new Map<Node, readonly Local[]>();
 
   constructor(scope: Scope, stretch: Stretch, roots: readonly Node[], accs: Accs = noAccs) {
     this.scope = scope;
@@ -268,11 +274,38 @@ export class Sweep {
       case 'load':
         return this.#asCompute(node, node.at ? this.#gatherAt(node, step) : this.#load(node, step));
       case 'apply':
+        if (this.#isQuad(node) && (step.u & -4) + 4 <= this.#round) return this.#quad(node, step);
         return this.printer.apply(
           node,
           node.args.map((arg) => this.value(arg, step)),
         );
     }
+  }
+
+  /** Random words of consecutive indices whose first is a multiple of 4: sixteen of them cost as much as four others. */
+  #isQuad(node: Node): node is ApplyNode {
+    if (node.op !== 'apply' || node.fn !== 'philox') return false;
+    const [key0, key1, stream, index] = node.args as [Node, Node, Node, Node];
+    if (index.op !== 'affine' || [key0, key1, stream].some((arg) => this.varies(arg))) return false;
+    const { start, aligned } = this.#stretch;
+    const strides = index.strides.slice(0, -1);
+    const whole = typeof start === 'number' ? start % 4 === 0 : aligned === true;
+    return whole && index.strides[strides.length] === 1 && [index.offset, ...strides].every((x) => x % 4 === 0);
+  }
+  #quad(node: ApplyNode, step: Step): Arg {
+    const made = this.#quads.get(node);
+    if (made && step.u % 4 !== 0) return made[step.u % 4] as Local;
+    const { printer } = this;
+    const [key0, key1, stream] = node.args.slice(0, 3).map((arg) => this.value(arg, step)) as [Arg, Arg, Arg];
+    const first = i32x4.splat(this.#affines.get(node.args[3] as Node) as Local);
+    const indices = i32x4.add(first, laneNumbers(4, 4 * step.u));
+    const words = this.scope.f.locals('v128', 4) as [Local, Local, Local, Local];
+    printer.write([
+      philox16(this.scope.module).call(key0, key1, stream, indices),
+      [...words].reverse().map((word): Code => [0x21, unsigned(word.index)]),
+    ]);
+    this.#quads.set(node, words);
+    return words[0];
   }
 
   #asCompute(node: LoadNode, value: Code): Code {
@@ -454,11 +487,13 @@ export class Sweep {
   // ---- the loop ----
 
   /** All of it: `body` writes what is done with one vector. */
-  emit(unroll: number, body: (step: Step) => void): Code {
+  emit(wanted: number, body: (step: Step) => void): Code {
+    const unroll = [...this.#uses.keys()].some((node) => this.#isQuad(node)) ? 4 * Math.ceil(wanted / 4) : wanted;
     const { printer } = this;
     const { count } = this.#stretch;
     const vectors = (steps: readonly Step[], elements: number): Code => {
       printer.code = [];
+      this.#round = steps[0]?.lanes === 4 ? steps.length : 0;
       for (const step of steps) {
         this.#memo = new Map();
         body(step);
@@ -501,6 +536,9 @@ export class Sweep {
   }
 }
 
+function unsigned(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...unsigned(value >> 7)];
+}
 const isPadded = ({ valid, shape }: View, axis: number): boolean => {
   const range = valid?.[axis];
   return !!range && (range[0] > 0 || range[1] < (shape[axis] as number));

@@ -121,7 +121,7 @@ function rows(scope: Scope, domain: Domain, stores: readonly Store[]): Made {
       code.push(set(row, i32.div_u(unit, blocks)));
     }
     code.push(...unravel(f, row, outer, coords));
-    const sweep = new Sweep(scope, { shape: domain.shape, coords, start, count }, domain.roots);
+    const sweep = new Sweep(scope, { shape: domain.shape, coords, start, count, aligned: true }, domain.roots);
     code.push(storeAll(sweep, domain, stores));
     return code;
   });

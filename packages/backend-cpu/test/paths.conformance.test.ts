@@ -1,0 +1,207 @@
+/** Kernels large enough for the paths that small ones never take, against the reference. */
+import {
+  type Combine,
+  type Compute,
+  contiguous,
+  type DType,
+  type Expr,
+  expr,
+  type Kernel,
+  type MapKernel,
+  type PoolKernel,
+  type ReduceKernel,
+  sizeOf,
+  type TypedArray,
+  type View,
+} from '@tessera/tensor/backend';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compareKernelCase, runKernelCase } from '../../testkit/src/kernels';
+import { type Cpu, cpu } from '../src/index';
+
+const load = (input: number, view: View | number[], dtype: Compute = 'float32'): Expr => ({
+  op: 'load',
+  dtype,
+  input,
+  view: Array.isArray(view) ? contiguous(view) : view,
+  at: null,
+});
+const { add, apply, acc, constant, div, mul, sub } = expr;
+const floats = (size: number) => ({ dtype: 'float32' as DType, size });
+
+/** Normal-ish values, some of them equal. */
+function data(size: number, seed = 1): Float32Array {
+  let state = seed;
+  return Float32Array.from({ length: size }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return ((state >> 16) / 2 ** 13) * 0.5;
+  });
+}
+
+let backend: Cpu;
+beforeAll(async () => {
+  backend = await cpu({ threads: 2 });
+});
+afterAll(() => backend.dispose());
+
+async function check(kernel: Kernel, uniforms: number[] = []): Promise<void> {
+  const inputs = kernel.inputs.map(({ dtype, size }, i): TypedArray => {
+    if (dtype === 'float32') return data(size, i + 1);
+    return dtype === 'int32' ? Int32Array.from({ length: size }, (_, j) => (j * 7919) % 11) : new Uint8Array(size);
+  });
+  const c = { title: kernel.kind, kernel, inputs, uniforms };
+  expect(await compareKernelCase(c, await runKernelCase(backend, c))).toEqual([]);
+}
+
+const mapOf = (shape: number[], sizes: number[], value: Expr, own: Partial<MapKernel> = {}): MapKernel => ({
+  kind: 'map',
+  inputs: sizes.map(floats),
+  outputs: [{ dtype: value.dtype, size: sizeOf(shape) }],
+  uniforms: [],
+  aliases: [-1],
+  parts: [{ shape, stores: [{ output: 0, view: contiguous(shape), expr: value }] }],
+  ...own,
+});
+
+describe('map', () => {
+  it.each([[[70, 90]], [[33, 17]], [[3, 40, 50]]])('turns transposed loads tile by tile: %j', (shape) => {
+    const [m, n] = shape.slice(-2) as [number, number];
+    const strides = [...(shape.length === 3 ? [m * n] : []), 1, m];
+    const turned = load(0, { shape, strides, offset: 0, valid: null });
+    return check(mapOf(shape, [sizeOf(shape), sizeOf(shape)], sub(turned, mul(load(1, shape), constant(2)))));
+  });
+
+  it('cuts a padded domain into boxes', () => {
+    const shape = [3, 40, 45];
+    const valid = [
+      [0, 3],
+      [2, 37],
+      [1, 44],
+    ] as const;
+    const padded = load(0, { shape, strides: [35 * 43, 43, 1], offset: -2 * 43 - 1, valid });
+    return check(mapOf(shape, [3 * 35 * 43], apply('exp', [padded])));
+  });
+
+  it('draws random words sixteen at a time where they lie so, and one by one elsewhere', async () => {
+    const key = (index: number): Expr => ({ op: 'uniform', dtype: 'int32', index });
+    for (const [shape, offset] of [
+      [[40_003], 0],
+      [[40_003], 4],
+      [[403], 3],
+      [[7, 36], 0],
+      [[7, 33], 0],
+    ] as const) {
+      const index = add(expr.linearIndex(shape), constant(offset, 'int32')) as Expr;
+      const words = apply('philox', [key(0), key(1), key(2), index]);
+      const uniforms: Compute[] = ['int32', 'int32', 'int32'];
+      await check(mapOf([...shape], [], words, { uniforms }), [12345, -678, 9]);
+    }
+  });
+});
+
+const reduceOf = (
+  shape: number[],
+  axes: number[],
+  own: Pick<ReduceKernel, 'stages' | 'stores' | 'outputs'>,
+): ReduceKernel => ({
+  kind: 'reduce',
+  inputs: [floats(sizeOf(shape))],
+  uniforms: [],
+  aliases: own.outputs.map(() => -1),
+  shape,
+  axes,
+  ...own,
+});
+
+describe('reduce', () => {
+  const combines: Combine[] = ['sum', 'max', 'argmax', 'argmin'];
+  const shapes: [number[], number[]][] = [
+    [[200_000], [0]],
+    [[3, 70_001], [1]],
+    [[70_001, 3], [0]],
+    [
+      [300, 5, 200],
+      [0, 2],
+    ],
+    [
+      [2, 300, 300],
+      [1, 2],
+    ],
+    [[90_000, 1], [0]],
+  ];
+  it.each(shapes)('cuts few long rows into segments: %j along %j', async (shape, axes) => {
+    const rows = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    for (const combine of combines) {
+      const dtype: Compute = combine.startsWith('arg') ? 'int32' : 'float32';
+      await check(
+        reduceOf(shape, axes, {
+          outputs: [{ dtype, size: sizeOf(rows) }],
+          stages: [[{ combine, expr: load(0, shape), dtype }]],
+          stores: [{ output: 0, view: contiguous(rows), expr: acc(0, dtype), per: 'row' }],
+        }),
+      );
+    }
+  });
+
+  it.each([
+    [[3, 60_000], [1]],
+    [[60_000, 3], [0]],
+    [
+      [64, 4, 40, 40],
+      [0, 2, 3],
+    ],
+  ])('runs stages over segments and writes back: %j along %j', (shape, axes) => {
+    const x = load(0, shape);
+    const e = apply('exp', [sub(x, acc(0))]);
+    const rows = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    return check(
+      reduceOf(shape, axes, {
+        outputs: [floats(sizeOf(shape)), floats(sizeOf(rows))],
+        stages: [[{ combine: 'max', expr: x, dtype: 'float32' }], [{ combine: 'sum', expr: e, dtype: 'float32' }]],
+        stores: [
+          { output: 0, view: contiguous(shape), expr: div(e, acc(1)), per: 'element' },
+          { output: 1, view: contiguous(rows), expr: apply('log', [acc(1)]), per: 'row' },
+        ],
+      }),
+    );
+  });
+});
+
+describe('pool', () => {
+  it.each([
+    { kernel: [3, 3], stride: [2, 2], padding: [1, 1], output: [20, 20], input: [40, 40] },
+    { kernel: [9, 9], stride: [4, 3], padding: [4, 2], output: [10, 12], input: [40, 40] },
+    { kernel: [7, 7], stride: [7, 7], padding: [0, 0], output: [5, 5], input: [40, 40] },
+  ])('%j', async ({ kernel, stride, padding, output, input }) => {
+    const sizes = { batch: 6, input, kernel, output, stride, dilation: [1, 1], padding };
+    const [small, large] = [
+      [6, ...output],
+      [6, ...input],
+    ];
+    const base = { kind: 'pool', combine: 'max', sizes, uniforms: [] } as const;
+    const forward: PoolKernel = {
+      ...base,
+      direction: 'forward',
+      a: load(0, large),
+      b: null,
+      inputs: [floats(sizeOf(large))],
+      outputs: [floats(sizeOf(small)), { dtype: 'int32', size: sizeOf(small) }],
+      aliases: [-1, -1],
+      stores: [
+        { output: 0, view: contiguous(small), expr: acc(0) },
+        { output: 1, view: contiguous(small), expr: acc(1, 'int32') },
+      ],
+    };
+    await check(forward);
+    await check({
+      ...base,
+      combine: 'sum',
+      direction: 'backward',
+      a: load(0, small),
+      b: null,
+      inputs: [floats(sizeOf(small))],
+      outputs: [floats(sizeOf(large))],
+      aliases: [-1],
+      stores: [{ output: 0, view: contiguous(large), expr: acc(0) }],
+    });
+  });
+});
