@@ -4,9 +4,8 @@ import type { Tensor } from '@tessera/tensor';
 import * as t from '@tessera/tensor';
 import { bools, type Exercise, type FloatOptions, floats, integers, type Sample, values } from './exercise';
 
-const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
 /** What every function must get right: NaN, infinities, both zeros, tiny and ordinary numbers. */
-const special = [nan, infinity, -infinity, 0, -0, 1, -1, 0.5, -2.5, 1e-30, 3];
+const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 1, -1, 0.5, -2.5, 1e-30, 3];
 
 /** One input: a matrix, rank 0, an empty axis, and the special values (which have no gradient to compare). */
 const unary = (name: string, f: (x: Tensor) => Tensor, range: FloatOptions = {}, orders: 0 | 1 | 2 = 2): Exercise[] => [
@@ -145,7 +144,9 @@ const others = (): Exercise[] => [
   {
     name: 'where picks past NaN',
     f: (m, a) => t.where(m, a, 1),
-    cases: [[values([1, 0, 1, 0], 'bool'), values([1, nan, infinity, -infinity])]],
+    cases: [
+      [values([1, 0, 1, 0], 'bool'), values([1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])],
+    ],
   },
   {
     name: 'lerp',

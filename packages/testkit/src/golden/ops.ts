@@ -22,7 +22,7 @@ interface Window {
   readonly count_include_pad: boolean;
 }
 
-const convolutions: Rows = {
+const convolutions = (): Rows => ({
   conv2d: row<{ stride: Sizes; padding: Sizes; dilation: Sizes; groups: number }>((i, a) => {
     const { x, w, b } = i as Record<'x' | 'w' | 'b', Tensor>;
     return t.conv2d(x, w, { bias: b, ...a });
@@ -32,9 +32,9 @@ const convolutions: Rows = {
     const { output_padding: outputPadding, ...rest } = a;
     return t.convTranspose2d(x, w, { bias: b, outputPadding, ...rest });
   }),
-};
+});
 
-const pools: Rows = {
+const pools = (): Rows => ({
   max_pool2d: window((x, a) =>
     t.maxPool2d(x, a.kernel_size, { stride: a.stride, padding: a.padding, ceilMode: a.ceil_mode }),
   ),
@@ -48,7 +48,7 @@ const pools: Rows = {
   ),
   adaptive_avg_pool2d: row<{ output_size: Sizes }>((i, a) => t.adaptiveAvgPool2d((i as X).x, a.output_size)),
   adaptive_max_pool2d: row<{ output_size: Sizes }>((i, a) => t.adaptiveMaxPool2d((i as X).x, a.output_size)),
-};
+});
 
 interface BatchNorm {
   readonly training: boolean;
@@ -56,7 +56,7 @@ interface BatchNorm {
   readonly eps: number;
 }
 type Running = Record<'running_mean' | 'running_var', Tensor>;
-const norms: Rows = {
+const norms = (): Rows => ({
   batch_norm: row<BatchNorm>((i, { training, eps }, { name, inputsOf }) => {
     const { x, w, b } = i as Record<'x' | 'w' | 'b', Tensor>;
     // the running statistics are those of the case beside it
@@ -82,9 +82,9 @@ const norms: Rows = {
     const { x, w, b } = i as Record<'x' | 'w' | 'b', Tensor>;
     return t.groupNorm(x, num_groups, { weight: w, bias: b, eps });
   }),
-};
+});
 
-const elements: Rows = {
+const elements = (): Rows => ({
   relu: unary(t.relu),
   leaky_relu: unary((x) => t.leakyRelu(x, 0.1)),
   elu: unary((x) => t.elu(x)),
@@ -111,9 +111,9 @@ const elements: Rows = {
   div: binary(t.div),
   maximum: binary(t.maximum),
   minimum: binary(t.minimum),
-};
+});
 
-const rowsAndProducts: Rows = {
+const rowsAndProducts = (): Rows => ({
   matmul: binary(t.matmul),
   linear: row((i) => {
     const { x, w, b } = i as Record<'x' | 'w' | 'b', Tensor>;
@@ -128,9 +128,9 @@ const rowsAndProducts: Rows = {
   softmax: along(t.softmax),
   log_softmax: along(t.logSoftmax),
   cumsum: along(t.cumsum),
-};
+});
 
-const losses: Rows = {
+const losses = (): Rows => ({
   cross_entropy: row<{ label_smoothing: number; reduction: 'mean' | 'none' | 'sum'; ignore_index?: number }>((i, a) => {
     const { x, target } = i as Record<'x' | 'target', Tensor>;
     const { label_smoothing: labelSmoothing, reduction, ignore_index: ignoreIndex = -100 } = a;
@@ -144,10 +144,10 @@ const losses: Rows = {
     const { x, target } = i as Record<'x' | 'target', Tensor>;
     return t.smoothL1Loss(x, target, a);
   }),
-};
+});
 
 type Interpolation = 'nearest' | 'bilinear' | 'bicubic';
-const places: Rows = {
+const places = (): Rows => ({
   interpolate: row<{ size: Sizes; mode: Interpolation; align_corners?: boolean; antialias?: boolean }>((i, a) => {
     const { size, mode, align_corners: alignCorners = false, antialias = false } = a;
     return t.interpolate((i as X).x, { size, mode, alignCorners, antialias });
@@ -184,16 +184,16 @@ const places: Rows = {
     return { values, indices };
   }),
   argmax: along((x, dim) => t.argmax(x, dim)),
-};
+});
 
 /** Every op of the file; what other packages bring (optimizers, later models and transforms) comes in `more`. */
 export const goldenOps = (more: Rows = {}): Rows => ({
-  ...convolutions,
-  ...pools,
-  ...norms,
-  ...elements,
-  ...rowsAndProducts,
-  ...losses,
-  ...places,
+  ...convolutions(),
+  ...pools(),
+  ...norms(),
+  ...elements(),
+  ...rowsAndProducts(),
+  ...losses(),
+  ...places(),
   ...more,
 });

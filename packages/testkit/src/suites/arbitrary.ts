@@ -7,24 +7,25 @@ export type Sizes = readonly number[];
 export const sizeOf = (shape: Sizes): number => shape.reduce((product, size) => product * size, 1);
 
 /** Rank 0 to 4, sizes 0 to 6: zero-size and scalar shapes among them. */
-export const shapes = fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 4 });
-export const fullShapes = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 });
+export const shapes = () => fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 4 });
+export const fullShapes = () => fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 });
 
 /** Ordinary float32 numbers. */
-export const ordinary = fc.integer({ min: -4096, max: 4096 }).map((n) => Math.fround(n / 1024));
+export const ordinary = () => fc.integer({ min: -4096, max: 4096 }).map((n) => Math.fround(n / 1024));
 /** With NaN, infinities, zeros of both signs, tiny and huge among them. */
-export const anyNumber = fc.oneof(
-  { weight: 4, arbitrary: ordinary },
-  fc.constantFrom(
-    Number.NaN,
-    Number.POSITIVE_INFINITY,
-    Number.NEGATIVE_INFINITY,
-    0,
-    -0,
-    Math.fround(1e-30),
-    Math.fround(1e30),
-  ),
-);
+export const anyNumber = () =>
+  fc.oneof(
+    { weight: 4, arbitrary: ordinary() },
+    fc.constantFrom(
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+      0,
+      -0,
+      Math.fround(1e-30),
+      Math.fround(1e30),
+    ),
+  );
 
 export interface Filled {
   readonly shape: Sizes;
@@ -35,19 +36,20 @@ export const filled = (shape: Sizes, number: fc.Arbitrary<number>): fc.Arbitrary
 export const make = ({ shape, data }: Filled): Tensor => tensor(Float32Array.from(data), { shape });
 
 /** Two shapes that broadcast together: of one, axes become 1 or the first ones go. */
-export const broadcastable = shapes.chain((shape) => {
-  const side = fc.record({
-    ones: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
-    drop: fc.integer({ min: 0, max: 4 }),
+export const broadcastable = () =>
+  shapes().chain((shape) => {
+    const side = fc.record({
+      ones: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
+      drop: fc.integer({ min: 0, max: 4 }),
+    });
+    const narrowed = ({ ones, drop }: { ones: boolean[]; drop: number }): Sizes =>
+      shape.map((size, axis) => (ones[axis] ? 1 : size)).slice(Math.min(drop, shape.length));
+    return fc.tuple(fc.constant(shape as Sizes), side.map(narrowed));
   });
-  const narrowed = ({ ones, drop }: { ones: boolean[]; drop: number }): Sizes =>
-    shape.map((size, axis) => (ones[axis] ? 1 : size)).slice(Math.min(drop, shape.length));
-  return fc.tuple(fc.constant(shape as Sizes), side.map(narrowed));
-});
 
 /** A shape move, its arguments made to fit by remainders of random numbers. */
 export type Move = readonly [kind: number, a: number, b: number, c: number];
-export const moves = fc.array(fc.tuple(fc.nat(6), fc.nat(1000), fc.nat(1000), fc.nat(1000)), { maxLength: 5 });
+export const moves = () => fc.array(fc.tuple(fc.nat(6), fc.nat(1000), fc.nat(1000), fc.nat(1000)), { maxLength: 5 });
 
 export function moved(x: Tensor, [kind, a, b, c]: Move): Tensor {
   const shape = x.shape as Sizes;
@@ -77,10 +79,11 @@ export function moved(x: Tensor, [kind, a, b, c]: Move): Tensor {
 
 /** One step of a random program: what to do, and which earlier values to do it with. */
 export type Step = readonly [kind: number, first: number, second: number, extra: number];
-export const programs = fc.array(fc.tuple(fc.nat(15), fc.nat(1000), fc.nat(1000), fc.nat(1000)), {
-  minLength: 1,
-  maxLength: 12,
-});
+export const programs = () =>
+  fc.array(fc.tuple(fc.nat(15), fc.nat(1000), fc.nat(1000), fc.nat(1000)), {
+    minLength: 1,
+    maxLength: 12,
+  });
 
 /**
  * Runs a program over matrices [n,m]; every value stays a matrix of that shape and of numbers a few units large, so errors stay

@@ -70,19 +70,19 @@ export function describeProperties(of: Subject, runs: number, slack = 1): void {
     ).map(({ data }) => data);
 
   describe(`properties of ${of.name}`, () => {
-    const anyTensor = shapes.chain((shape) => filled(shape, anyNumber));
-    const someTensor = fullShapes.chain((shape) => filled(shape, ordinary));
+    const anyTensor = shapes().chain((shape) => filled(shape, anyNumber()));
+    const someTensor = fullShapes().chain((shape) => filled(shape, ordinary()));
 
     check<[Filled, (readonly [number, number, number, number])[]]>(
       'views of views are the same elements, NaN and all',
-      [anyTensor, moves],
+      [anyTensor, moves()],
       (x, chain) => compare((v) => [chain.reduce(moved, v)], [x], exact),
     );
 
-    const pair = broadcastable.chain(([a, b]) => fc.tuple(filled(a, anyNumber), filled(b, anyNumber)));
+    const pair = broadcastable().chain(([a, b]) => fc.tuple(filled(a, anyNumber()), filled(b, anyNumber())));
     check<[[Filled, Filled], (readonly [number, number, number, number])[]]>(
       'arithmetic broadcasts, also over views, and hands NaN and infinities on',
-      [pair, moves],
+      [pair, moves()],
       ([a, b], chain) => {
         const through = (x: Tensor): Tensor =>
           chain.slice(0, 2).reduce((y, move) => (move[0] < 2 ? moved(y, move) : y), x);
@@ -127,7 +127,7 @@ export function describeProperties(of: Subject, runs: number, slack = 1): void {
       [...new Set(picked.map((axis) => axis % Math.max(rank, 1)))].filter((axis) => axis < rank);
     check<[Filled, number[], boolean]>(
       'sums and means stay within 3·u·√K·Σ|terms|, over any axes, of nothing too',
-      [shapes.chain((shape) => filled(shape, ordinary)), axes, fc.boolean()],
+      [shapes().chain((shape) => filled(shape, ordinary())), axes, fc.boolean()],
       async (x, picked, keepdim) => {
         const dims = chosen(x.shape.length, picked);
         const terms = dims.length ? dims.reduce((n, axis) => n * (x.shape[axis] as number), 1) : sizeOf(x.shape);
@@ -138,7 +138,7 @@ export function describeProperties(of: Subject, runs: number, slack = 1): void {
     );
     check<[Filled, number[], boolean]>(
       'extremes, their places and tests are exact; NaN wins',
-      [fullShapes.chain((shape) => filled(shape, anyNumber)), axes, fc.boolean()],
+      [fullShapes().chain((shape) => filled(shape, anyNumber())), axes, fc.boolean()],
       (x, picked, keepdim) => {
         const dims = chosen(x.shape.length, picked);
         const one = dims[0] ?? 0;
@@ -158,7 +158,7 @@ export function describeProperties(of: Subject, runs: number, slack = 1): void {
     );
     check<[Filled]>(
       'a NaN spoils its own row and no other',
-      [fc.constantFrom([3, 5], [4, 33], [2, 257]).chain((shape) => filled(shape, ordinary))],
+      [fc.constantFrom([3, 5], [4, 33], [2, 257]).chain((shape) => filled(shape, ordinary()))],
       async (x) => {
         const poisoned = { ...x, data: x.data.map((value, i) => (i === 1 ? Number.NaN : value)) };
         const f: Compute = (v) => [
@@ -188,7 +188,7 @@ export function describeProperties(of: Subject, runs: number, slack = 1): void {
         shared: fc.boolean(),
       })
       .chain(({ batch, m, n, k, shared }) =>
-        fc.tuple(filled([...batch, m, k], ordinary), filled([...(shared ? [] : batch), k, n], ordinary)),
+        fc.tuple(filled([...batch, m, k], ordinary()), filled([...(shared ? [] : batch), k, n], ordinary())),
       );
     check<[[Filled, Filled]]>(
       'matmul and its gradients stay within 3·u·√K·Σ|aₖbₖ|; (AB)ᵀ = BᵀAᵀ',
@@ -229,8 +229,8 @@ export function describeProperties(of: Subject, runs: number, slack = 1): void {
       )
       .chain(({ n, c, o, groups, h, w, r, s, ...options }) =>
         fc.tuple(
-          filled([n, c * groups, h, w], ordinary),
-          filled([o * groups, c, r, s], ordinary),
+          filled([n, c * groups, h, w], ordinary()),
+          filled([o * groups, c, r, s], ordinary()),
           fc.constant({ ...options, groups }),
         ),
       );
@@ -306,7 +306,7 @@ export function describeProperties(of: Subject, runs: number, slack = 1): void {
 
     const program = fc
       .tuple(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 9 }))
-      .chain((shape) => fc.tuple(filled(shape, ordinary), filled(shape, ordinary), programs, fc.boolean()));
+      .chain((shape) => fc.tuple(filled(shape, ordinary()), filled(shape, ordinary()), programs(), fc.boolean()));
     check<[[Filled, Filled, (readonly [number, number, number, number])[], boolean]]>(
       'programs of many ops give the same values however they are fused',
       [program],
