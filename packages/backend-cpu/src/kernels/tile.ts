@@ -120,3 +120,45 @@ export const loadTile = (acc: readonly (readonly Local[])[], c: Local, cRow: num
   acc.flatMap((row, i) => row.map((value, j) => set(value, v128.load(c, i * cRow + 16 * j))));
 export const storeTile = (acc: readonly (readonly Local[])[], c: Local, cRow: number): Code =>
   acc.flatMap((row, i) => row.map((value, j) => v128.store(c, value, i * cRow + 16 * j)));
+
+/**
+ * (u, v, m, count): for each of the tile's places M = U·V, or M += U·V, 4 × 8 sums of `count` products. U and V hold 4 and 8
+ * operands a step, their places `placeU` and `placeV` bytes apart.
+ */
+export function tileProducts(
+  module: Module,
+  places: number,
+  { placeU, placeV, add }: { readonly placeU: number; readonly placeV: number; readonly add: boolean },
+  madd: MultiplyAdd,
+): Func {
+  const f = module.func(['i32', 'i32', 'i32', 'i32']);
+  const [u, v, m, count] = f.params as [Local, Local, Local, Local];
+  const acc = accumulators(f, tileRows);
+  const scratch = { a: f.locals('v128', tileRows), b: f.locals('v128', 2) };
+  const [place, i] = f.locals('i32', 2) as [Local, Local];
+  const steps = (many: number): Code => [
+    tileSteps(
+      many,
+      acc,
+      scratch,
+      madd,
+      (row, step) => v128.load32_splat(u, 16 * step + 4 * row),
+      (vector, step) => v128.load(v, 32 * step + 16 * vector),
+      count,
+    ),
+    set(u, i32.add(u, 16 * many)),
+    set(v, i32.add(v, 32 * many)),
+  ];
+  f.emit(
+    loop(place, 0, places, 1, [
+      add ? loadTile(acc, m, 32) : acc.flat().map((value) => set(value, f32x4.const(0))),
+      loop(i, 0, i32.and(count, -4), 4, steps(4)),
+      loop(i, 0, i32.and(count, 3), 1, steps(1)),
+      storeTile(acc, m, 32),
+      set(u, i32.add(u, i32.sub(placeU, i32.shl(count, 4)))),
+      set(v, i32.add(v, i32.sub(placeV, i32.shl(count, 5)))),
+      set(m, i32.add(m, 128)),
+    ]),
+  );
+  return f;
+}

@@ -30,9 +30,8 @@ import { argWords } from '../expression';
 import { operandOf, Scratch, three } from './operands';
 import { splitPoint, storeParts } from './parts';
 import { channelSize, type PlaneAxis, type PlaneShape, packPlanes, planeAxis, planeElements } from './planes';
-import { multiplyAdd, tileColumns, tileRows } from './tile';
+import { multiplyAdd, tileColumns, tileProducts, tileRows } from './tile';
 import { gradientTransform, inputTransform, weightTransform } from './transforms';
-import { tileProducts } from './winograd';
 
 const patch = 4;
 const size = patch + 2;

@@ -16,15 +16,12 @@ import {
   type Arg,
   type Code,
   type CpuKernel,
-  type Func,
-  f32x4,
   i32,
   type Local,
   loop,
   Module,
   set,
   type Target,
-  v128,
   when,
 } from '../assembler';
 import { argWords, emitStores, type Scope } from '../expression';
@@ -32,16 +29,7 @@ import { operandOf, Scratch, three } from './operands';
 import { channelSize, type PlaneShape, packPlanes, planeElements } from './planes';
 import { problemOf } from './problem';
 import { isBareStore } from './stores';
-import {
-  accumulators,
-  loadTile,
-  type MultiplyAdd,
-  multiplyAdd,
-  storeTile,
-  tileColumns,
-  tileRows,
-  tileSteps,
-} from './tile';
+import { multiplyAdd, tileColumns, tileProducts, tileRows } from './tile';
 import { inputTransform, outputTransform, type Size, transformWeight } from './transforms';
 import { weightPhase } from './weights';
 
@@ -52,6 +40,7 @@ export const winogradFactor = 4;
 const tileBytes = 256 << 10;
 /** Chunks to aim at, so that workers find enough to share. */
 const wantedChunks = 16;
+const fewChunks = 8;
 
 export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel {
   const problem = problemOf(kernel);
@@ -101,6 +90,12 @@ export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel
   while (tileRowsOf < tilesY && height % m && tilesY % tileRowsOf === 1 % tileRowsOf) tileRowsOf++;
   const rowParts = Math.ceil(tilesY / tileRowsOf);
   const imageParts = Math.ceil(n / images);
+  // few tiles: share out the output channels as well, at the price of transforming the tiles again
+  let blocks = 1;
+  const blockOf = () => tileRows * Math.ceil(made / blocks / tileRows);
+  while (imageParts * groups * rowParts * blocks < fewChunks && blockOf() > 8 * tileRows) blocks++;
+  const block = blockOf();
+  blocks = Math.ceil(made / block);
   const mostTiles = tileColumns * Math.ceil((images * tileRowsOf * tilesX) / tileColumns);
   const rowsOf = rowParts === 1 ? height : m * tileRowsOf;
   const shape0 = {
@@ -147,6 +142,7 @@ export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel
   const [t, c, o, v, at, from, x, y] = names.slice(8, 16) as Eight;
   const [i, lane, toC, panel, length, start, channel, mine] = names.slice(16) as Eight;
   const places = f.locals('i32', 4);
+  const [o0, o1] = f.locals('i32', 2) as [Local, Local];
   const digit = (into: Local, of: number): Code => [set(into, i32.rem_u(rest, of)), set(rest, i32.div_u(rest, of))];
   const least = (into: Local, value: Arg, limit: Arg): Code => [
     set(into, value),
@@ -159,6 +155,9 @@ export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel
     set(mine, i32.load(args, 4 * words.threadScratch)),
     loop(lo, lo, hi, 1, [
       set(rest, lo),
+      digit(o0, blocks),
+      set(o0, i32.mul(o0, block)),
+      least(o1, i32.add(o0, block), made),
       digit(k0, rowParts),
       set(k0, i32.mul(k0, tileRowsOf)),
       digit(group, groups),
@@ -215,7 +214,7 @@ export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel
         ]),
       ]),
       // M and y, four output channels and eight tiles at a time
-      loop(o, 0, made, tileRows, [
+      loop(o, o0, o1, tileRows, [
         set(
           from,
           i32.add(
@@ -223,7 +222,7 @@ export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel
             i32.mul(i32.add(i32.mul(group, panels), i32.shr_u(o, 2)), panelBytes),
           ),
         ),
-        least(length, i32.sub(made, o), tileRows),
+        least(length, i32.sub(o1, o), tileRows),
         set(channel, i32.add(i32.mul(group, made), o)),
         bare
           ? set(
@@ -270,7 +269,7 @@ export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel
       ]),
     ]),
   );
-  phases.push({ name: 'convolve', chunks: imageParts * groups * rowParts });
+  phases.push({ name: 'convolve', chunks: imageParts * groups * rowParts * blocks });
   return { bytes: module.bytes(), phases, sharedScratch: scratch.bytes, threadScratch: own.bytes };
 }
 
@@ -282,48 +281,6 @@ export function winogradSize(kernel: ConvKernel): Size | 0 {
   if (kernel.a.dtype !== 'float32' || kernel.b.dtype !== 'float32') return 0;
   if (window.length !== 2 || window.some((r) => r !== 3) || [...stride, ...dilation].some((s) => s !== 1)) return 0;
   const [, height, width] = three(kernel.direction === 'inputGrad' ? kernel.sizes.input : kernel.sizes.output, 1);
-  const few = Math.min(c / groups, o / groups) < 16 || n * height * width < 512;
+  const few = Math.min(c / groups, o / groups) < 16 || n * height * width < 128;
   return few || height < 4 || width < 4 ? 0 : 4;
-}
-
-/**
- * (u, v, m, count): for each of the tile's places M = U·V, or M += U·V, 4 × 8 sums of `count` products. U and V hold 4 and 8
- * operands a step, their places `placeU` and `placeV` bytes apart.
- */
-export function tileProducts(
-  module: Module,
-  places: number,
-  { placeU, placeV, add }: { readonly placeU: number; readonly placeV: number; readonly add: boolean },
-  madd: MultiplyAdd,
-): Func {
-  const f = module.func(['i32', 'i32', 'i32', 'i32']);
-  const [u, v, m, count] = f.params as [Local, Local, Local, Local];
-  const acc = accumulators(f, tileRows);
-  const scratch = { a: f.locals('v128', tileRows), b: f.locals('v128', 2) };
-  const [place, i] = f.locals('i32', 2) as [Local, Local];
-  const steps = (many: number): Code => [
-    tileSteps(
-      many,
-      acc,
-      scratch,
-      madd,
-      (row, step) => v128.load32_splat(u, 16 * step + 4 * row),
-      (vector, step) => v128.load(v, 32 * step + 16 * vector),
-      count,
-    ),
-    set(u, i32.add(u, 16 * many)),
-    set(v, i32.add(v, 32 * many)),
-  ];
-  f.emit(
-    loop(place, 0, places, 1, [
-      add ? loadTile(acc, m, 32) : acc.flat().map((value) => set(value, f32x4.const(0))),
-      loop(i, 0, i32.and(count, -4), 4, steps(4)),
-      loop(i, 0, i32.and(count, 3), 1, steps(1)),
-      storeTile(acc, m, 32),
-      set(u, i32.add(u, i32.sub(placeU, i32.shl(count, 4)))),
-      set(v, i32.add(v, i32.sub(placeV, i32.shl(count, 5)))),
-      set(m, i32.add(m, 128)),
-    ]),
-  );
-  return f;
 }
