@@ -165,11 +165,15 @@ export function interpolate(x: TensorLike, options: InterpolateOptions): Tensor 
 
 function targets(t: Tensor, rank: number, { size, scaleFactor, recomputeScaleFactor = false }: InterpolateOptions) {
   if ((size === undefined) === (scaleFactor === undefined))
-    throw new ArgumentError('interpolate: wants either size or scaleFactor');
+    throw new ArgumentError(
+      `interpolate: saw ${size === undefined ? 'neither size nor' : 'both size and'} scaleFactor; wants one of them`,
+    );
   const given = size ?? scaleFactor ?? 1;
   const each = typeof given === 'number' ? Array<number>(rank).fill(given) : given;
   if (each.length !== rank || each.some((n) => !(n > 0)))
-    throw new ArgumentError(`interpolate: ${size ? 'size' : 'scaleFactor'} [${each}]; wants ${rank} numbers above 0`);
+    throw new ArgumentError(
+      `interpolate: ${size === undefined ? 'scaleFactor' : 'size'} [${each}]; wants ${rank} numbers above 0`,
+    );
   if (size !== undefined) return { sizes: each as (number | null)[], scales: [] as number[] };
   const sizes = each.map((factor, i) => {
     const own = t.shape[i + 2] as number | null;
