@@ -50,13 +50,13 @@ type Scale = ScaleContinuousNumeric<number, number>;
 
 function yTicks(y: Scale, format: (y: number) => string): string {
   const ticks = y.ticks(5);
-  // A logarithmic scale gives many ticks; label those that stand a line apart.
+  // A logarithmic scale gives many ticks; those that stand a line apart are enough.
   let above = Infinity;
   return ticks
     .map((value) => {
       const at = y(value);
       const rule = `<line x1="${margin.left}" x2="${width - margin.right}" y1="${at}" y2="${at}" class="grid"/>`;
-      if (above - at < 16) return rule;
+      if (above - at < 16) return '';
       above = at;
       return `${rule}<text x="${margin.left - 8}" y="${at + 4}" text-anchor="end">${format(value)}</text>`;
     })

@@ -1,6 +1,7 @@
-import { LoadError, State, tensor } from '@tessera/tensor';
+import { LoadError, State, setBackend, tensor } from '@tessera/tensor';
+import { reference } from '@tessera/tensor/reference';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Buffer, loadSafetensors, saveSafetensors } from '../src/index';
 
 /** A file from its header's text and its data, the length as it is or as a lie. */
@@ -226,6 +227,8 @@ describe('loadSafetensors refuses', () => {
 });
 
 describe('saveSafetensors', () => {
+  beforeAll(() => setBackend(reference()));
+
   it('writes what loadSafetensors reads, wide dtypes first, the data aligned to eight bytes', async () => {
     const bytes = await saveSafetensors(
       new Map([
