@@ -80,12 +80,12 @@ export const valuePad = /* @__PURE__ */ defineOp({
   lower: ([x, value], { before, after }, [out]) => {
     const { shape, dtype } = out as { shape: readonly number[]; dtype: DType };
     const sizes = (x as Input).shape;
-    const inside = sizes
-      .map((size, axis): OpExpr => {
-        const lo = before[axis] as number;
-        return inRange(index(axis), constant(lo, 'int32'), constant(lo + size, 'int32'));
-      })
-      .reduce((a, b) => apply('and', [a, b]), constant(1, 'bool') as OpExpr);
+    const ranges = sizes.flatMap((size, axis): OpExpr[] => {
+      const [lo, hi] = [before[axis] as number, after[axis] as number];
+      const bound = (value: number): OpExpr => constant(value, 'int32');
+      return lo === 0 && hi === 0 ? [] : [inRange(index(axis), bound(lo), bound(lo + size))];
+    });
+    const inside = ranges.reduce((a, b) => apply('and', [a, b]), constant(1, 'bool') as OpExpr);
     const border = cast(read(value as Input, shape), computeOf(dtype));
     const within = read(x as Input, undefined, [{ type: 'pad', before, after }]);
     return { kind: 'map', outs: [select(inside, within, border)] };
