@@ -5,7 +5,10 @@ import { type Tensor, tensor } from '@tessera/tensor';
 export function scattered(shape: readonly number[], seed = 0): Tensor {
   const size = shape.reduce((a, b) => a * b, 1);
   // Multiples of the golden ratio modulo 1 never repeat and never come close.
-  const values = Float32Array.from({ length: size }, (_, i) => 3 * (((i + 1 + 101 * seed) * 0.6180339887498949) % 1) - 1.5);
+  const values = Float32Array.from(
+    { length: size },
+    (_, i) => 3 * (((i + 1 + 101 * seed) * 0.6180339887498949) % 1) - 1.5,
+  );
   return tensor(values, { shape });
 }
 /** int32 of any shape. */

@@ -32,7 +32,9 @@ describe('gradients of normalisation', () => {
     ['rmsNorm', [3, 4], [4], (x, { weight }) => rmsNorm(x, [4], { weight })],
   ])('agree with finite differences: %s', async (_, shape, affine, norm) => {
     const inputs = [scattered(shape), scattered(affine, 1), scattered(affine, 2)];
-    await checkGradients((x, weight, bias) => square(norm(x as Tensor, { weight, bias } as Affine)), inputs, { backend });
+    await checkGradients((x, weight, bias) => square(norm(x as Tensor, { weight, bias } as Affine)), inputs, {
+      backend,
+    });
   });
 
   it.each<[string, readonly number[], (x: Tensor) => Tensor]>([
@@ -49,7 +51,11 @@ describe('gradients of normalisation', () => {
 
   it('reach through the statistics that a layer keeps', async () => {
     const inputs = [scattered([3, 2, 2]), scattered([2], 1)];
-    await checkGradients((x, weight) => batchNormTraining(x as Tensor, { weight: weight as Tensor }).map(square), inputs, { backend });
+    await checkGradients(
+      (x, weight) => batchNormTraining(x as Tensor, { weight: weight as Tensor }).map(square),
+      inputs,
+      { backend },
+    );
   });
 
   it('are finite for a vector of zeros', async () => {

@@ -34,7 +34,15 @@ describe('gradients of shape moves', () => {
     ['permute', [2, 3, 4], (x) => permute(x, [2, 0, 1])],
     ['expand', [2, 1, 3], (x) => expand(x, [4, 2, 5, 3])],
     ['broadcastTo of one element', [], (x) => broadcastTo(x, [2, 3])],
-    ['slice with a step', [7, 5], (x) => slice(x, [[1, 6, 2], [null, null, 3]])],
+    [
+      'slice with a step',
+      [7, 5],
+      (x) =>
+        slice(x, [
+          [1, 6, 2],
+          [null, null, 3],
+        ]),
+    ],
     ['slice backwards with a step', [7, 5], (x) => slice(x, [[6, 0, -2], -1])],
     ['an empty slice', [4, 3], (x) => slice(x, [[2, 2]])],
     ['flip', [3, 4], (x) => flip(x, [0, 1])],
@@ -60,6 +68,10 @@ describe('gradients of shape moves', () => {
   it('agree with finite differences: cat and stack of several', async () => {
     const inputs = [scattered([2, 3]), scattered([2, 1], 1), scattered([2, 4], 2)];
     await checkGradients((...parts) => bent(cat(parts, 1)), inputs, { backend });
-    await checkGradients((a, b) => bent(stack([a as Tensor, b as Tensor, a as Tensor], 1)), [scattered([3]), scattered([3], 1)], { backend });
+    await checkGradients(
+      (a, b) => bent(stack([a as Tensor, b as Tensor, a as Tensor], 1)),
+      [scattered([3]), scattered([3], 1)],
+      { backend },
+    );
   });
 });
