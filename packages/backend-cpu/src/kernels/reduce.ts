@@ -543,16 +543,18 @@ function rowStrides(shape: readonly number[], reduced: ReadonlySet<number>): num
   return strides;
 }
 
-/** The axis along which most of the operands are contiguous; short axes count less, ties go to the last. */
+/** The axis along which most of what is read and written is contiguous; short axes count less, ties go to the last. */
 function sweptAxis(domain: Domain): number {
   const { shape, roots, views } = domain;
   const strides: (readonly number[])[] = views.map((view) => view.strides);
   eachNode(roots, (node) => {
     if (node.op === 'load' && !node.at) strides.push(node.view.strides);
   });
+  // An operand counts by the elements it has: those of the whole domain, not those with one a row.
+  const elements = strides.map((each) => sizeOf(shape.filter((_, axis) => each[axis] !== 0)));
   const score = (axis: number) => {
-    const contiguous = strides.filter((each) => Math.abs(each[axis] as number) === 1).length;
-    return (contiguous + 0.1) * Math.min(shape[axis] as number, 16);
+    const contiguous = strides.map((each, i) => (Math.abs(each[axis] as number) === 1 ? (elements[i] as number) : 0));
+    return contiguous.reduce((a, b) => a + b, 0.1) * Math.min(shape[axis] as number, 16);
   };
   let best = shape.length - 1;
   for (let axis = shape.length - 2; axis >= 0; axis--) if (score(axis) > score(best)) best = axis;
