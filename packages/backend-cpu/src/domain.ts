@@ -29,13 +29,21 @@ export type Node = Affine | LoadNode | ApplyNode | Const | Uniform | Acc;
 
 export const int32 = (value: number): Const => ({ op: 'const', dtype: 'int32', value });
 
-/** The same expressions with index arithmetic folded; shared nodes stay shared. */
+/** The same expressions with index arithmetic folded; shared nodes stay shared, and equal loads become so. */
 export function toNodes(exprs: readonly Expr[], rank: number): Node[] {
   const memo = new Map<Expr, Node>();
+  const loads = new Map<string, Node>();
   const visit = (expr: Expr): Node => {
     const known = memo.get(expr);
     if (known) return known;
-    const node = make(expr);
+    let node = make(expr);
+    if (node.op === 'load' && !node.at) {
+      // Expressions put together from copies of one (windows of a pool) load the same in several places.
+      const { input, dtype, view } = node;
+      const key = JSON.stringify([input, dtype, view.strides, view.offset, view.valid]);
+      node = loads.get(key) ?? node;
+      loads.set(key, node);
+    }
     memo.set(expr, node);
     return node;
   };

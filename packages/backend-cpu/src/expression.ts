@@ -1,5 +1,5 @@
 /** What the kernels build on: stores, or an expression's values, over a row of a domain. */
-import { expr as build, type Compute, type Expr, rowMajor, type Store } from '@tessera/tensor/backend';
+import { expr as build, type Compute, type Expr, type Kernel, rowMajor, type Store } from '@tessera/tensor/backend';
 import { brIf, type Code, i32, i32x4, type Local, repeat, select, set, v128 } from './assembler';
 import { type Domain, simplify, toNodes, weight } from './domain';
 import { argWords, type Scope } from './functions';
@@ -81,6 +81,7 @@ export function storeAll(
   next: () => void = () => {},
 ): Code {
   const places = stores.map(({ output }, i) => sweep.destination(output, domain.views[i] as Store['view']));
+  const pairs = pairsOf(sweep.scope, domain, stores);
   return sweep.emit(unroll, (step) => {
     const values = domain.roots.map((root) => {
       const value = sweep.value(root, step);
@@ -88,9 +89,30 @@ export function storeAll(
     });
     stores.forEach(({ output }, i) => {
       const isBool = sweep.scope.kernel.outputs[output]?.dtype === 'bool';
-      sweep.store(places[i] as (typeof places)[number], values[i] as (typeof values)[number], step, isBool);
+      const [place, value] = [places[i] as (typeof places)[number], values[i] as (typeof values)[number]];
+      const [odd, even] = [pairs[i], pairs.indexOf(i)];
+      if (step.lanes === 4 && even >= 0) return; // written with its partner
+      if (step.lanes === 4 && odd !== undefined) sweep.storePair(place, value, values[odd] as typeof value, step);
+      else sweep.store(place, value, step, isBool);
     });
     next();
+  });
+}
+
+/** For each store of every other word the one that writes the words between, if there is one. */
+function pairsOf({ kernel }: Scope, { shape, views }: Domain, stores: readonly Store[]): (number | undefined)[] {
+  const last = shape.length - 1;
+  return stores.map(({ output }, i) => {
+    const view = views[i] as Store['view'];
+    const { dtype } = kernel.outputs[output] as Kernel['outputs'][number];
+    if (view.strides[last] !== 2 || dtype === 'bool' || dtype === 'uint8') return undefined;
+    const partner = stores.findIndex((other, j) => {
+      const { strides, offset } = views[j] as Store['view'];
+      return (
+        other.output === output && offset === view.offset + 1 && strides.every((s, axis) => s === view.strides[axis])
+      );
+    });
+    return partner < 0 ? undefined : partner;
   });
 }
 

@@ -332,6 +332,7 @@ export class Sweep {
     };
     if (bytes === 1) {
       if (stride === 1) return widen(v128.load32_zero(...at(0)));
+      if (stride === 2) return evenBytes(v128.load64_zero(...at(0)));
       if (step.lanes !== 4) return this.#gather(this.#laneAddresses(place, step, null), 1);
       return [1, 2, 3].reduce<Code>(
         (v, lane) => i32x4.replace_lane(v, lane, i32.load8_u(...at(lane * stride))),
@@ -484,6 +485,15 @@ export class Sweep {
     printer.write(when(i32.gt_s(step.lanes, 1), [lane(1), when(i32.gt_s(step.lanes, 2), lane(2))]));
   }
 
+  /** Writes two vectors side by side: a to the even and b to the odd elements of words with stride 2. */
+  storePair({ pointer, stride, bytes }: Place, a: Arg, b: Arg, step: Step): void {
+    const { printer } = this;
+    const offset = 4 * step.u * stride * bytes;
+    const [even, odd] = [printer.bind(a), printer.bind(b)];
+    printer.write(v128.store(get(pointer), i32x4.shuffle(even, odd, [0, 4, 1, 5]), offset));
+    printer.write(v128.store(get(pointer), i32x4.shuffle(even, odd, [2, 6, 3, 7]), offset + 16));
+  }
+
   // ---- the loop ----
 
   /** All of it: `body` writes what is done with one vector. */
@@ -545,4 +555,10 @@ const isPadded = ({ valid, shape }: View, axis: number): boolean => {
 };
 /** Four bytes to four words, and back. */
 const widen = (v: Code): Code => i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v));
+const evenBytes = (v: Code): Code =>
+  i8x16.shuffle(
+    v,
+    i32x4.const(0),
+    [0, 2, 4, 6].flatMap((byte) => [byte, 16, 16, 16]),
+  );
 const narrow = (v: Local): Code => i8x16.shuffle(v, v, [0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12]);

@@ -237,10 +237,12 @@ function forwardAsReduce({
 
 // ---- backward ----
 
+const lastSize = (part: MapPart | undefined) => part?.shape[part.shape.length - 1];
+
 function backward(kernel: PoolKernel): MapPart[] {
   const { sizes, a, stores } = kernel;
   const { input, output, stride, dilation, padding } = sizes;
-  return places(stride).map((rest): MapPart => {
+  const parts = places(stride).map((rest): MapPart => {
     // Input coordinate = new · stride + rest.
     const own: AxisMap[] = [
       batchMap(sizes),
@@ -280,6 +282,14 @@ function backward(kernel: PoolKernel): MapPart[] {
         expr: mapExpr(store.expr, own, rank, () => result, memo),
       })),
     };
+  });
+  if (stride[stride.length - 1] !== 2) return parts;
+  // Both rests of the last axis in one part: what they read is the same, and what they write lies side by side.
+  return parts.flatMap((part, i) => {
+    const next = parts[i + 1];
+    if (i % 2 === 1) return lastSize(part) === lastSize(parts[i - 1]) ? [] : [part];
+    if (!next || lastSize(next) !== lastSize(part)) return [part];
+    return [{ shape: part.shape, stores: part.stores.flatMap((store, j) => [store, next.stores[j] as Store]) }];
   });
 }
 
