@@ -3,6 +3,7 @@ export type { Backend, MemoryUse, TypedArray } from './backend';
 export { type CompileOptions, compile, guard } from './compile';
 export * from './errors';
 export { memory } from './flush';
+export { toImage } from './image';
 export type { DType } from './ir';
 export type { Node } from './node';
 // For packages that walk the graph (autograd), not for programs.
