@@ -51,6 +51,8 @@ export class Batches<C extends Columns<C>> implements AsyncIterable<Each<C, Tens
   readonly #options: BatchOptions<C>;
   readonly #seed: number;
   #position: Position = { epoch: 0, row: 0 };
+  /** When the last macrotask was, also where each epoch takes less than `patience`. */
+  #rested = performance.now();
 
   constructor(columns: C, options: BatchOptions<C>) {
     const { size, seed = 0 } = options;
@@ -88,16 +90,15 @@ export class Batches<C extends Columns<C>> implements AsyncIterable<Each<C, Tens
     const { epoch, row } = this.#position;
     const order = shuffle ? permutation(this.count, this.#seed, epoch) : null;
     const last = dropLast ? this.count - size : this.count - 1;
-    let rested = performance.now();
     for (let start = row; start <= last; start += size) {
       const end = Math.min(start + size, this.count);
       const indices = order ? order.slice(start, end) : Uint32Array.from({ length: end - start }, (_, i) => start + i);
       const rows = this.#named(arrays.map((array) => take(array, indices)));
       const words = (i: number) => wordsOf(indices[i] as number, epoch, this.#seed);
       const batch = transform ? transform(rows, { epoch, indices, words }) : rows;
-      if (performance.now() - rested > patience) {
+      if (performance.now() - this.#rested > patience) {
         await macrotask();
-        rested = performance.now();
+        this.#rested = performance.now();
       }
       this.#position = start + size <= last ? { epoch, row: end } : { epoch: epoch + 1, row: 0 };
       yield this.#named(Object.values<HostArray>(batch).map(toTensor));

@@ -131,6 +131,16 @@ describe('batches', () => {
     clearInterval(timer);
     expect(ticks).toBeGreaterThan(2);
   });
+
+  it('lets timers run between epochs that are over in no time', async () => {
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    const until = performance.now() + 300;
+    const loader = batches([column(2)], { size: 1 });
+    while (performance.now() < until) for await (const _ of loader);
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(2);
+  });
 });
 
 describe('randomShift', () => {
