@@ -18,7 +18,7 @@ export interface Step {
   run(options: { browser: boolean }): Count | Promise<Count>;
 }
 
-const pages = ['browser', 'browser-isolated'];
+const pages = ['browser', 'browser-isolated', 'browser-driven'];
 
 export const steps: Step[] = [
   {
@@ -40,7 +40,7 @@ export const steps: Step[] = [
   { name: 'readme', says: 'every README’s first program runs', run: checkReadmes },
   {
     name: 'browser',
-    says: 'vitest in Chromium, with and without cross-origin isolation',
+    says: 'vitest in Chromium, with and without cross-origin isolation, and driving it',
     run: ({ browser }) => (browser ? vitest('browser', pages) : leftOut(pages, '--without-browser')),
   },
   {
