@@ -3,7 +3,7 @@
  * one loss an element. Input and target broadcast. All are composed but one, which says why.
  */
 import { ArgumentError, DTypeError } from '../errors';
-import { acc, apply, constant, sub as minus, add as plus, mul as times } from '../expr';
+import { apply, constant, sub as minus, add as plus, mul as times } from '../expr';
 import type { OpExpr } from '../op';
 import { type Tensor, type TensorLike, toTensor } from '../tensor';
 import { logSigmoid } from './activation';
