@@ -1,9 +1,10 @@
 /**
- * Three runs of the suites, all from unbuilt sources:
- *   node              packages/<name>/test/**, tools and examples, except *.browser.test.ts
+ * Four runs of the suites, all from unbuilt sources:
+ *   node              packages/<name>/test/**, tools and examples, except *.browser.test.ts and *.driven.test.ts
  *   browser           *.browser.test.ts and *.conformance.test.ts in Chromium, a page without SharedArrayBuffer
  *   browser-isolated  the same files in a page with COOP/COEP headers, so with threads
- * A file named *.conformance.test.ts runs in all three.
+ *   browser-driven    *.driven.test.ts: in Node, driving a Chromium of their own from outside
+ * A file named *.conformance.test.ts runs in the first three.
  */
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
@@ -18,6 +19,8 @@ function browser(name: string, headers: Record<string, string>) {
   return {
     resolve,
     server: { headers },
+    // Found only when a test imports it, it would have the page load anew in the middle of the run.
+    optimizeDeps: { include: ['fast-check'] },
     test: {
       name,
       include: [
@@ -45,7 +48,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: suites.map((dir) => `${dir}/*/test/**/*.test.ts`),
-          exclude: ['**/node_modules/**', '**/dist/**', '**/*.browser.test.ts'],
+          exclude: ['**/node_modules/**', '**/dist/**', '**/*.browser.test.ts', '**/*.driven.test.ts'],
           testTimeout: 60_000,
           pool: 'forks',
           // Worker threads that a test starts from a `.ts` URL inherit these, and so can load it.
@@ -57,6 +60,14 @@ export default defineConfig({
         'Cross-Origin-Opener-Policy': 'same-origin',
         'Cross-Origin-Embedder-Policy': 'require-corp',
       }),
+      {
+        test: {
+          name: 'browser-driven',
+          include: suites.map((dir) => `${dir}/*/test/**/*.driven.test.ts`),
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 });
