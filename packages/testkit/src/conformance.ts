@@ -3,6 +3,7 @@ import type { Backend } from '@tessera/tensor/backend';
 import { afterAll } from 'vitest';
 import type { Rows } from './golden/run';
 import { type CompareOptions, describeKernels } from './kernels';
+import { describeAlgebra } from './suites/algebra';
 import { describeExercises } from './suites/exercises';
 import { describeGolden, type Load } from './suites/golden';
 import { describeMemory } from './suites/memory';
@@ -33,6 +34,7 @@ export function describeBackend(
   describeGolden(of, load, rows);
   describeExercises(of);
   describeProperties(of, runs);
+  describeAlgebra(of, runs);
   describeState(of);
   describeMemory(of);
   afterAll(async () => {
