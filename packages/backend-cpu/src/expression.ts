@@ -3,7 +3,8 @@ import { expr as build, type Compute, type Expr, type Kernel, rowMajor, type Sto
 import { brIf, type Code, i32, i32x4, type Local, repeat, select, set, v128 } from './assembler';
 import { type Domain, simplify, toNodes, weight } from './domain';
 import { argWords, type Scope } from './functions';
-import { type Accs, type Step, Sweep } from './sweep';
+import { type Step, storePair } from './lanes';
+import { type Accs, Sweep } from './sweep';
 
 export { argWords, type Scope };
 
@@ -92,7 +93,8 @@ export function storeAll(
       const [place, value] = [places[i] as (typeof places)[number], values[i] as (typeof values)[number]];
       const [odd, even] = [pairs[i], pairs.indexOf(i)];
       if (step.lanes === 4 && even >= 0) return; // written with its partner
-      if (step.lanes === 4 && odd !== undefined) sweep.storePair(place, value, values[odd] as typeof value, step);
+      if (step.lanes === 4 && odd !== undefined)
+        storePair(sweep.printer, place, value, values[odd] as typeof value, step);
       else sweep.store(place, value, step, isBool);
     });
     next();

@@ -11,7 +11,7 @@ import {
   type MapKernel,
   type Plan,
 } from '@tessera/tensor/backend';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type CpuOptions, cpu } from '../src/index';
 
 /** y = x + 1 over n elements. */
@@ -169,6 +169,24 @@ describe('a read', () => {
     const program = fileURLToPath(new URL('./fixtures/idle.ts', import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, program], { timeout: 20_000 });
     expect(stdout).toBe('read 1,2,3,4\n');
+  });
+});
+
+describe('a policy that forbids WebAssembly', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it('leaves the reference backend, which says how to allow more', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    vi.spyOn(WebAssembly, 'Module').mockImplementation(function refuse() {
+      throw new WebAssembly.CompileError('Refused to compile: unsafe-eval is not an allowed source of script');
+    });
+    const backend = await cpu();
+    expect(backend.info()).toEqual({ threads: 1, simd: false, relaxed: false, shared: false, reference: true });
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("'wasm-unsafe-eval'")]]);
+    const [x, y] = [filled(backend, 4, 1), backend.allocate('float32', 4)];
+    backend.submit(planOf(backend, 4), [x, y], []);
+    expect((await backend.download(y, 'float32', 4))[3]).toBe(2);
+    backend.dispose();
   });
 });
 

@@ -1,0 +1,288 @@
+/** One unit of a reduction: its stages, its partial results, its stores. The picture is in reduce.ts. */
+import type { Accumulate, ReduceKernel, View } from '@tessera/tensor/backend';
+import { type Arg, type Code, type Func, i32, i32x4, type Local, loop, select, set, v128 } from '../assembler';
+import { begin, foldLanes, isPositional, type Rule, result, type State, take } from '../combine';
+import type { Domain, Node } from '../domain';
+import { argWords, type Scope, storeAll, unrolling } from '../expression';
+import { Printer } from '../functions';
+import { laneNumbers, type Step } from '../lanes';
+import { type Accs, Sweep } from '../sweep';
+
+/** What a unit has to know of the reduction that it is part of. */
+export interface Layout {
+  readonly kernel: ReduceKernel;
+  readonly domain: Domain;
+  /** Number of kept axes that are loops, and of reduced ones; the last axis is swept. */
+  readonly keptLoops: number;
+  readonly reducedLoops: number;
+  /** Is the swept axis reduced (along) or kept (across)? */
+  readonly along: boolean;
+  /** Across: rows of a block. */
+  readonly blockRows: number;
+  /** The reduced axis that is cut into segments, how many, of what length. */
+  readonly cutAxis: number;
+  readonly segments: number;
+  readonly segmentLength: number;
+  readonly rules: readonly Rule[];
+  /** For each accumulator the first of its slots of partial results; then the number of slots. */
+  readonly slots: readonly number[];
+}
+/** Which unit: locals and numbers that the code of its phase has set. */
+export interface Where {
+  readonly unit: Local;
+  readonly segment: Local | null;
+  readonly kept: readonly Local[];
+  /** Across: the first row of the block, how many rows, how many vectors they are. */
+  readonly start: Local | 0;
+  readonly vectors: number;
+  readonly count: number;
+  readonly units: number;
+}
+/** The expressions of the kernel, in the layout's domain. */
+export interface Roots {
+  readonly stages: readonly (readonly Node[])[];
+  readonly place: Node | null;
+  readonly stores: readonly Node[];
+  readonly views: readonly View[];
+}
+
+/** The code of one unit of work: a row, or a block of rows a lane each. */
+export class Unit {
+  readonly #of: Layout;
+  readonly #scope: Scope;
+  readonly #where: Where;
+  readonly #roots: Roots;
+  /** For each accumulator that is done its results: one for all lanes (along), or one a vector (across). */
+  readonly #results: Local[][] = [];
+  /** The same before an arg… has become a plain number, to be kept. */
+  readonly #states: State[][] = [];
+
+  constructor(of: Layout, scope: Scope, where: Where, roots: Roots) {
+    this.#of = of;
+    this.#scope = scope;
+    this.#where = where;
+    this.#roots = roots;
+  }
+
+  get segment(): Local | null {
+    return this.#where.segment;
+  }
+  get #f(): Func {
+    return this.#scope.f;
+  }
+
+  /** Numbers of the accumulators of a stage. */
+  #accumulators(stage: number): number[] {
+    const first = this.#of.kernel.stages.slice(0, stage).flat().length;
+    return (this.#of.kernel.stages[stage] as readonly Accumulate[]).map((_, i) => first + i);
+  }
+
+  #newState(rule: Rule): State {
+    return { value: this.#f.local('v128'), place: isPositional(rule.combine) ? this.#f.local('v128') : null };
+  }
+
+  /** The accumulators of earlier stages; across, `vector` tells which vector of the block is being made. */
+  #accs(vector: () => number): Accs {
+    return {
+      varies: () => !this.#of.along,
+      value: (index) => this.#results[index]?.[this.#of.along ? 0 : vector()] as Local,
+    };
+  }
+
+  /** Loops over the reduced axes around `make`, which sweeps the last one; one segment of the cut axis, or all of it. */
+  #nest(segment: Local | null, make: (coords: Local[], start: Local | 0, count: Local | number) => Code): Code {
+    const { domain, keptLoops, reducedLoops, cutAxis, segmentLength, along } = this.#of;
+    const coords = Array.from({ length: reducedLoops }, () => this.#f.local('i32'));
+    const bounds = (axis: number): [code: Code, from: Local | 0, to: Local | number] => {
+      const size = domain.shape[axis] as number;
+      if (!segment || axis !== cutAxis) return [[], 0, size];
+      const [from, to] = this.#f.locals('i32', 2) as [Local, Local];
+      const code = [
+        set(from, i32.mul(segment, segmentLength)),
+        set(to, i32.add(from, segmentLength)),
+        set(to, select(to, size, i32.lt_s(to, size))),
+      ];
+      return [code, from, to];
+    };
+    let code: Code;
+    if (along) {
+      const [before, from, to] = bounds(domain.shape.length - 1);
+      if (from === 0) code = make(coords, 0, to);
+      else {
+        const count = this.#f.local('i32');
+        code = [before, set(count, i32.sub(to, from)), make(coords, from, count)];
+      }
+    } else {
+      code = make(coords, this.#where.start, this.#where.count);
+    }
+    for (let i = reducedLoops - 1; i >= 0; i--) {
+      const [before, from, to] = bounds(keptLoops + i);
+      code = [before, loop(coords[i] as Local, from, to, 1, code)];
+    }
+    return code;
+  }
+
+  /** One stage over the row, or over a segment of it. */
+  pass(stage: number, segment: Local | null): Code {
+    const { along, rules, domain } = this.#of;
+    const { vectors } = this.#where;
+    const numbers = this.#accumulators(stage);
+    const roots = this.#roots.stages[stage] as readonly Node[];
+    const positional = numbers.some((i) => isPositional((rules[i] as Rule).combine));
+    const wanted = positional && this.#roots.place ? [...roots, this.#roots.place] : roots;
+    const unroll = along ? (positional ? 1 : unrolling({ roots })) : vectors;
+    const states = numbers.map((i) =>
+      Array.from({ length: along ? unroll : vectors }, () => this.#newState(rules[i] as Rule)),
+    );
+    const setup = new Printer(this.#scope);
+    numbers.forEach((i, n) => {
+      for (const state of states[n] as State[]) begin(setup, rules[i] as Rule, state);
+    });
+    const body = this.#nest(segment, (coords, start, count) => {
+      let vector = 0;
+      const stretch = { shape: domain.shape, coords: [...this.#where.kept, ...coords], start, count };
+      const sweep = new Sweep(
+        this.#scope,
+        stretch,
+        wanted,
+        this.#accs(() => vector),
+      );
+      return sweep.emit(unroll, (step) => {
+        const mask = along ? laneMask(step) : null;
+        const place = positional && this.#roots.place ? sweep.value(this.#roots.place, step) : null;
+        numbers.forEach((i, n) => {
+          const rule = rules[i] as Rule;
+          const state = states[n]?.[along ? step.u % unroll : vector] as State;
+          const bound: Arg = isPositional(rule.combine) && place ? sweep.printer.bind(place) : (place as Arg);
+          take(
+            sweep.printer,
+            rule,
+            state,
+            sweep.value(roots[n] as Node, step),
+            isPositional(rule.combine) ? bound : null,
+            mask,
+          );
+        });
+        vector++;
+      });
+    });
+    const finish = new Printer(this.#scope);
+    numbers.forEach((i, n) => {
+      const rule = rules[i] as Rule;
+      let made = states[n] as State[];
+      if (along) {
+        made = [this.#foldAll(finish, rule, made)];
+        foldLanes(finish, rule, made[0] as State);
+      }
+      this.#states[i] = made;
+      if (!segment) this.#results[i] = made.map((state) => result(finish, state));
+    });
+    return [setup.code, body, finish.code];
+  }
+
+  /** Several vectors of one accumulator into one, in pairs. */
+  #foldAll(w: Printer, rule: Rule, states: readonly State[]): State {
+    let left = states;
+    while (left.length > 1) {
+      const half = Math.ceil(left.length / 2);
+      for (const [i, state] of left.slice(half).entries())
+        take(w, rule, left[i] as State, state.value, state.place, null);
+      left = left.slice(0, half);
+    }
+    return left[0] as State;
+  }
+
+  /** Address of partial results: slot, segment, unit, vector. */
+  #partial(slot: number, segment: Arg): Code {
+    const bytes = 16 * (this.#of.along ? 1 : this.#of.blockRows / 4);
+    const { unit, units } = this.#where;
+    const base = i32.load(this.#scope.args, 4 * argWords(this.#of.kernel).sharedScratch);
+    const number = i32.add(i32.mul(i32.add(segment, slot * this.#of.segments), units), unit);
+    return i32.add(base, i32.mul(number, bytes));
+  }
+
+  /** Writes the partial results of a stage. */
+  keep(stage: number): Code {
+    const to = this.#f.local('i32');
+    return this.#accumulators(stage).map((i) => {
+      const states = this.#states[i] as State[];
+      const first = this.#of.slots[i] as number;
+      const part = (slot: number, values: readonly (Local | null)[]): Code => [
+        set(to, this.#partial(slot, this.segment as Local)),
+        values.map((value, v) => (value ? v128.store(to, value, 16 * v) : [])),
+      ];
+      return [
+        part(
+          first,
+          states.map(({ value }) => value),
+        ),
+        states[0]?.place
+          ? part(
+              first + 1,
+              states.map(({ place }) => place),
+            )
+          : [],
+      ];
+    });
+  }
+
+  /** Folds the partial results of all stages before `stage`. */
+  recall(stage: number): Code {
+    const { rules, segments } = this.#of;
+    const segment = this.#f.local('i32');
+    const from = this.#f.local('i32');
+    const code: Code[] = [];
+    for (const i of Array.from({ length: stage }, (_, s) => this.#accumulators(s)).flat()) {
+      const rule = rules[i] as Rule;
+      const first = this.#of.slots[i] as number;
+      const states = Array.from({ length: this.#where.vectors }, () => this.#newState(rule));
+      const w = new Printer(this.#scope);
+      for (const state of states) begin(w, rule, state);
+      const round = new Printer(this.#scope);
+      round.write(set(from, this.#partial(first, segment)));
+      const values = states.map((_, v) => round.bind(v128.load(from, 16 * v)));
+      if (isPositional(rule.combine)) round.write(set(from, this.#partial(first + 1, segment)));
+      states.forEach((state, v) => {
+        take(round, rule, state, values[v] as Local, state.place && round.bind(v128.load(from, 16 * v)), null);
+      });
+      w.write(loop(segment, 0, segments, 1, round.code));
+      this.#results[i] = states.map((state) => result(w, state));
+      code.push(w.code);
+    }
+    return code;
+  }
+
+  /** The stores of one sort: over the row or a segment of it, or once a row. */
+  stores(per: 'element' | 'row', segment: Local | null): Code {
+    const { kernel, domain, reducedLoops, along } = this.#of;
+    const which = kernel.stores.flatMap((store, i) => (store.per === per ? [i] : []));
+    if (which.length === 0) return [];
+    const stores = which.map((i) => kernel.stores[i] as (typeof kernel.stores)[number]);
+    const part: Domain = {
+      shape: domain.shape,
+      groups: domain.groups,
+      roots: which.map((i) => this.#roots.stores[i] as Node),
+      views: which.map((i) => this.#roots.views[i] as View),
+    };
+    const sweepOver = (coords: readonly (Local | number)[], start: Local | number, count: Local | number): Code => {
+      let vector = 0;
+      const stretch = { shape: domain.shape, coords: [...this.#where.kept, ...coords], start, count };
+      const sweep = new Sweep(
+        this.#scope,
+        stretch,
+        part.roots,
+        this.#accs(() => vector),
+      );
+      return storeAll(sweep, part, stores, along ? undefined : this.#where.vectors, () => vector++);
+    };
+    if (per === 'element') return this.#nest(segment, sweepOver);
+    const zeros = new Array<number>(reducedLoops).fill(0);
+    return along ? sweepOver(zeros, 0, 1) : sweepOver(zeros, this.#where.start, this.#where.count);
+  }
+}
+
+/** The lanes of a step that are there; null for all. */
+function laneMask({ lanes }: Step): Code | null {
+  if (lanes === 4) return null;
+  return i32x4.lt_s(laneNumbers(), i32x4.splat(lanes));
+}
