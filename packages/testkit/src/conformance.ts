@@ -9,7 +9,7 @@ import { describeGolden, type Load } from './suites/golden';
 import { describeMemory } from './suites/memory';
 import { describeProperties } from './suites/properties';
 import { describeState } from './suites/state';
-import { skipReasons, subject } from './suites/subject';
+import { subject } from './suites/subject';
 
 export type { Load } from './suites/golden';
 
@@ -30,7 +30,7 @@ export function describeBackend(
   { load, rows = {}, random = 200, runs = 30, ...compare }: ConformanceOptions = {},
 ): void {
   const of = subject(name, make);
-  describeKernels(name, make, { random, ...compare });
+  describeKernels(name, make, { random, onSkip: of.skip, ...compare });
   describeGolden(of, load, rows);
   describeExercises(of);
   describeProperties(of, runs);
@@ -38,7 +38,7 @@ export function describeBackend(
   describeState(of);
   describeMemory(of);
   afterAll(async () => {
-    for (const [reason, times] of of.skipped) console.log(`${name}: ${times} skipped: ${skipReasons[reason]}`);
+    for (const [reason, times] of of.skipped) console.log(`${name}: ${times} skipped: ${reason}`);
     (await of.backend()).dispose();
     of.oracle.dispose();
   });

@@ -140,11 +140,18 @@ function tolerance(dtype: DType, expected: number, slack: number): number {
   return rounding + smallest[dtype] + (dtype === 'float16' ? 2 ** -11 * Math.abs(expected) : 0);
 }
 
+export interface KernelSuiteOptions extends CompareOptions {
+  /** How many generated kernels. Default 200. */
+  readonly random?: number;
+  /** Told of each case that the backend's limits rule out. */
+  readonly onSkip?: (reason: string) => void;
+}
+
 /** Registers the suite for a backend: all cases written by hand, and `random` (200) generated ones. */
 export function describeKernels(
   name: string,
   make: () => Promise<Backend> | Backend,
-  { random = 200, ...compare }: { readonly random?: number } & CompareOptions = {},
+  { random = 200, onSkip, ...compare }: KernelSuiteOptions = {},
 ): void {
   describe(`kernels on ${name}`, () => {
     let backend: Promise<Backend> | undefined;
@@ -153,7 +160,10 @@ export function describeKernels(
       it(title, async (context) => {
         const [device, kernelCase] = [await get(), c()];
         const reason = unsupported(device.limits, kernelCase);
-        if (reason) return context.skip(`${name}: ${reason}`);
+        if (reason) {
+          onSkip?.(reason);
+          return context.skip(`${name}: ${reason}`);
+        }
         expect(await compareKernelCase(kernelCase, await runKernelCase(device, kernelCase), compare)).toEqual([]);
       });
     for (const c of kernelCases) check(c.title, () => c);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readGolden } from '../golden/format';
 import { goldenOps } from '../golden/ops';
 import { describeFault, type Rows, runCase } from '../golden/run';
-import { on, type Subject, skipReasons } from './subject';
+import { noFixtures, on, type Subject } from './subject';
 
 /** From a fixture's name ('ops.safetensors') to its bytes: read from disk in Node, fetched in a page. */
 export type Load = (name: string) => Promise<Uint8Array>;
@@ -19,8 +19,8 @@ export function describeGolden(of: Subject, load: Load | undefined, more: Rows):
     for (const op of Object.keys(rows)) {
       it(op, async (context) => {
         if (!load) {
-          of.skip('fixtures');
-          return context.skip(skipReasons.fixtures);
+          of.skip(noFixtures);
+          return context.skip(noFixtures);
         }
         const { cases, seed } = await golden(load);
         const backend = await of.backend();
@@ -36,8 +36,8 @@ export function describeGolden(of: Subject, load: Load | undefined, more: Rows):
     }
     it('has a row for every op of the file', async (context) => {
       if (!load) {
-        of.skip('fixtures');
-        return context.skip(skipReasons.fixtures);
+        of.skip(noFixtures);
+        return context.skip(noFixtures);
       }
       const { cases } = await golden(load);
       // optimizers come with @tessera/nn, which hands in their rows
