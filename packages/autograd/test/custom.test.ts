@@ -1,14 +1,18 @@
 import {
   add,
+  compile,
   exp,
+  matmul,
   meta,
   mul,
+  ones,
   rand,
   runtime,
   State,
   setBackend,
   sin,
   square,
+  stack,
   sum,
   type Tensor,
   tensor,
@@ -106,6 +110,30 @@ describe('checkpoint', () => {
     const x = tensor(3);
     expect(await valueAndGrad(() => checkpoint(counting)(x), x).grads.item()).toBe(6);
     expect(await mean.item()).toBe(1);
+  });
+  it('takes less memory than keeping everything, for the same bits', async () => {
+    const use = async (wrap: (f: (x: Tensor) => Tensor) => (x: Tensor) => Tensor): Promise<[number, unknown]> => {
+      const own = reference({ dtype: 'float32' });
+      setBackend(own);
+      const weights = Array.from({ length: 12 }, (_, i) => {
+        const data = Float32Array.from({ length: 64 }, (_, j) => Math.sin(i + j) / 2);
+        return new State(tensor(data, { shape: [8, 8] }));
+      });
+      const block = (i: number) => (x: Tensor) =>
+        weights.slice(i, i + 4).reduce((y, weight) => sin(matmul(y, weight.read())), x);
+      const step = compile((x: Tensor) => {
+        const forward = (): Tensor => [0, 4, 8].reduce((y, i) => wrap(block(i))(y), x);
+        const { grads } = valueAndGrad(() => sum(square(forward())), weights);
+        return sum(stack(grads));
+      });
+      const total = await step(ones([256, 8])).data();
+      setBackend(backend);
+      return [own.memory().peak, total];
+    };
+    const [kept, plain] = await use((f) => f);
+    const [again, recomputed] = await use(checkpoint);
+    expect(recomputed).toEqual(plain);
+    expect(again).toBeLessThan(0.7 * kept);
   });
   it('nests, and differentiates twice', async () => {
     const nested = (x: Tensor): Tensor => checkpoint((v: Tensor) => mul(checkpoint(sin)(v), v))(x);
