@@ -17,7 +17,7 @@ import { best, quick, thorough } from './measure.ts';
 import { peerNames, startPeers } from './peers.ts';
 import { type Machine, type RowResult, toJson } from './result.ts';
 import { rows } from './rows.ts';
-import { measureLimits, measureRow } from './session.ts';
+import { measureLimits, measureRow, withBestLimits } from './session.ts';
 import { table } from './table.ts';
 import { backends, tessera } from './tessera.ts';
 
@@ -49,7 +49,7 @@ async function bench(options: Options): Promise<void> {
   const { peers, absent } = await startPeers(options.peers, threads);
   const open = [ours, limits, ...peers];
   const { relaxed } = backend.uses;
-  const results: RowResult[] = [];
+  let results: RowResult[] = [];
   process.once('SIGINT', () => process.exit(130)); // the peers end with their input
   try {
     const setting = { ours, peers, limits, threads, effort, absent, relaxed: features().relaxed };
@@ -62,6 +62,7 @@ async function bench(options: Options): Promise<void> {
   } finally {
     for (const contestant of open) contestant.close();
   }
+  if (options.best) results = withBestLimits(results);
   load.push(os.loadavg()[0] ?? 0);
   const machine: Machine = {
     cpu: `${os.cpus()[0]?.model ?? 'unknown'}, ${os.availableParallelism()} processors`,

@@ -8,6 +8,8 @@ export interface Effort {
   /** Milliseconds of one turn, at least one run. */
   readonly turn: number;
   readonly turns: number;
+  /** Milliseconds for all turns of one contestant: what takes seconds gets fewer, one at least. */
+  readonly budget: number;
   /** What counts of the turns. */
   readonly pick: (values: readonly number[]) => number;
 }
@@ -18,10 +20,10 @@ export function median(values: readonly number[]): number {
   if (!Number.isInteger(middle)) return sorted[Math.floor(middle)] as number;
   return ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
-export const thorough: Effort = { warmUp: 600, turn: 40, turns: 9, pick: median };
-export const quick: Effort = { ...thorough, warmUp: 250, turn: 15, turns: 3 };
+export const thorough: Effort = { warmUp: 600, turn: 40, turns: 9, budget: 4000, pick: median };
+export const quick: Effort = { ...thorough, warmUp: 250, turn: 15, turns: 3, budget: 1000 };
 /** For a machine that does other work besides: many short turns, of which the best had the cores for itself. */
-export const best: Effort = { warmUp: 500, turn: 5, turns: 41, pick: (values) => Math.max(...values) };
+export const best: Effort = { warmUp: 500, turn: 3, turns: 41, budget: 3000, pick: (values) => Math.max(...values) };
 
 export interface Entrant {
   readonly contestant: Contestant;
@@ -50,7 +52,7 @@ export async function race(entrants: readonly Entrant[], effort: Effort): Promis
     work,
     amount,
     times: 1,
-    slow: false,
+    turns: effort.turns,
     first: null as number | null,
     values: [] as number[],
     fault: null as string | null,
@@ -68,14 +70,14 @@ export async function race(entrants: readonly Entrant[], effort: Effort): Promis
       lane.first = await lane.contestant.prepare(lane.work);
       const each = await warmUp(lane.contestant, effort);
       lane.times = Math.max(1, Math.round(effort.turn / each));
-      lane.slow = each > 25 * effort.turn;
+      lane.turns = Math.max(1, Math.min(effort.turns, Math.floor(effort.budget / (each * lane.times))));
     });
   }
   for (let turn = 0; turn < effort.turns; turn++) {
     for (let i = 0; i < lanes.length; i++) {
-      // Nobody always comes after the same one. What takes a second is not helped by many turns.
+      // Nobody always comes after the same one.
       const lane = lanes[(i + turn) % lanes.length] as (typeof lanes)[number];
-      if (lane.slow && turn >= 3) continue;
+      if (turn >= lane.turns) continue;
       await rest();
       await attempt(lane, async () => {
         lane.values.push((1000 * lane.times * lane.amount) / (await lane.contestant.run(lane.times)));

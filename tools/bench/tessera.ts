@@ -22,7 +22,7 @@ import {
   transpose,
 } from '@tessera/tensor';
 import type { Contestant } from './contestant.ts';
-import { inputsOf, numbers, outputOf, type Work } from './work.ts';
+import { inputsOf, numbers, outputOf, product, type Work } from './work.ts';
 
 export interface Ours {
   readonly backend: Backend;
@@ -50,15 +50,7 @@ export function tessera(name: string, { backend }: Ours): Contestant {
     version: 'this checkout',
     async prepare(work) {
       for (const input of inputs) input.dispose();
-      inputs = inputsOf(work).map((shape, seed) =>
-        tensor(
-          numbers(
-            shape.reduce((all, size) => all * size, 1),
-            seed,
-          ),
-          { shape },
-        ),
-      );
+      inputs = inputsOf(work).map((shape, seed) => tensor(numbers(product(shape), seed), { shape }));
       if (work.op === 'mnist') inputs.push(tensor(Int32Array.from({ length: work.batch }, (_, i) => i % 10)));
       step = compile(stepOf(work));
       const answer = step(...inputs);

@@ -32,7 +32,7 @@ export type Limit = 'plain' | 'relaxed' | 'copy';
 /** More is better in each. */
 export type Unit = 'GFLOP/s' | 'GB/s' | 'images/s';
 
-const product = (shape: Shape): number => shape.reduce((all, size) => all * size, 1);
+export const product = (shape: Shape): number => shape.reduce((all, size) => all * size, 1);
 const at = (shape: Shape, axis: number): number => shape.at(axis) ?? 1;
 
 /** [M, N, K] of a product in either form. */

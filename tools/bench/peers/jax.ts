@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type * as Jax from '@jax-js/jax';
-import { inputsOf, numbers, type Work } from '../work.ts';
+import { inputsOf, numbers, product, type Work } from '../work.ts';
 import { givePageWorkers } from './jax-worker.ts';
 import { cannot, serve } from './serve.ts';
 
@@ -113,7 +113,6 @@ function mnist(batch: number): Step {
   };
 }
 
-const product = (shape: readonly number[]) => shape.reduce((all, size) => all * size, 1);
 const input = (shape: readonly number[], seed: number) => np.array(numbers(product(shape), seed)).reshape(shape);
 
 await jax.init('wasm');

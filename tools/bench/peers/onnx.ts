@@ -1,6 +1,6 @@
 /** ONNX models as bytes: as much of onnx.proto as is needed, with its field numbers. */
 import protobuf from 'protobufjs';
-import { numbers, type Shape } from '../work.ts';
+import { numbers, product, type Shape } from '../work.ts';
 
 export interface Node {
   readonly op: string;
@@ -67,7 +67,6 @@ const tensor = (name: string, dims: Shape, data: Float32Array | BigInt64Array) =
   dataType: data instanceof Float32Array ? float : int64,
   rawData: bytes(data),
 });
-const product = (shape: Shape) => shape.reduce((all, size) => all * size, 1);
 
 /** A model without inputs, whose output `first` is the first number of y. */
 export function modelBytes({ inputs, nodes, constants = {} }: Model): Uint8Array {

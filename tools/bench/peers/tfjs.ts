@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { inputsOf, numbers, type Work } from '../work.ts';
+import { inputsOf, numbers, product, type Work } from '../work.ts';
 import { cannot, serve } from './serve.ts';
 
 type Tensor = tf.Tensor;
@@ -66,8 +66,6 @@ function stepOf(work: Work): { arrange?: (inputs: Tensor[]) => Tensor[]; step: (
       return cannot(`${work.op} is no work of a peer`);
   }
 }
-
-const product = (shape: readonly number[]) => shape.reduce((all, size) => all * size, 1);
 
 setWasmPaths(
   createRequire(import.meta.url)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Machine, type RowResult, share, toJson, verdict } from '../result.ts';
 import { type Row, rows } from '../rows.ts';
+import { withBestLimits } from '../session.ts';
 import { align, short, table } from '../table.ts';
 
 const machine: Machine = {
@@ -110,6 +111,19 @@ describe('the table', () => {
         ['abc', 'y'],
       ]),
     ).toEqual(['Aᵀ   x', 'abc  y']);
+  });
+});
+
+describe('where the best counts', () => {
+  it('a limit is the best that was seen in any row', () => {
+    const rest = { ours: 1, peers: {}, missing: {} };
+    const of: Row = { ...row, work: { op: 'limit', of: 'copy', threads: 2 } };
+    const results = [
+      { ...rest, row: of, ours: 9, limits: {} },
+      { ...rest, row, limits: { plain: 5, copy: 4 } },
+      { ...rest, row, limits: { plain: 7 } },
+    ];
+    expect(withBestLimits(results).map(({ limits }) => limits)).toEqual([{}, { plain: 7, copy: 9 }, { plain: 7 }]);
   });
 });
 
