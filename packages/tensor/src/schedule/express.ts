@@ -107,7 +107,7 @@ export class Expressions {
   input(from: Input, moves: readonly Move[]): Expr {
     const seen = seeThrough(from);
     const { item, output } = seen;
-    const all = [...seen.moves, ...moves];
+    const all = seen.moves.length ? [...seen.moves, ...moves] : moves;
     if (item.leaf) return this.#load(seen, moves);
     if (!item.lowering) {
       if (all.some((move) => move.type === 'pad')) throw new NeedsBuffer(item);

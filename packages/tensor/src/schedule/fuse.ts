@@ -25,6 +25,7 @@ export function fuse(graph: Graph, limits: Limits, forced: ReadonlySet<Node>): G
     const group = new Group(item);
     groups.push(group);
     for (const dep of depsOf(item)) group.deps.add(dep);
+    for (const source of sourcesOf(item)) group.sources.add(source);
     return group;
   };
   const needed = new Set<Item>(graph.items.filter((item) => forced.has(item.node)));
@@ -32,6 +33,7 @@ export function fuse(graph: Graph, limits: Limits, forced: ReadonlySet<Node>): G
 
   const chains = new Map<Item, number>();
   const cuts = new Set<Group>();
+  const drafts: Drafts = new Map();
   for (const item of graph.items) {
     const { lowering } = item;
     if (!lowering || lowering.kind === 'view') continue;
@@ -39,7 +41,7 @@ export function fuse(graph: Graph, limits: Limits, forced: ReadonlySet<Node>): G
       const chain = 1 + Math.max(0, ...item.inputs.map((input) => chains.get(seeThrough(input).item) ?? 0));
       chains.set(item, chain % longestChain);
       if (chain === longestChain) cuts.add(open(item));
-      else joinMap(item, limits);
+      else joinMap(item, limits, drafts);
     } else if (lowering.kind !== 'reduce' || !joinReduction(item, lowering, groups, limits)) open(item);
   }
 
@@ -103,38 +105,39 @@ function wouldCycle(item: Item, group: Group, inlined = false, visited = new Set
   });
 }
 
-/** The number of buffers a group touches when it is printed with this member. */
-function fits(group: Group, member: Member, limits: Limits): Expressions | null {
-  const expressions = new Expressions(group);
+/** Expressions of each group as far as it has grown, so that trying one more member does not start over. */
+type Drafts = Map<Group, Expressions>;
+
+/** Can this member be expressed in the group, within the backend's number of buffers? */
+function fits(group: Group, { item, moves }: Member, limits: Limits, drafts: Drafts): boolean {
+  const draft = drafts.get(group) ?? new Expressions(group);
+  drafts.set(group, draft);
+  const { lowering } = item;
+  if (lowering?.kind !== 'map') return false;
   try {
-    for (let output = 0; output < member.item.outputs.length; output++) {
-      if (member.item.lowering?.kind !== 'map') throw new NotAligned();
-      const shape = member.item.outputs[output]?.shape ?? [];
-      expressions.of(member.item.lowering.outs[output] as OpExpr, member.item, shape, member.moves);
-    }
+    lowering.outs.forEach((out, output) => {
+      draft.of(out, item, item.outputs[output]?.shape ?? [], moves);
+    });
   } catch (error) {
-    if (error instanceof NotAligned || error instanceof NeedsBuffer) return null;
+    if (error instanceof NotAligned || error instanceof NeedsBuffer) return false;
     throw error;
   }
-  const outputs = group.members.reduce((sum, { item }) => sum + item.outputs.length, member.item.outputs.length);
-  const loads = new Set(expressions.loads.map(({ item }) => item));
-  for (const other of group.members)
-    for (const input of other.item.inputs) {
-      const base = seeThrough(input).item;
-      if (base.group !== group) loads.add(base);
-    }
-  return loads.size + outputs <= limits.maxBuffers ? expressions : null;
+  const outputs = group.members.reduce((sum, member) => sum + member.item.outputs.length, item.outputs.length);
+  const sources = new Set([...group.sources, ...sourcesOf(item)]);
+  sources.delete(group);
+  return sources.size + outputs <= limits.maxBuffers;
 }
 
 function add(group: Group, member: Member): void {
   const deps = depsOf(member.item);
+  for (const source of sourcesOf(member.item)) if (source !== group) group.sources.add(source);
   member.item.group = group;
   group.members.push(member);
   for (const dep of deps) if (dep !== group) group.deps.add(dep);
 }
 
 /** Puts element-wise work onto the group that makes one of its inputs, the latest such group first. */
-function joinMap(item: Item, limits: Limits): void {
+function joinMap(item: Item, limits: Limits, drafts: Drafts): void {
   const makers = new Set(item.inputs.map((input) => seeThrough(input).item.group).filter((group) => group !== null));
   const latestFirst = [...makers].sort((a, b) => b.anchor.place - a.anchor.place);
   for (const group of latestFirst) {
@@ -143,7 +146,7 @@ function joinMap(item: Item, limits: Limits): void {
     for (const place of places) {
       if (group.kind === 'reduce' && place.per === 'element' && !mayWriteBack(group)) continue;
       const member = { item, ...place };
-      if (!fits(group, member, limits)) continue;
+      if (!fits(group, member, limits, drafts)) continue;
       add(group, member);
       return;
     }
@@ -157,9 +160,9 @@ const mayWriteBack = (group: Group): boolean => {
 
 /** Puts a reduction into a group of reductions over the same rows that it reads from, or that reads the same. */
 function joinReduction(item: Item, lowering: ReduceLowering, groups: readonly Group[], limits: Limits): boolean {
-  const bases = sourcesOf(item);
+  const sources = sourcesOf(item);
   const reads = (group: Group): boolean =>
-    bases.has(group) || group.members.some((member) => [...sourcesOf(member.item)].some((source) => bases.has(source)));
+    sources.has(group) || [...sources].some((source) => group.sources.has(source));
   for (let i = groups.length - 1; i >= 0; i--) {
     const group = groups[i] as Group;
     if (

@@ -18,6 +18,8 @@ export interface Item {
   readonly leaf: boolean;
   /** null for leaves and scalars. */
   lowering: Lowering | null;
+  /** Each output seen through views, once it was asked for. */
+  seen: Seen[];
   /** The kernel that computes it; null: a leaf, a scalar, a view, or inlined into each user. */
   group: Group | null;
 }
@@ -93,7 +95,7 @@ export function collect(targets: readonly Value[], isLeaf: (node: Node) => boole
       leaf || scalar
         ? []
         : node.inputs.map((input): Input => ({ item: known.get(input.node) as Item, output: input.output }));
-    const item: Item = { node, place, inputs, outputs, leaf, lowering: null, group: null };
+    const item: Item = { node, place, inputs, outputs, leaf, lowering: null, seen: [], group: null };
     const metas = outputs.map(({ shape, dtype }) => `${dtype}[${shape}]`).join();
     if (leaf) {
       leaves.push(...outputs.map((_, output) => ({ item, output })));
@@ -118,6 +120,7 @@ export function lowerAll(graph: Graph, copied: ReadonlySet<Node>): void {
   for (const item of graph.items) {
     const { op, attributes } = item.node;
     item.group = null;
+    item.seen = [];
     if (!op || item.leaf) continue;
     const inputs = item.inputs.map(({ item: from, output }, index) => {
       const { shape, dtype } = from.outputs[output] as Item['outputs'][number];
@@ -148,14 +151,15 @@ export interface Seen extends Input {
 
 /** Looks through views to the item that has (or computes) the values. */
 export function seeThrough({ item, output }: Input): Seen {
-  const views: Item[] = [];
-  let current: Input = { item, output };
-  while (current.item.lowering?.kind === 'view') {
-    views.unshift(current.item);
-    current = current.item.inputs[0] as Input;
+  let seen = item.seen[output];
+  if (!seen) {
+    if (item.lowering?.kind === 'view') {
+      const behind = seeThrough(item.inputs[0] as Input);
+      seen = { ...behind, moves: [...behind.moves, ...item.lowering.moves], views: [...behind.views, item] };
+    } else seen = { item, output, moves: [], views: [] };
+    item.seen[output] = seen;
   }
-  const moves = views.flatMap((view) => (view.lowering?.kind === 'view' ? view.lowering.moves : []));
-  return { ...current, moves, views };
+  return seen;
 }
 
 /** Values that must be stored: for each item the outputs that someone loads. */

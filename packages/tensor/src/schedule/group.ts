@@ -22,6 +22,8 @@ export class Group {
   readonly axes: readonly number[];
   /** Groups that must have run before. */
   readonly deps = new Set<Group>();
+  /** Where the members' values come from: leaves, and groups. */
+  readonly sources = new Set<Item | Group>();
   readonly members: Member[] = [];
   /** Reductions that share the passes, each with the stage its own stages start at. */
   readonly reductions: { readonly item: Item; readonly stage: number }[] = [];

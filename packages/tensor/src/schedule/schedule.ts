@@ -13,7 +13,8 @@ import { type Arrange, link, type Program } from './link';
 /** @param arrange may reorder the jobs so that results are written over leaves (`overwrite.ts`) */
 export function schedule(graph: Graph, limits: Limits, arrange?: Arrange): Program {
   const forced = new Set<Node>();
-  for (const { item } of graph.targets) if (isView(item)) lookAtViews(graph, forced, item);
+  lowerAll(graph, forced);
+  for (const { item } of graph.targets) if (isView(item)) lookAtViews(forced, item);
   for (;;) {
     const missing = new Set<Node>();
     const jobs = attempt(graph, limits, forced, missing);
@@ -29,8 +30,7 @@ export function schedule(graph: Graph, limits: Limits, arrange?: Arrange): Progr
 const isView = (item: Item): boolean => item.node.op !== null && !item.leaf && item.node.source?.kind !== 'scalar';
 
 /** A target must be its buffer's whole content in order: views that are not get copied. */
-function lookAtViews(graph: Graph, forced: Set<Node>, item: Item): void {
-  lowerAll(graph, forced);
+function lookAtViews(forced: Set<Node>, item: Item): void {
   const { lowering } = item;
   if (lowering?.kind !== 'view') return;
   const seen = seeThrough({ item, output: 0 });
