@@ -1,6 +1,7 @@
 /** @tessera/tensor: the lazy tensor engine. Ops are functions; a Tensor is a handle; nothing runs until a value is read. */
 export type { Backend, MemoryUse, TypedArray } from './backend';
 export { type CompileOptions, compile, guard } from './compile';
+export { setDebug } from './debug';
 export * from './errors';
 export { memory } from './flush';
 export { toImage } from './image';
@@ -43,7 +44,7 @@ export * from './ops/sorting';
 export type { Sizes } from './ops/windows';
 export { philox4x32 } from './philox';
 export { format, type PrintOptions, print } from './print';
-export { getBackend, type Runtime, runtime, setBackend, setDebug } from './runtime';
+export { getBackend, type Runtime, runtime, setBackend } from './runtime';
 export { State } from './state';
 export {
   isTensor,

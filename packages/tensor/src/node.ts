@@ -101,7 +101,7 @@ export class Node {
   uploaded = false;
   /** The layer it was made in, and in debug mode the line: late failures name them. */
   readonly layer = runtime.layer;
-  readonly line = runtime.debug ? callerLine() : null;
+  readonly line = runtime.debug?.() ?? null;
   constructor(
     readonly op: OpDefinition | null,
     public inputs: readonly Tensor[],
@@ -138,14 +138,6 @@ export function knownShape(tensor: { shape: Shape }, op = 'size'): readonly numb
       `${op}: shape [${tensor.shape.map((s) => s ?? '?')}] has unknown sizes; it has no values to read`,
     );
   return tensor.shape as readonly number[];
-}
-
-/** The first line of the stack outside of this package. */
-function callerLine(): string | null {
-  const lines = new Error().stack?.split('\n').slice(1) ?? [];
-  const own = lines[0]?.replace(/[^/\\]*$/, '') ?? '';
-  const found = lines.find((line) => !line.startsWith(own) && !line.includes('/tensor/'));
-  return found?.trim().replace(/^at /, '') ?? null;
 }
 
 /** "layer4.0.conv1: conv2d at train.ts:12": how messages name a node. */

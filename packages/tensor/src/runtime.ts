@@ -26,8 +26,8 @@ export interface Runtime {
   pending: number;
   /** Path of the layer that runs now, for messages. Set by modules. */
   layer: string | null;
-  /** Note for each node the line that made it (slow). */
-  debug: boolean;
+  /** Gives the line that calls an op, in debug mode (slow). */
+  debug: (() => string | null) | null;
   /** Key of the random numbers; their counter is a state cell made at first use. */
   seed: readonly [number, number];
   counter: State | null;
@@ -46,7 +46,7 @@ export const runtime: Runtime = /* @__PURE__ */ (() =>
     dirty: new Set(),
     pending: 0,
     layer: null,
-    debug: false,
+    debug: null,
     seed: [0, 0],
     counter: null,
   }))();
@@ -63,9 +63,4 @@ export function getBackend(): Backend {
       "no backend is chosen; add: import { cpu } from '@tessera/backend-cpu'; setBackend(await cpu());",
     );
   return runtime.backend;
-}
-
-/** Debug mode: failures on the device name the line that made the op. Slower; for finding faults. */
-export function setDebug(on: boolean): void {
-  runtime.debug = on;
 }

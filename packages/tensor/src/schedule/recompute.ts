@@ -3,46 +3,18 @@
  * instead: backward passes then read a convolution's output and two numbers a channel rather than a stored normalised map
  * and a stored mask. Decided by bytes: what the kernel would load, and what would have to be stored for it.
  */
-import type { DType } from '../ir';
+import { type DType, type ExprOp, exprOps } from '../ir';
 import type { OpExpr } from '../op';
 import { sizeOf } from '../view';
 import { type Input, type Item, seeThrough, type Wanted } from './graph';
 import type { Group } from './group';
 
-/** A chain with more work than this an element is stored. Functions weigh 1, divisions and roots 2, the rest as below. */
+/** A chain with more work than this an element is stored. Functions weigh 1, or as below. */
 const mostWork = 16;
-const work: Readonly<Record<string, number>> = { div: 2, sqrt: 2, mod: 4, select: 1, philox: 40 };
+const work: Readonly<Partial<Record<ExprOp, number>>> = { div: 2, sqrt: 2, mod: 4, philox: 40 };
+/** exp, sin, pow and the like: functions that make floats of floats. */
 const transcendental = 8;
-const light = new Set([
-  'add',
-  'sub',
-  'mul',
-  'neg',
-  'abs',
-  'sign',
-  'min',
-  'max',
-  'and',
-  'or',
-  'xor',
-  'eq',
-  'ne',
-  'lt',
-  'le',
-  'gt',
-  'ge',
-  'select',
-  'cast',
-  'bits',
-  'shl',
-  'shr',
-  'shru',
-  'isNan',
-  'floor',
-  'ceil',
-  'round',
-  'trunc',
-]);
+const workOf = (fn: ExprOp): number => work[fn] ?? (exprOps[fn][1] === 'float32' ? transcendental : 1);
 
 /** Smaller values are not worth a thought. */
 const leastBytes = 4096;
@@ -109,7 +81,7 @@ function chainOf(from: Input, known: ReadonlyMap<string, Input>): Chain {
       if (seen.has(expr)) return;
       seen.add(expr);
       if (expr.op === 'apply') {
-        chain.work += work[expr.fn] ?? (light.has(expr.fn) ? 1 : transcendental);
+        chain.work += workOf(expr.fn);
         expr.args.forEach(visit);
       } else if (expr.op === 'read') {
         expr.at?.forEach(visit);
