@@ -95,7 +95,7 @@ const integerMath = 'clz ctz popcnt add sub mul div_s div_u rem_s rem_u and or x
 const floats = 'eq ne lt gt le ge';
 const floatMath = 'abs neg ceil floor trunc nearest sqrt add sub mul div min max copysign';
 
-export const i32 = {
+export const i32 = /* @__PURE__ */ (() => ({
   const: constants.i32,
   ...table('i32', 0x45, integers),
   ...table('i32', 0x67, integerMath),
@@ -113,16 +113,16 @@ export const i32 = {
   atomic_load: load(2, [0xfe, 0x10]),
   atomic_store: store('i32', 2, [0xfe, 0x17]),
   atomic_add: store('i32', 2, [0xfe, 0x1e]),
-};
-export const i64 = {
+}))();
+export const i64 = /* @__PURE__ */ (() => ({
   const: constants.i64,
   ...table('i64', 0x50, integers),
   ...table('i64', 0x79, integerMath),
   ...table('i32', 0xac, 'extend_i32_s extend_i32_u'),
   load: load(3, [0x29]),
   store: store('i64', 3, [0x37]),
-};
-export const f32 = {
+}))();
+export const f32 = /* @__PURE__ */ (() => ({
   const: constants.f32,
   ...table('f32', 0x5b, floats),
   ...table('f32', 0x8b, floatMath),
@@ -131,8 +131,8 @@ export const f32 = {
   ...table('i32', 0xbe, 'reinterpret_i32'),
   load: load(2, [0x2a]),
   store: store('f32', 2, [0x38]),
-};
-export const f64 = {
+}))();
+export const f64 = /* @__PURE__ */ (() => ({
   const: constants.f64,
   ...table('f64', 0x61, floats),
   ...table('f64', 0x99, floatMath),
@@ -140,7 +140,7 @@ export const f64 = {
   ...table('f32', 0xbb, 'promote_f32'),
   load: load(3, [0x2b]),
   store: store('f64', 3, [0x39]),
-};
+}))();
 
 /** Lane operations: extract_lane(v, lane), replace_lane(v, lane, x), and the constant with x in every lane. */
 const lanes = (type: 'i32' | 'f32', extract: number) => ({
@@ -163,7 +163,7 @@ const memoryLane =
     lane,
   ];
 
-export const v128 = {
+export const v128 = /* @__PURE__ */ (() => ({
   ...simd(77, 'not and andnot or xor bitselect any_true'),
   load: load(4, simdOpcode(0)),
   load8x8_s: load(3, simdOpcode(1)),
@@ -182,8 +182,8 @@ export const v128 = {
   store16_lane: memoryLane(1, 89),
   store32_lane: memoryLane(2, 90),
   store64_lane: memoryLane(3, 91),
-};
-export const i8x16 = {
+}))();
+export const i8x16 = /* @__PURE__ */ (() => ({
   ...simd(14, 'swizzle splat'),
   ...simd(96, 'abs neg popcnt all_true bitmask narrow_i16x8_s narrow_i16x8_u'),
   ...simd(35, 'eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s ge_u'),
@@ -195,16 +195,16 @@ export const i8x16 = {
     simdOpcode(13),
     bytes,
   ],
-};
-export const i16x8 = {
+}))();
+export const i16x8 = /* @__PURE__ */ (() => ({
   ...simd(16, 'splat'),
   ...simd(
     133,
     'narrow_i32x4_s narrow_i32x4_u extend_low_i8x16_s extend_high_i8x16_s extend_low_i8x16_u extend_high_i8x16_u',
   ),
   ...simd(139, 'shl shr_s shr_u add - - sub - - - mul'),
-};
-export const i32x4 = {
+}))();
+export const i32x4 = /* @__PURE__ */ (() => ({
   ...lanes('i32', 27),
   ...simd(17, 'splat'),
   ...simd(55, 'eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s ge_u'),
@@ -221,13 +221,13 @@ export const i32x4 = {
       b,
       pick.flatMap((lane) => [0, 1, 2, 3].map((byte) => 4 * lane + byte)),
     ),
-};
-export const i64x2 = {
+}))();
+export const i64x2 = /* @__PURE__ */ (() => ({
   ...table('i64', 18, 'splat', simdOpcode),
   ...simd(203, 'shl shr_s shr_u add - - sub - - - mul'),
   ...simd(220, 'extmul_low_i32x4_s extmul_high_i32x4_s extmul_low_i32x4_u extmul_high_i32x4_u'),
-};
-export const f32x4 = {
+}))();
+export const f32x4 = /* @__PURE__ */ (() => ({
   ...lanes('f32', 31),
   ...table('f32', 19, 'splat', simdOpcode),
   ...simd(65, floats),
@@ -236,8 +236,11 @@ export const f32x4 = {
   ...simd(250, 'convert_i32x4_s convert_i32x4_u'),
   /** a·b + c and c − a·b, rounded once or twice as the machine likes; only where features().relaxed. */
   ...simd(0x105, 'relaxed_madd relaxed_nmadd'),
-};
-export const f64x2 = { ...simd(94, '- promote_low_f32x4'), ...simd(240, 'add sub mul div min max') };
+}))();
+export const f64x2 = /* @__PURE__ */ (() => ({
+  ...simd(94, '- promote_low_f32x4'),
+  ...simd(240, 'add sub mul div min max'),
+}))();
 
 /** condition ? a : b without a branch; a and b of one type, numbers being i32. */
 export const select = (a: Arg, b: Arg, condition: Arg): Code => [

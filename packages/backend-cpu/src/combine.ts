@@ -16,7 +16,8 @@ export interface Rule {
 
 export const isPositional = (combine: Combine): boolean => combine === 'argmax' || combine === 'argmin';
 
-const [least, greatest] = [-(2 ** 31), 2 ** 31 - 1];
+const least = -0x80000000;
+const greatest = 0x7fffffff;
 /** Where no place has been taken: after all real ones. */
 const nowhere = greatest;
 
@@ -26,7 +27,12 @@ const orNaN =
   (running: Arg, value: Arg): Code =>
     v128.or(quick(running, value), f32x4.ne(value, value));
 const operations = {
-  float32: { sum: f32x4.add, prod: f32x4.mul, max: orNaN(f32x4.pmax), min: orNaN(f32x4.pmin) },
+  float32: {
+    sum: f32x4.add,
+    prod: f32x4.mul,
+    max: /* @__PURE__ */ orNaN(f32x4.pmax),
+    min: /* @__PURE__ */ orNaN(f32x4.pmin),
+  },
   int32: { sum: i32x4.add, prod: i32x4.mul, max: i32x4.max_s, min: i32x4.min_s },
   bool: { sum: v128.or, prod: v128.and, max: v128.or, min: v128.and },
 };

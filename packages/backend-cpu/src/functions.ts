@@ -137,7 +137,7 @@ const compare = (name: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge', bool: (a: Arg, b
 const not = (a: Arg): Code => v128.not(a);
 
 /** Every function of expressions. A row is one function, or one for each type of its last argument. */
-const table: Record<ExprOp, Row> = {
+const table = /* @__PURE__ */ ((): Record<ExprOp, Row> => ({
   neg: { float32: unary(f32x4.neg), int32: unary(i32x4.neg) },
   abs: { float32: unary(f32x4.abs), int32: unary(i32x4.abs) },
   sign: {
@@ -213,4 +213,4 @@ const table: Record<ExprOp, Row> = {
   },
   bits: same,
   philox: { int32: (w, args) => philox(w.scope.module).call(...args) },
-};
+}))();

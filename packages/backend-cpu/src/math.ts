@@ -15,7 +15,11 @@ export interface Writer {
   perLane(name: string, ...args: Arg[]): Code;
 }
 
-const { add, sub, mul, div, abs } = f32x4;
+const add = f32x4.add;
+const sub = f32x4.sub;
+const mul = f32x4.mul;
+const div = f32x4.div;
+const abs = f32x4.abs;
 const float = f32x4.const;
 
 /** (…(c0·x + c1)·x + …)·x + cn */

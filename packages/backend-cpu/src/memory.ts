@@ -12,9 +12,8 @@ import { BackendError } from '@tessera/tensor/backend';
 const alignment = 64;
 const slack = 64;
 export const pageBytes = 65536;
-const gigabyte = 2 ** 30;
 /** The last page of 4 GiB stays unused, so that the end of a block is a 32-bit number too. */
-export const mostBytes = 4 * gigabyte - pageBytes;
+export const mostBytes = 0xffff0000;
 // Growth in steps: a call costs the same whatever it brings, and memory that nobody touched costs nothing.
 const leastGrowth = 16 * 2 ** 20;
 

@@ -42,7 +42,8 @@ function subroutine(cache: WeakMap<Module, Func>, module: Module, results: numbe
   return f;
 }
 
-const [single, quadruple] = [new WeakMap<Module, Func>(), new WeakMap<Module, Func>()];
+const single = /* @__PURE__ */ new WeakMap<Module, Func>();
+const quadruple = /* @__PURE__ */ new WeakMap<Module, Func>();
 
 /** The module's subroutine (key0, key1, stream, index) → the word of each index. */
 export const philox = (module: Module): Func =>

@@ -362,12 +362,11 @@ export class CpuBackend implements Cpu {
 
 const roundUp = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-const word = new Int32Array(1);
-const wordAsFloat = new Float32Array(word.buffer);
+const word = /* @__PURE__ */ new DataView(/* @__PURE__ */ new ArrayBuffer(4));
 function wordOf(type: string, value: number): number {
   if (type !== 'float32') return type === 'bool' ? +(value !== 0) : value | 0;
-  wordAsFloat[0] = value;
-  return word[0] as number;
+  word.setFloat32(0, value);
+  return word.getInt32(0);
 }
 
 function copyOut(heap: Heap, address: number, length: number): ArrayBuffer {

@@ -22,7 +22,14 @@ import {
 } from './assembler';
 import { lowPage } from './protocol';
 
-const { add, sub, mul, div, abs, lt, gt, eq } = f64;
+const add = f64.add;
+const sub = f64.sub;
+const mul = f64.mul;
+const div = f64.div;
+const abs = f64.abs;
+const lt = f64.lt;
+const gt = f64.gt;
+const eq = f64.eq;
 const back: Code = [0x0f]; // return
 const ret = (value: Code): Code => [value, back];
 const bitsOf = (x: Local): Code => [get(x), 0xbd]; // i64.reinterpret_f64
@@ -56,8 +63,8 @@ export class Subroutines {
   }
 }
 
-const binary = new Set(['pow', 'atan2', 'fmod', 'divide', 'modulo', 'shl', 'shr', 'shru']);
-const all = new WeakMap<Module, Subroutines>();
+const binary = /* @__PURE__ */ new Set(['pow', 'atan2', 'fmod', 'divide', 'modulo', 'shl', 'shr', 'shru']);
+const all = /* @__PURE__ */ new WeakMap<Module, Subroutines>();
 /** The subroutines of a module; one set, whoever asks. */
 export function subroutines(module: Module): Subroutines {
   const known = all.get(module);
@@ -177,29 +184,31 @@ const largeWave =
   };
 
 const singles: Record<string, Make> = {
-  sin: largeWave(0),
-  cos: largeWave(1),
+  sin: /* @__PURE__ */ largeWave(0),
+  cos: /* @__PURE__ */ largeWave(1),
   tan(f, of) {
     // One rounding of each and one of the quotient.
     const x = param(f);
     f.emit(f32.div(of.get('sin').call(x), of.get('cos').call(x)));
   },
-  expm1: through((x, call) => choose(mul(x, add(1, mul(x, 0.5))), sub(call('exp64', get(x)), 1), small(x, 1e-5))),
-  log1p: through((x, call) =>
+  expm1: /* @__PURE__ */ through((x, call) =>
+    choose(mul(x, add(1, mul(x, 0.5))), sub(call('exp64', get(x)), 1), small(x, 1e-5)),
+  ),
+  log1p: /* @__PURE__ */ through((x, call) =>
     choose(mul(x, sub(1, mul(x, sub(0.5, div(x, 3))))), call('log64', add(x, 1)), small(x, 1e-5)),
   ),
-  sinh: through((x, call, f) => {
+  sinh: /* @__PURE__ */ through((x, call, f) => {
     const e = f.local('f64');
     return [
       set(e, call('exp64', get(x))),
       choose(mul(x, add(1, mul(mul(x, x), 1 / 6))), mul(sub(e, div(1, e)), 0.5), small(x, 1e-3)),
     ];
   }),
-  cosh: through((x, call, f) => {
+  cosh: /* @__PURE__ */ through((x, call, f) => {
     const e = f.local('f64');
     return [set(e, call('exp64', get(x))), mul(add(e, div(1, e)), 0.5)];
   }),
-  asinh: through((x, call, f) => {
+  asinh: /* @__PURE__ */ through((x, call, f) => {
     const t = f.local('f64');
     return [
       set(t, abs(x)),
@@ -210,15 +219,15 @@ const singles: Record<string, Make> = {
       ),
     ];
   }),
-  acosh: through((x, call) => call('log64', add(x, f64.sqrt(mul(sub(x, 1), add(x, 1)))))),
-  atanh: through((x, call) =>
+  acosh: /* @__PURE__ */ through((x, call) => call('log64', add(x, f64.sqrt(mul(sub(x, 1), add(x, 1)))))),
+  atanh: /* @__PURE__ */ through((x, call) =>
     choose(mul(x, add(1, mul(mul(x, x), 1 / 3))), mul(call('log64', div(add(1, x), sub(1, x))), 0.5), small(x, 1e-3)),
   ),
-  atan: through((x, call) => call('atan64', get(x))),
-  asin: through((x, call) => call('atan64', div(x, f64.sqrt(mul(sub(1, x), add(1, x)))))),
-  acos: through((x, call) => mul(call('atan64', f64.sqrt(div(sub(1, x), add(1, x)))), 2)),
+  atan: /* @__PURE__ */ through((x, call) => call('atan64', get(x))),
+  asin: /* @__PURE__ */ through((x, call) => call('atan64', div(x, f64.sqrt(mul(sub(1, x), add(1, x)))))),
+  acos: /* @__PURE__ */ through((x, call) => mul(call('atan64', f64.sqrt(div(sub(1, x), add(1, x)))), 2)),
   /** Giles, Approximating the erfinv function (GPU Computing Gems, 2012). */
-  erfinv: through((x, call, f) => {
+  erfinv: /* @__PURE__ */ through((x, call, f) => {
     const w = f.local('f64');
     return [
       set(w, f64.neg(call('log64', mul(sub(1, x), add(1, x))))),

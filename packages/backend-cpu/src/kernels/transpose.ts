@@ -11,7 +11,7 @@ import { type Domain, eachNode, type LoadNode } from '../domain';
 import { argWords, type Scope } from '../functions';
 
 export const tile = { q: 16, l: 64 } as const;
-const tileBytes = tile.q * tile.l * 4;
+const tileBytes = 16 * 64 * 4;
 /** Shorter axes are read lane by lane. */
 const leastSize = 8;
 const mostLoads = 4;
