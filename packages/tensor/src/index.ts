@@ -17,6 +17,7 @@ export * from './ops/class-loss';
 export * from './ops/comparison';
 export * from './ops/conv';
 export * from './ops/create';
+export * from './ops/einsum';
 export * from './ops/grid';
 export { flatFrom, type GridAttributes } from './ops/grid-taps';
 export * from './ops/indexing';

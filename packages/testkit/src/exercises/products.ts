@@ -57,6 +57,16 @@ const matrices = (): Exercise[] => [
     cases: [[floats([2, 3, 4]), floats([2, 4, 3], { seed: 1 }), floats([3], { seed: 2 })]],
   },
   {
+    name: 'einsum',
+    f: (a, b, c) => [
+      t.einsum('bik,bjk->bij', a, b),
+      t.einsum('bik,bjk,kl->lbi', a, b, c),
+      t.einsum('...k,kk->...', a, c),
+      t.einsum('bik,bik->b', a, a),
+    ],
+    cases: [[floats([2, 3, 4]), floats([2, 5, 4], { seed: 1 }), floats([4, 4], { seed: 2 })]],
+  },
+  {
     name: 'attention',
     f: (q, k, v) => t.matmul(t.softmax(t.div(t.matmul(q, t.transpose(k)), 2), -1), v),
     cases: [[floats([2, 3, 4]), floats([2, 5, 4], { seed: 1 }), floats([2, 5, 3], { seed: 2 })]],
