@@ -1,16 +1,47 @@
 /** @tessera/nn: layers, optimizers, schedules, state dicts and the files that hold them. */
+
+export * from './activation';
 export { Adam, type AdamOptions, AdamW } from './adam';
+export {
+  Additive,
+  type AdditiveOptions,
+  Parallel,
+  type ParallelOptions,
+  Shortcut,
+} from './combine';
 export { Conv2d, type Conv2dOptions, type Size2d } from './conv';
+export { Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath, StochasticDepth } from './dropout';
 export { type Files, readFile, writeFile } from './files';
 export { kaimingUniform } from './init';
-export { Dropout, Flatten, MaxPool2d, type MaxPool2dOptions, ReLU } from './layers';
+export { Flatten } from './layers';
 export { Linear, type LinearOptions } from './linear';
 export { Buffer, type BufferOptions, Module, Parameter } from './module';
 export { BatchNorm2d, type BatchNormOptions } from './norm';
 export { Optimizer, type Rule } from './optimizer';
+export {
+  AdaptiveAvgPool1d,
+  AdaptiveAvgPool2d,
+  AdaptiveAvgPool3d,
+  AdaptiveMaxPool1d,
+  AdaptiveMaxPool2d,
+  AdaptiveMaxPool3d,
+  AvgPool1d,
+  AvgPool2d,
+  AvgPool3d,
+  MaxPool1d,
+  MaxPool2d,
+  MaxPool3d,
+  type MaxPoolOptions,
+} from './pool';
+export {
+  LocalResponseNorm,
+  type LocalResponseNormOptions,
+  type ResponseSettings,
+  responseSettings,
+} from './response-norm';
 export { RMSprop, type RMSpropOptions } from './rmsprop';
 export { type LoadedTensors, loadSafetensors, type Saved, saveSafetensors } from './safetensors';
 export { OneCycleLR, type OneCycleOptions } from './schedule';
-export { Sequential } from './sequential';
+export { ModuleList, Sequential } from './sequential';
 export { SGD, type SGDOptions } from './sgd';
 export type { LoadOptions, LoadReport, StateDict } from './state-dict';
