@@ -1,5 +1,6 @@
 /** Exercises of shape moves, joining, padding, placing, and of reading and writing at computed places. */
 import * as t from '@tessera/tensor';
+import * as einops from '@tessera/tensor/einops';
 import { bools, type Exercise, floats, integers, values } from './exercise';
 
 const moves = (): Exercise[] => [
@@ -51,6 +52,15 @@ const moves = (): Exercise[] => [
     name: 'repeat, tile, repeatInterleave, roll',
     f: (x) => [t.repeat(x, [2, 1, 3]), t.tile(x, [2]), t.repeatInterleave(x, 2, 0), t.roll(x, [1, -2], [0, 1])],
     cases: [[floats([3, 4])]],
+  },
+  {
+    name: 'rearrange, reduce, repeat by patterns',
+    f: (x) => [
+      einops.rearrange(x, 'b (h p) w -> (p b) (w h)', { p: 2 }),
+      einops.reduce(x, 'b (h 2) w -> w h', 'mean'),
+      einops.repeat(x, '... w -> w (... 2)'),
+    ],
+    cases: [[floats([3, 4, 2])]],
   },
   {
     name: 'moves of moves',
