@@ -21,12 +21,15 @@ export type Answer =
   | { readonly ms: number }
   | { readonly error: string };
 
+/** Has glibc keep freed memory: PyTorch would else get 64 MiB of new pages for each result, and be measured by page faults. */
+const keepMemory = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: String(2 ** 34) };
+
 /** Milliseconds after which a peer is given up. */
 const patience = 120_000;
 
 /** @throws Error with the last line of what the program complained about, where it does not start. */
 export async function startPeer(name: string, program: string, args: readonly string[]): Promise<Contestant> {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...keepMemory } });
   const ask = conversation(child);
   const { version } = (await ask(null)) as { version: string };
   return {

@@ -76,7 +76,7 @@ async function bench(options: Options): Promise<void> {
   const simd = relaxed ? 'relaxed SIMD' : 'SIMD';
   const versions = peers.map(({ name, version }) => `${name} ${version}`).join(', ') || 'none';
   console.log(
-    `${machine.cpu}; Node ${machine.node}, ${machine.threads} threads, ${simd}; load ${load.map((l) => l.toFixed(1)).join(' → ')}`,
+    `${machine.cpu}; Node ${machine.node}, ${machine.threads} thread${machine.threads > 1 ? 's' : ''}, ${simd}; load ${load.map((l) => l.toFixed(1)).join(' → ')}`,
   );
   console.log(`peers: ${versions}\n`);
   console.log(table(machine, results, causes));

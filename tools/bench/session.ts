@@ -50,16 +50,20 @@ export async function measureLimits({ limits, threads, effort, relaxed }: Settin
  * row would look better whenever its limit had to share the cores.
  */
 export function withBestLimits(results: readonly RowResult[]): RowResult[] {
-  const seen: Partial<Record<Limit, number>> = {};
+  const seen: Partial<Record<Limit | 'none', number>> = {};
   const note = (of: Limit, value: number) => {
     seen[of] = Math.max(seen[of] ?? 0, value);
   };
+  const most = Math.max(...results.map(({ row }) => (row.work.op === 'limit' ? row.work.threads : 0)));
+  const whole = ({ work }: Row): Limit | null => (work.op === 'limit' && work.threads === most ? work.of : null);
   for (const { row, ours, limits } of results) {
-    if (row.work.op === 'limit' && ours !== null) note(row.work.of, ours);
+    const of = whole(row);
+    if (of && ours !== null) note(of, ours);
     for (const [of, value] of Object.entries(limits)) note(of as Limit, value);
   }
   return results.map((result) => ({
     ...result,
+    ours: seen[whole(result.row) ?? 'none'] ?? result.ours,
     limits: Object.fromEntries(Object.keys(result.limits).map((of) => [of, seen[of as Limit] as number])),
   }));
 }

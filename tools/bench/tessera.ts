@@ -1,6 +1,4 @@
 /** Ours: the work as a user would write it, compiled once and replayed. A backend is a row in the table below. */
-import { valueAndGrad } from '@tessera/autograd';
-import * as nn from '@tessera/nn';
 import {
   abs,
   add,
@@ -52,7 +50,7 @@ export function tessera(name: string, { backend }: Ours): Contestant {
       for (const input of inputs) input.dispose();
       inputs = inputsOf(work).map((shape, seed) => tensor(numbers(product(shape), seed), { shape }));
       if (work.op === 'mnist') inputs.push(tensor(Int32Array.from({ length: work.batch }, (_, i) => i % 10)));
-      step = compile(stepOf(work));
+      step = compile(await stepOf(work));
       const answer = step(...inputs);
       const first = (await answer.data())[0] ?? null;
       answer.dispose();
@@ -68,7 +66,7 @@ export function tessera(name: string, { backend }: Ours): Contestant {
   };
 }
 
-function stepOf(work: Work): Step {
+function stepOf(work: Work): Step | Promise<Step> {
   switch (work.op) {
     case 'matmul':
       if (work.form === 'nt') return (a, b) => matmul(a as Tensor, transpose(b as Tensor));
@@ -105,7 +103,8 @@ function stepOf(work: Work): Step {
 }
 
 /** The main job's network and optimizer; the learning rate does not change here. */
-function mnist(): Step {
+async function mnist(): Promise<Step> {
+  const [{ valueAndGrad }, nn] = await Promise.all([import('@tessera/autograd'), import('@tessera/nn')]);
   const model = new nn.Sequential(
     ...[new nn.Conv2d(1, 16, 5, { padding: 2 }), new nn.BatchNorm2d(16), new nn.ReLU(), new nn.MaxPool2d(2)],
     ...[new nn.Conv2d(16, 32, 3, { padding: 1 }), new nn.BatchNorm2d(32), new nn.ReLU(), new nn.MaxPool2d(2)],

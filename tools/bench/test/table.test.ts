@@ -119,11 +119,14 @@ describe('where the best counts', () => {
     const rest = { ours: 1, peers: {}, missing: {} };
     const of: Row = { ...row, work: { op: 'limit', of: 'copy', threads: 2 } };
     const results = [
-      { ...rest, row: of, ours: 9, limits: {} },
+      { ...rest, row: of, ours: 3, limits: {} },
+      { ...rest, row: { ...row, work: { op: 'limit', of: 'copy', threads: 1 } as const }, ours: 9, limits: {} },
       { ...rest, row, limits: { plain: 5, copy: 4 } },
       { ...rest, row, limits: { plain: 7 } },
     ];
-    expect(withBestLimits(results).map(({ limits }) => limits)).toEqual([{}, { plain: 7, copy: 9 }, { plain: 7 }]);
+    const lifted = withBestLimits(results);
+    expect(lifted.map(({ limits }) => limits)).toEqual([{}, {}, { plain: 7, copy: 4 }, { plain: 7 }]);
+    expect(lifted.map(({ ours }) => ours)).toEqual([4, 9, 1, 1]); // one thread's stays
   });
 });
 
