@@ -9,14 +9,25 @@ export {
   type ParallelOptions,
   Shortcut,
 } from './combine';
-export { Conv2d, type Conv2dOptions, type Size2d } from './conv';
+export {
+  Conv1d,
+  Conv2d,
+  type Conv2dOptions,
+  Conv3d,
+  type ConvOptions,
+  ConvTranspose1d,
+  ConvTranspose2d,
+  ConvTranspose3d,
+  type ConvTransposeOptions,
+  type Size2d,
+} from './conv';
 export { Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath, StochasticDepth } from './dropout';
 export { type Files, readFile, writeFile } from './files';
-export { kaimingUniform } from './init';
+export * as init from './init';
 export { Flatten } from './layers';
 export { Linear, type LinearOptions } from './linear';
 export { Buffer, type BufferOptions, Module, Parameter } from './module';
-export { BatchNorm2d, type BatchNormOptions } from './norm';
+export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormOptions, FrozenBatchNorm2d } from './norm';
 export { Optimizer, type Rule } from './optimizer';
 export {
   AdaptiveAvgPool1d,
@@ -41,6 +52,17 @@ export {
 } from './response-norm';
 export { RMSprop, type RMSpropOptions } from './rmsprop';
 export { type LoadedTensors, loadSafetensors, type Saved, saveSafetensors } from './safetensors';
+export {
+  GroupNorm,
+  InstanceNorm1d,
+  InstanceNorm2d,
+  InstanceNorm3d,
+  type InstanceNormOptions,
+  LayerNorm,
+  type LayerNormOptions,
+  type NormOptions,
+  RMSNorm,
+} from './sample-norm';
 export { OneCycleLR, type OneCycleOptions } from './schedule';
 export { ModuleList, Sequential } from './sequential';
 export { SGD, type SGDOptions } from './sgd';

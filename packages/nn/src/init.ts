@@ -1,20 +1,134 @@
-/** Initial values. Each is a random op that runs where and when the parameter is first used. */
-import { type Tensor, uniform } from '@tessera/tensor';
-
 /**
- * U(−b, b), b = √(6 / ((1 + a²)·fanIn)), fanIn = the inputs that make one output: all of `shape` behind its first axis.
- * a = √5 gives ±1/√fanIn, the default of PyTorch's convolutions and linear layers. torch.nn.init.kaiming_uniform_ (He 2015)
+ * Initial values, `nn.init`. Each function assigns a parameter and returns it; a drawn one is a random op, which runs where
+ * and when the parameter is first used. Fans are those of a weight [O, I, …window]: fanIn = I·window, fanOut = O·window,
+ * groups or not.
  */
-export function kaimingUniform(shape: readonly number[], { a = 0 }: { readonly a?: number } = {}): Tensor {
-  const fanIn = shape.slice(1).reduce((product, size) => product * size, 1);
-  return symmetric(shape, Math.sqrt(6 / ((1 + a * a) * fanIn)));
+import {
+  ArgumentError,
+  add,
+  clamp,
+  constantFill,
+  erf,
+  erfinv,
+  mul,
+  normal as normalDraw,
+  type State,
+  type Tensor,
+  uniform as uniformDraw,
+} from '@tessera/tensor';
+
+/** What follows a layer, as far as its gain is concerned. */
+export type Nonlinearity = 'linear' | 'conv' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
+
+/** How much a nonlinearity takes from the deviation: 1, tanh 5/3, relu √2, leakyRelu √(2/(1 + slope²)), selu 3/4.
+ *  torch.nn.init.calculate_gain @throws ArgumentError for another name. */
+export function calculateGain(nonlinearity: Nonlinearity, slope = 0.01): number {
+  const gains = {
+    linear: 1,
+    conv: 1,
+    sigmoid: 1,
+    tanh: 5 / 3,
+    relu: Math.SQRT2,
+    leakyRelu: Math.sqrt(2 / (1 + slope * slope)),
+    selu: 3 / 4,
+  };
+  const gain = Object.hasOwn(gains, nonlinearity) ? gains[nonlinearity] : undefined;
+  if (gain === undefined)
+    throw new ArgumentError(`calculateGain: '${nonlinearity}'; wants one of ${Object.keys(gains).join(', ')}`);
+  return gain;
 }
 
-/** A layer's weight [O, …] and bias [O], both U(±1/√fanIn), as PyTorch makes them. */
-export function defaultWeights(shape: readonly number[], bias: boolean): [weight: Tensor, bias: Tensor | null] {
-  const fanIn = shape.slice(1).reduce((product, size) => product * size, 1);
-  const weight = kaimingUniform(shape, { a: Math.sqrt(5) });
-  return [weight, bias ? symmetric(shape.slice(0, 1), fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0) : null];
+// ---- constants -----------------------------------------------------------------------------------------------------
+
+/** All elements `value`. torch.nn.init.constant_ */
+export const constant = <S extends State>(state: S, value: number): S =>
+  set(state, constantFill(state.shape, value, state.dtype));
+/** torch.nn.init.zeros_ */
+export const zeros = <S extends State>(state: S): S => constant(state, 0);
+/** torch.nn.init.ones_ */
+export const ones = <S extends State>(state: S): S => constant(state, 1);
+
+// ---- plain draws ---------------------------------------------------------------------------------------------------
+
+/** U(a, b). torch.nn.init.uniform_ */
+export const uniform = <S extends State>(state: S, a = 0, b = 1): S => set(state, uniformDraw(a, b, state.shape));
+
+export interface NormalOptions {
+  /** Default 0. */
+  readonly mean?: number;
+  /** Default 1. */
+  readonly std?: number;
+}
+/** N(mean, std²). torch.nn.init.normal_ */
+export const normal = <S extends State>(state: S, { mean = 0, std = 1 }: NormalOptions = {}): S =>
+  set(state, normalDraw(mean, std, state.shape));
+
+export interface TruncNormalOptions extends NormalOptions {
+  /** The smallest value, not a count of deviations. Default −2. */
+  readonly a?: number;
+  /** The largest. Default 2. */
+  readonly b?: number;
+}
+/**
+ * N(mean, std²) within [a, b], by the inverse of its distribution: u ~ U(2Φ(l)−1, 2Φ(h)−1), x = mean + std·√2·erfinv(u),
+ * l and h the bounds in deviations. torch.nn.init.trunc_normal_ @throws ArgumentError unless a < b and std > 0.
+ */
+export function truncNormal<S extends State>(state: S, options: TruncNormalOptions = {}): S {
+  const { mean = 0, std = 1, a = -2, b = 2 } = options;
+  if (!(a < b && std > 0)) throw new ArgumentError(`truncNormal: a ${a}, b ${b}, std ${std}; wants a < b and std > 0`);
+  const [low, high] = [a, b].map((bound) => erf((bound - mean) / (std * Math.SQRT2))) as [Tensor, Tensor];
+  // One draw in 2²⁴ is −1 itself, and would be −∞: with bounds far out, a weight of −2 among weights of 0.01.
+  const u = clamp(uniformDraw(low, high, state.shape), -almostOne, almostOne);
+  return set(state, clamp(add(mul(erfinv(u), std * Math.SQRT2), mean), a, b));
+}
+const almostOne = 1 - 2 ** -23;
+
+// ---- by fan --------------------------------------------------------------------------------------------------------
+
+/** U(−b, b), b = gain·√(6 / (fanIn + fanOut)). torch.nn.init.xavier_uniform_ (Glorot 2010) @throws ArgumentError below rank 2. */
+export function xavierUniform<S extends State>(state: S, gain = 1): S {
+  const [fanIn, fanOut] = fans('xavierUniform', state.shape);
+  return symmetric(state, gain * Math.sqrt(6 / (fanIn + fanOut)));
+}
+/** N(0, gain²·2 / (fanIn + fanOut)). torch.nn.init.xavier_normal_ (Glorot 2010) @throws ArgumentError below rank 2. */
+export function xavierNormal<S extends State>(state: S, gain = 1): S {
+  const [fanIn, fanOut] = fans('xavierNormal', state.shape);
+  return normal(state, { std: gain * Math.sqrt(2 / (fanIn + fanOut)) });
 }
 
-const symmetric = (shape: readonly number[], bound: number): Tensor => uniform(-bound, bound, shape);
+export interface KaimingOptions {
+  /** Slope of leakyRelu below 0. Default 0. */
+  readonly a?: number;
+  /** Keep the variance of values ('fanIn') or of gradients ('fanOut'). Default 'fanIn'. */
+  readonly mode?: 'fanIn' | 'fanOut';
+  /** Default 'leakyRelu', which with a = 0 is relu. */
+  readonly nonlinearity?: Nonlinearity;
+}
+/** U(−b, b), b = gain·√(3 / fan). torch.nn.init.kaiming_uniform_ (He 2015) @throws ArgumentError below rank 2. */
+export const kaimingUniform = <S extends State>(state: S, options: KaimingOptions = {}): S =>
+  symmetric(state, Math.sqrt(3) * kaimingStd('kaimingUniform', state, options));
+/** N(0, gain² / fan). torch.nn.init.kaiming_normal_ (He 2015) @throws ArgumentError below rank 2. */
+export const kaimingNormal = <S extends State>(state: S, options: KaimingOptions = {}): S =>
+  normal(state, { std: kaimingStd('kaimingNormal', state, options) });
+
+function kaimingStd(name: string, { shape }: State, options: KaimingOptions): number {
+  const { a = 0, mode = 'fanIn', nonlinearity = 'leakyRelu' } = options;
+  const [fanIn, fanOut] = fans(name, shape);
+  const fan = mode === 'fanIn' ? fanIn : fanOut;
+  // An empty weight has nothing to draw.
+  return fan > 0 ? calculateGain(nonlinearity, a) / Math.sqrt(fan) : 0;
+}
+
+function fans(name: string, shape: State['shape']): [fanIn: number, fanOut: number] {
+  if (shape.length < 2)
+    throw new ArgumentError(`${name}: [${shape}] has no fans, wants [O,I,…]; take normal or constant for it`);
+  const [o, i, ...window] = shape as readonly number[];
+  const places = window.reduce((product, size) => product * size, 1);
+  return [(i as number) * places, (o as number) * places];
+}
+const symmetric = <S extends State>(state: S, bound: number): S => uniform(state, -bound, bound);
+
+function set<S extends State>(state: S, value: Tensor): S {
+  state.assign(value);
+  return state;
+}

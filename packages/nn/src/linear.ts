@@ -1,7 +1,7 @@
 /** The fully connected layer. */
 import { ArgumentError, linear, type Tensor } from '@tessera/tensor';
-import { defaultWeights } from './init';
-import { Module, Parameter } from './module';
+import { defaultWeights } from './default-weights';
+import { countOf, Module, Parameter } from './module';
 
 export interface LinearOptions {
   /** Default true. */
@@ -21,12 +21,16 @@ export class Linear extends Module {
     for (const [what, size] of Object.entries({ inFeatures, outFeatures }))
       if (!Number.isInteger(size) || size < 0)
         throw new ArgumentError(`Linear: ${what} is ${size}, wants an integer ≥ 0`);
-    const [weight, offset] = defaultWeights([outFeatures, inFeatures], bias);
+    const [weight, offset] = defaultWeights([outFeatures, inFeatures], outFeatures, bias);
     this.weight = new Parameter(weight);
     this.bias = offset && new Parameter(offset);
   }
 
   forward(x: Tensor): Tensor {
     return linear(x, this.weight, this.bias);
+  }
+  /** Multiply-adds that make y, a batch of unknown size counting one sample. */
+  macs(_x: Tensor, y: Tensor): number {
+    return countOf(y.shape) * (this.weight.shape[1] as number);
   }
 }

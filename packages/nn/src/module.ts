@@ -103,6 +103,10 @@ export abstract class Module<Inputs extends readonly unknown[] = [x: Tensor], Ou
   }
 }
 
+/** Elements of a shape, an unknown size counting 1. */
+export const countOf = (shape: readonly (number | null)[]): number =>
+  shape.reduce<number>((product, size) => product * (size ?? 1), 1);
+
 /** A module's fields with their key parts; arrays and plain objects are looked into, unless they contain themselves. */
 function* members(owner: object, above: readonly object[] = []): Generator<[name: string, value: unknown]> {
   for (const [field, value] of Object.entries(owner)) {

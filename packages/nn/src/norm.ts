@@ -1,13 +1,18 @@
-/** Normalisation layers. */
+/** Batch normalisation. */
 import {
+  ArgumentError,
   add,
   batchNorm,
   batchNormTraining,
   cast,
   div,
+  mul,
   ones,
+  reshape,
+  rsqrt,
   runningStatistics,
   ShapeError,
+  sub,
   type Tensor,
   tensor,
   zeros,
@@ -25,12 +30,7 @@ export interface BatchNormOptions {
   readonly trackRunningStats?: boolean;
 }
 
-/**
- * y = γ·(x − μ)/√(σ² + eps) + β per channel.  x [N,C,H,W] → the same; all fields [C]. Training: μ and σ² (biased) of the batch,
- * and running ← (1 − momentum)·running + momentum·batch, with the unbiased variance. Evaluating: the running ones.
- * torch.nn.BatchNorm2d (Ioffe and Szegedy 2015) @throws ShapeError for another rank, another C, one value a channel.
- */
-export class BatchNorm2d extends Module {
+abstract class BatchNorm extends Module {
   readonly weight: Parameter | null;
   readonly bias: Parameter | null;
   readonly runningMean: Buffer | null;
@@ -41,6 +41,7 @@ export class BatchNorm2d extends Module {
 
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
     super();
+    checkFeatures(new.target.name, numFeatures);
     const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
     this.weight = affine ? new Parameter(ones([numFeatures])) : null;
     this.bias = affine ? new Parameter(zeros([numFeatures])) : null;
@@ -53,18 +54,17 @@ export class BatchNorm2d extends Module {
     this.momentum = momentum;
   }
 
-  forward(x: Tensor): Tensor {
+  /** Normalises x, whose rank is right. */
+  protected normalize(x: Tensor): Tensor {
     const { weight, bias, eps, runningMean, runningVar } = this;
-    if (x.rank !== 4)
-      throw new ShapeError(`batchNorm2d: input [${x.shape}] has rank ${x.rank}, wants [N,C,H,W]; reshape it first`);
     if (!this.training && runningMean && runningVar)
       return batchNorm(x, { weight, bias, eps, runningMean, runningVar });
     const [y, mean, variance] = batchNormTraining(x, { weight, bias, eps });
-    if (this.training) this.#track(x, mean, variance);
+    if (this.training) this.track(x, mean, variance);
     return y;
   }
 
-  #track(x: Tensor, mean: Tensor, variance: Tensor): void {
+  protected track(x: Tensor, mean: Tensor, variance: Tensor): void {
     const { runningMean, runningVar, numBatchesTracked } = this;
     if (!runningMean || !runningVar || !numBatchesTracked || x.shape.includes(null)) return;
     const batches = add(numBatchesTracked, 1);
@@ -75,4 +75,73 @@ export class BatchNorm2d extends Module {
     runningVar.assign(nextVar);
     numBatchesTracked.assign(batches);
   }
+}
+
+/**
+ * y = γ·(x − μ)/√(σ² + eps) + β per channel.  x [N,C] or [N,C,L] → the same; all fields [C]. Training: μ and σ² (biased) of the
+ * batch, and running ← (1 − momentum)·running + momentum·batch, with the unbiased variance. Evaluating: the running ones.
+ * torch.nn.BatchNorm1d (Ioffe and Szegedy 2015) @throws ShapeError for another rank, another C, one value a channel.
+ */
+export class BatchNorm1d extends BatchNorm {
+  forward(x: Tensor): Tensor {
+    if (x.rank !== 2) checkRank('batchNorm1d', x, 3, '[N,C] or [N,C,L]');
+    return this.normalize(x);
+  }
+}
+/** As BatchNorm1d on x [N,C,H,W]. torch.nn.BatchNorm2d */
+export class BatchNorm2d extends BatchNorm {
+  forward(x: Tensor): Tensor {
+    checkRank('batchNorm2d', x, 4, '[N,C,H,W]');
+    return this.normalize(x);
+  }
+}
+/** As BatchNorm1d on x [N,C,D,H,W]. torch.nn.BatchNorm3d */
+export class BatchNorm3d extends BatchNorm {
+  forward(x: Tensor): Tensor {
+    checkRank('batchNorm3d', x, 5, '[N,C,D,H,W]');
+    return this.normalize(x);
+  }
+}
+
+/**
+ * y = x·s + (b − mean·s), s = w/√(var + eps): batch normalisation whose numbers are all buffers [C], in both modes.
+ * x [N,C,H,W]. torchvision.ops.FrozenBatchNorm2d @throws ShapeError for another rank or another C.
+ */
+export class FrozenBatchNorm2d extends Module {
+  readonly weight: Buffer;
+  readonly bias: Buffer;
+  readonly runningMean: Buffer;
+  readonly runningVar: Buffer;
+  readonly eps: number;
+
+  constructor(numFeatures: number, { eps = 1e-5 }: Pick<BatchNormOptions, 'eps'> = {}) {
+    super();
+    checkFeatures('FrozenBatchNorm2d', numFeatures);
+    this.weight = new Buffer(ones([numFeatures]));
+    this.bias = new Buffer(zeros([numFeatures]));
+    this.runningMean = new Buffer(zeros([numFeatures]));
+    this.runningVar = new Buffer(ones([numFeatures]));
+    this.eps = eps;
+  }
+  forward(x: Tensor): Tensor {
+    checkRank('frozenBatchNorm2d', x, 4, '[N,C,H,W]');
+    const channels = this.weight.shape[0] as number;
+    if (x.shape[1] !== null && x.shape[1] !== channels)
+      throw new ShapeError(`frozenBatchNorm2d: input [${x.shape}] has ${x.shape[1]} channels, wants ${channels}`);
+    const scale = mul(this.weight, rsqrt(add(this.runningVar, this.eps)));
+    const shift = sub(this.bias, mul(this.runningMean, scale));
+    const along = (vector: Tensor) => reshape(vector, [1, channels, 1, 1]);
+    return add(mul(x, along(scale)), along(shift));
+  }
+}
+
+/** @throws ShapeError unless x has this rank. */
+export function checkRank(op: string, x: Tensor, rank: number, wanted: string): void {
+  if (x.rank !== rank)
+    throw new ShapeError(`${op}: input [${x.shape}] has rank ${x.rank}, wants ${wanted}; reshape it first`);
+}
+/** @throws ArgumentError unless it is a count of channels. */
+export function checkFeatures(layer: string, count: number, what = 'numFeatures'): void {
+  if (!Number.isInteger(count) || count < 1)
+    throw new ArgumentError(`${layer}: ${what} is ${count}, wants an integer of at least 1`);
 }

@@ -1,0 +1,84 @@
+import { ArgumentError, manualSeed, setBackend, zeros } from '@tessera/tensor';
+import { reference } from '@tessera/tensor/reference';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { init, Parameter } from '../src/index';
+
+beforeAll(() => setBackend(reference()));
+beforeEach(() => manualSeed(1));
+
+const conv = () => new Parameter(zeros([64, 16, 3, 3]));
+async function moments(parameter: Parameter) {
+  const values = Array.from(await parameter.data());
+  const mean = values.reduce((a, b) => a + b, 0) / values.length;
+  const std = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length);
+  return { mean, std, most: Math.max(...values.map(Math.abs)), least: Math.min(...values) };
+}
+
+describe('init', () => {
+  it('assigns the parameter it is given, and returns it', async () => {
+    const parameter = new Parameter(zeros([2, 2]));
+    expect(init.constant(parameter, 3)).toBe(parameter);
+    expect(Array.from(await parameter.data())).toEqual([3, 3, 3, 3]);
+    expect(Array.from(await init.ones(parameter).data())).toEqual([1, 1, 1, 1]);
+    expect(Array.from(await init.zeros(parameter).data())).toEqual([0, 0, 0, 0]);
+  });
+
+  it.each<[string, (p: Parameter) => Parameter, number]>([
+    ['xavierUniform', (p) => init.xavierUniform(p), Math.sqrt(6 / (80 * 9))],
+    ['xavierUniform with a gain', (p) => init.xavierUniform(p, 5 / 3), (5 / 3) * Math.sqrt(6 / (80 * 9))],
+    ['kaimingUniform', (p) => init.kaimingUniform(p), Math.sqrt(6 / (16 * 9))],
+    ['kaimingUniform of a layer', (p) => init.kaimingUniform(p, { a: Math.sqrt(5) }), 1 / Math.sqrt(16 * 9)],
+    [
+      'kaimingUniform by fanOut',
+      (p) => init.kaimingUniform(p, { mode: 'fanOut', nonlinearity: 'tanh' }),
+      (5 / 3) * Math.sqrt(3 / (64 * 9)),
+    ],
+    ['uniform', (p) => init.uniform(p, -0.5, 0.5), 0.5],
+  ])('%s is uniform within its bound', async (_, draw, bound) => {
+    const { mean, std, most } = await moments(draw(conv()));
+    expect(most).toBeLessThanOrEqual(bound * (1 + 1e-6));
+    expect(most).toBeGreaterThan(0.998 * bound);
+    expect(Math.abs(mean)).toBeLessThan((5 * bound) / Math.sqrt(3 * 9216));
+    expect(std / (bound / Math.sqrt(3))).toBeCloseTo(1, 1);
+  });
+
+  it.each<[string, (p: Parameter) => Parameter, number]>([
+    ['xavierNormal', (p) => init.xavierNormal(p), Math.sqrt(2 / (80 * 9))],
+    ['kaimingNormal', (p) => init.kaimingNormal(p), Math.sqrt(2 / (16 * 9))],
+    [
+      'kaimingNormal of torchvision’s nets',
+      (p) => init.kaimingNormal(p, { mode: 'fanOut', nonlinearity: 'relu' }),
+      Math.sqrt(2 / (64 * 9)),
+    ],
+    ['normal', (p) => init.normal(p, { std: 0.01 }), 0.01],
+    ['truncNormal with bounds far out', (p) => init.truncNormal(p, { std: 0.1 }), 0.1],
+  ])('%s has its deviation', async (_, draw, std) => {
+    const seen = await moments(draw(conv()));
+    // The deviation of a sample deviation is 1/√(2n): 0.7 % of it here.
+    expect(Math.abs(seen.std / std - 1)).toBeLessThan(0.04);
+    expect(Math.abs(seen.mean)).toBeLessThan((5 * std) / Math.sqrt(9216));
+    expect(seen.most).toBeLessThan(6 * std);
+  });
+
+  it('truncNormal cuts at absolute bounds', async () => {
+    // Within ±1 deviation the variance is 1 − 2φ(1)/(2Φ(1) − 1) = 0.29112.
+    const { std, most } = await moments(init.truncNormal(conv(), { a: -1, b: 1 }));
+    expect(most).toBeLessThanOrEqual(1);
+    expect(std).toBeCloseTo(Math.sqrt(0.29112), 1);
+    const shifted = await moments(init.truncNormal(conv(), { mean: 3, a: 2.5, b: 9 }));
+    expect(shifted.least).toBeGreaterThanOrEqual(2.5);
+    expect(() => init.truncNormal(conv(), { a: 2, b: 1 })).toThrow(ArgumentError);
+  });
+
+  it('knows PyTorch’s gains', () => {
+    expect(init.calculateGain('relu')).toBeCloseTo(Math.SQRT2, 12);
+    expect(init.calculateGain('tanh')).toBeCloseTo(5 / 3, 12);
+    expect(init.calculateGain('leakyRelu', 0.2)).toBeCloseTo(Math.sqrt(2 / 1.04), 12);
+    expect(init.calculateGain('selu')).toBe(0.75);
+    expect(() => init.calculateGain('swish' as never)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: calculateGain: 'swish'; wants one of linear, conv, sigmoid, tanh, relu, leakyRelu, selu]`);
+  });
+
+  it('wants fans', () => {
+    expect(() => init.kaimingNormal(new Parameter(zeros([3])))).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: kaimingNormal: [3] has no fans, wants [O,I,…]; take normal or constant for it]`);
+  });
+});
