@@ -120,7 +120,8 @@ export function makeNode(
 ): Tensor[] {
   const node = new Node(op, inputs, attributes, outputs);
   if (inputs.some((input) => input.node.source?.kind === 'meta')) node.source = { kind: 'meta' };
-  if (runtime.pending > mostPending && !runtime.trace && runtime.recording === 0) {
+  // without a backend all waits: models may be made, and their shapes asked for, before one is chosen
+  if (runtime.pending > mostPending && runtime.backend && !runtime.trace && runtime.recording === 0) {
     runtime.pending = 0;
     flush(node.source ? [] : [{ node, output: 0 }]);
   }

@@ -56,6 +56,13 @@ describe('tensor', () => {
     );
   });
 
+  it('waits for a backend however long the graph is: models may be made before one is chosen', () => {
+    runtime.backend = null;
+    let x = tensor([1]);
+    for (let i = 0; i < 5000; i++) x = add(x, 1);
+    expect(String(x)).toBe('Tensor([1], float32, pending)');
+  });
+
   it('refuses to be read after dispose, and gives its memory back', async () => {
     const x = add(tensor(new Float32Array(1000)), 1);
     await realize(x);
