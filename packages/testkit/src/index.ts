@@ -4,6 +4,7 @@ export { type ConformanceOptions, describeBackend, type Load } from './conforman
 export { exercises } from './exercises';
 export { type Exercise, type Layout, type Sample, toTensor } from './exercises/exercise';
 export { type Attrs, type GoldenCase, type GoldenFile, readGolden } from './golden/format';
+export { formulaUniform, formulaWeights } from './golden/formula';
 export { goldenOps } from './golden/ops';
 export { type Context, describeFault, type Fault, type Row, type Rows, row, runCase } from './golden/run';
 export {
