@@ -10,6 +10,7 @@ import { logicalAnd, where } from './ops/comparison';
 import { identity } from './ops/identity';
 import { isFinite as finite } from './ops/math';
 import { all } from './ops/reduction';
+import { reshape } from './ops/shape';
 import { planOf, type Ready, run } from './plan';
 import { getBackend, runtime } from './runtime';
 import { collect, type Graph } from './schedule/graph';
@@ -47,8 +48,9 @@ export class Trace {
   readState(state: State): Tensor {
     return this.assigned.get(state) ?? this.before(state);
   }
+  /** What is assigned as it came in (another state's value, an argument) becomes a node of its own, for derivatives by either. */
   assignState(state: State, value: Tensor): void {
-    this.assigned.set(state, value);
+    this.assigned.set(state, value.node.op ? value : reshape(value, state.shape));
   }
 }
 
