@@ -13,14 +13,17 @@
 
 export type Type = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 /** Bytes, in any nesting. */
-export type Code = readonly (number | Code)[];
+export type Code = Uint8Array | readonly (number | Code)[];
 /** A parameter or local variable of one function. */
 export class Local {
   readonly type: Type;
-  readonly index: number;
+  readonly index: Code;
+  /** The code that leaves its value: one array, however often it is used. */
+  readonly get: Code;
   constructor(type: Type, index: number) {
     this.type = type;
-    this.index = index;
+    this.index = unsigned(index);
+    this.get = [0x20, this.index];
   }
 }
 export type Arg = Code | Local | number;
@@ -31,20 +34,39 @@ const typeByte = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b } as c
 function unsigned(value: number): number[] {
   const bytes: number[] = [];
   for (; value > 127; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
-  return [...bytes, value];
+  bytes.push(value);
+  return bytes;
 }
-function signed(value: bigint): number[] {
+function signed(value: number): number[] {
+  const bytes: number[] = [];
+  for (; value < -64 || value > 63; value >>= 7) bytes.push((value & 127) | 128);
+  bytes.push(value & 127);
+  return bytes;
+}
+function signed64(value: bigint): number[] {
   const bytes: number[] = [];
   for (; value < -64n || value > 63n; value >>= 7n) bytes.push(Number(value & 127n) | 128);
-  return [...bytes, Number(value & 127n)];
+  bytes.push(Number(value & 127n));
+  return bytes;
 }
-const bytesOf = (array: Float32Array | Float64Array | Int32Array): number[] => [...new Uint8Array(array.buffer)];
+
+/** The bytes of a 4-byte word. */
+const word = (value: number): Code => [value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24];
+const view = /* @__PURE__ */ new DataView(/* @__PURE__ */ new ArrayBuffer(8));
+function float(value: number): Code {
+  view.setFloat32(0, value);
+  return word(view.getInt32(0));
+}
+function double(value: number): Code {
+  view.setFloat64(0, value);
+  return [word(view.getInt32(4)), word(view.getInt32(0))];
+}
 
 const constants = {
-  i32: (value: number): Code => [0x41, signed(BigInt(value | 0))],
-  i64: (value: number | bigint): Code => [0x42, signed(BigInt.asIntN(64, BigInt(value)))],
-  f32: (value: number): Code => [0x43, bytesOf(new Float32Array([value]))],
-  f64: (value: number): Code => [0x44, bytesOf(new Float64Array([value]))],
+  i32: (value: number): Code => [0x41, signed(value | 0)],
+  i64: (value: number | bigint): Code => [0x42, signed64(BigInt.asIntN(64, BigInt(value)))],
+  f32: (value: number): Code => [0x43, float(value)],
+  f64: (value: number): Code => [0x44, double(value)],
   v128: (): Code => {
     throw new TypeError('assembler: a number is no v128; use i32x4.const or f32x4.const');
   },
@@ -52,11 +74,11 @@ const constants = {
 
 /** The code that leaves an argument's value on the stack. */
 const value = (arg: Arg, type: Type): Code =>
-  arg instanceof Local ? [0x20, unsigned(arg.index)] : typeof arg === 'number' ? constants[type](arg) : arg;
-export const get = (local: Local): Code => value(local, local.type);
-export const set = (local: Local, to: Arg): Code => [value(to, local.type), 0x21, unsigned(local.index)];
+  arg instanceof Local ? arg.get : typeof arg === 'number' ? constants[type](arg) : arg;
+export const get = (local: Local): Code => local.get;
+export const set = (local: Local, to: Arg): Code => [value(to, local.type), 0x21, local.index];
 /** Sets a local and leaves its value. */
-export const tee = (local: Local, to: Arg): Code => [value(to, local.type), 0x22, unsigned(local.index)];
+export const tee = (local: Local, to: Arg): Code => [value(to, local.type), 0x22, local.index];
 
 // ---- tables of operations: names in the order of their opcodes, '-' where one is left out ----
 
@@ -69,7 +91,12 @@ type Table<S extends string> = Readonly<Record<Words<S>, (...args: Arg[]) => Cod
 function table<S extends string>(type: Type, first: number, names: S, encode = (opcode: number): Code => [opcode]) {
   const entries = names.split(' ').map((name, i) => {
     const opcode = encode(first + i);
-    return [name, (...args: Arg[]): Code => [...args.map((arg) => value(arg, type)), opcode]] as const;
+    const operation = (a: Arg, b?: Arg, c?: Arg): Code => {
+      if (b === undefined) return [value(a, type), opcode];
+      if (c === undefined) return [value(a, type), value(b, type), opcode];
+      return [value(a, type), value(b, type), value(c, type), opcode];
+    };
+    return [name, operation] as const;
   });
   return Object.fromEntries(entries.filter(([name]) => name !== '-')) as Table<S>;
 }
@@ -144,10 +171,10 @@ export const f64 = /* @__PURE__ */ (() => ({
 
 /** Lane operations: extract_lane(v, lane), replace_lane(v, lane, x), and the constant with x in every lane. */
 const lanes = (type: 'i32' | 'f32', extract: number) => ({
-  const: (x: number): Code => [
-    simdOpcode(12),
-    bytesOf(type === 'i32' ? new Int32Array(4).fill(x) : new Float32Array(4).fill(x)),
-  ],
+  const: (x: number): Code => {
+    const lane = type === 'i32' ? word(x | 0) : float(x);
+    return [simdOpcode(12), lane, lane, lane, lane];
+  },
   extract_lane: (v: Arg, lane: number): Code => [value(v, 'v128'), simdOpcode(extract), lane],
   replace_lane: (v: Arg, lane: number, x: Arg): Code => [
     value(v, 'v128'),
@@ -214,6 +241,8 @@ export const i32x4 = /* @__PURE__ */ (() => ({
   ),
   ...simd(171, 'shl shr_s shr_u add - - sub - - - mul min_s min_u max_s max_u'),
   ...simd(248, 'trunc_sat_f32x4_s trunc_sat_f32x4_u'),
+  /** The constant of these four. */
+  lanes: (values: readonly number[]): Code => [simdOpcode(12), values.map(word)],
   /** Lane i of the result is lane `pick[i]` of a (0–3) and b (4–7). */
   shuffle: (a: Arg, b: Arg, pick: readonly number[]): Code =>
     i8x16.shuffle(
@@ -339,13 +368,35 @@ const sized = (code: Code): Code => {
   const bytes = flatten(code);
   return [unsigned(bytes.length), bytes];
 };
-const text = (string: string): Code => vector([...new TextEncoder().encode(string)]);
-function flatten(code: Code, bytes: number[] = []): number[] {
-  for (const item of code) {
-    if (typeof item === 'number') bytes.push(item);
-    else flatten(item, bytes);
-  }
-  return bytes;
+const text = (string: string): Code => vector(new TextEncoder().encode(string));
+function flatten(code: Code): Uint8Array {
+  let bytes = new Uint8Array(4096);
+  let end = 0;
+  const reserve = (more: number): void => {
+    if (end + more <= bytes.length) return;
+    const larger = new Uint8Array(Math.max(2 * bytes.length, end + more));
+    larger.set(bytes);
+    bytes = larger;
+  };
+  const write = (items: Code): void => {
+    if (items instanceof Uint8Array) {
+      reserve(items.length);
+      bytes.set(items, end);
+      end += items.length;
+      return;
+    }
+    reserve(items.length); // at least the numbers among them
+    for (let i = 0; i < items.length; i++) {
+      const item = items[i] as number | Code;
+      if (typeof item !== 'number') write(item);
+      else {
+        if (end === bytes.length) reserve(1);
+        bytes[end++] = item;
+      }
+    }
+  };
+  write(code);
+  return bytes.subarray(0, end);
 }
 
 const maxPages = 65536; // 4 GiB
@@ -368,16 +419,14 @@ export class Module {
   bytes(): Uint8Array {
     const functions = this.#functions;
     const limits = this.#shared ? [0x03, 0, unsigned(maxPages)] : [0x00, 0];
-    return new Uint8Array(
-      flatten([
-        [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-        [1, sized(vector(functions.map((f) => f.signature())))],
-        [2, sized(vector([[text('env'), text('memory'), 0x02, limits]]))],
-        [3, sized(vector(functions.map((f) => unsigned(f.index))))],
-        [7, sized(vector(this.#exports))],
-        [10, sized(vector(functions.map((f) => f.body())))],
-      ]),
-    );
+    return flatten([
+      [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+      [1, sized(vector(functions.map((f) => f.signature())))],
+      [2, sized(vector([[text('env'), text('memory'), 0x02, limits]]))],
+      [3, sized(vector(functions.map((f) => unsigned(f.index))))],
+      [7, sized(vector(this.#exports))],
+      [10, sized(vector(functions.map((f) => f.body())))],
+    ]);
   }
 }
 

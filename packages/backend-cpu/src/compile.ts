@@ -1,5 +1,5 @@
 /** From kernel to executable: the one switch over the kinds, and what is kept of the results. */
-import { BackendError, type Executable, type Expr, type Kernel } from '@tessera/tensor/backend';
+import { BackendError, type Executable, type Kernel } from '@tessera/tensor/backend';
 import { type CpuKernel, i32, type Local, loop, Module, memory, select, set, type Target } from './assembler';
 import { conv } from './kernels/conv';
 import { map } from './kernels/map';
@@ -133,17 +133,33 @@ export class Compiler {
 
 /** Equal for kernels of equal structure. Nodes are numbered, so that shared ones are written once. */
 function structureKey(kernel: Kernel): string {
-  const numbers = new Map<Expr, number>();
-  return JSON.stringify(kernel, (_, value: unknown) => {
-    if (typeof value === 'number')
-      return Object.is(value, -0) || !Number.isFinite(value) ? `${1 / value}:${value}` : value;
-    if (!value || typeof value !== 'object' || !('op' in value)) return value;
-    const expr = value as Expr;
-    const known = numbers.get(expr);
-    if (known !== undefined) return { node: known };
-    numbers.set(expr, numbers.size);
-    return value;
-  });
+  const numbers = new Map<object, number>();
+  let key = '';
+  const write = (value: unknown): void => {
+    if (typeof value === 'number') {
+      key += Object.is(value, -0) ? '-0,' : `${value},`;
+    } else if (Array.isArray(value)) {
+      key += '[';
+      for (const item of value) write(item);
+      key += ']';
+    } else if (value && typeof value === 'object') {
+      if ('op' in value) {
+        const known = numbers.get(value);
+        if (known !== undefined) {
+          key += `#${known},`;
+          return;
+        }
+        numbers.set(value, numbers.size);
+      }
+      for (const name in value) {
+        key += `${name}:`;
+        write(value[name as keyof typeof value]);
+      }
+      key += ';';
+    } else key += `${value},`;
+  };
+  write(kernel);
+  return key;
 }
 
 // A copy is cut in pieces so that workers share it; small ones are one piece of work anyhow.

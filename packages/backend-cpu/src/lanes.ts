@@ -16,12 +16,7 @@ export interface Place {
   readonly range: readonly [lo: Arg, hi: Arg] | null;
 }
 
-export const laneNumbers = (by = 1, from = 0): Code => vectorConst([0, 1, 2, 3].map((lane) => from + lane * by));
-const vectorConst = (values: readonly number[]): Code => [
-  0xfd,
-  0x0c,
-  [...new Uint8Array(new Int32Array(values).buffer)],
-];
+export const laneNumbers = (by = 1, from = 0): Code => i32x4.lanes([0, 1, 2, 3].map((lane) => from + lane * by));
 const ones = () => i32x4.const(1);
 
 /** The vector at a place, all of it there. */

@@ -279,7 +279,7 @@ export class Sweep {
     const words = this.scope.f.locals('v128', 4) as [Local, Local, Local, Local];
     printer.write([
       philox16(this.scope.module).call(key0, key1, stream, indices),
-      [...words].reverse().map((word): Code => [0x21, unsigned(word.index)]),
+      [...words].reverse().map((word): Code => [0x21, word.index]),
     ]);
     this.#quads.set(node, words);
     return words[0];
@@ -407,9 +407,6 @@ export class Sweep {
   }
 }
 
-function unsigned(value: number): number[] {
-  return value < 128 ? [value] : [(value & 127) | 128, ...unsigned(value >> 7)];
-}
 const isPadded = ({ valid, shape }: View, axis: number): boolean => {
   const range = valid?.[axis];
   return !!range && (range[0] > 0 || range[1] < (shape[axis] as number));
