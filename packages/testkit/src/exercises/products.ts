@@ -124,6 +124,11 @@ const pools = (): Exercise[] => {
   const x = [floats([2, 3, 7, 6])];
   return [
     {
+      name: 'lpPool',
+      f: (v) => [t.lpPool2d(v, 2, 2), t.lpPool2d(v, 3, [3, 2], { stride: 2 })],
+      cases: [[floats([2, 3, 7, 6], { from: 0.3 })]],
+    },
+    {
       name: 'maxPool',
       f: (v) => [
         t.maxPool2d(v, 2),

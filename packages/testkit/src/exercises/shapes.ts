@@ -63,6 +63,21 @@ const moves = (): Exercise[] => [
     cases: [[floats([3, 4, 2])]],
   },
   {
+    name: 'im2col and col2im',
+    f: (x) => [
+      t.im2col(x, 2, { padding: 1, stride: 2 }),
+      t.im2col(x, [2, 3], { dilation: [2, 1] }),
+      t.col2im(t.reshape(x, [2, 4, 15]), [4, 6], 2),
+      t.col2im(t.reshape(x, [2, 4, 15]), [8, 4], 2, { stride: [2, 1], padding: [1, 0] }),
+    ],
+    cases: [[floats([2, 3, 4, 5])]],
+  },
+  {
+    name: 'pixelShuffle, pixelUnshuffle, channelShuffle',
+    f: (x) => [t.pixelShuffle(x, 2), t.pixelUnshuffle(x, 2), t.channelShuffle(x, 4)],
+    cases: [[floats([2, 8, 2, 4])]],
+  },
+  {
     name: 'moves of moves',
     f: (x) => t.reshape(t.permute(t.slice(t.flip(x, 1), [null, [0, 4, 2]]), [1, 0]), [-1]),
     cases: [[floats([3, 5])]],
