@@ -1,0 +1,291 @@
+/**
+ * Inception v3: blocks of branches with factorised convolutions (5×5 as two 3×3, 7×7 as 1×7 and 7×1).
+ * Szegedy et al., "Rethinking the inception architecture for computer vision" (2015), arXiv:1512.00567.
+ * torchvision.models.inception_v3: its keys and initial values. Fields have the names of its keys.
+ */
+import { BatchNorm2d, Conv2d, type Conv2dOptions, Dropout, Linear, Module, type Size2d } from '@tessera/nn';
+import {
+  adaptiveAvgPool2d,
+  add,
+  avgPool2d,
+  cat,
+  flatten,
+  maxPool2d,
+  mul,
+  relu,
+  type Tensor,
+  tensor,
+} from '@tessera/tensor';
+import { normalWeight } from './initial';
+
+export interface InceptionOptions {
+  /** Default 1000. */
+  readonly numClasses?: number;
+  /** Default 3. */
+  readonly inChannels?: number;
+  /** Have the auxiliary head. Default true. */
+  readonly auxLogits?: boolean;
+  /** Take images normalised with ImageNet's mean and deviation to [−1,1] first, as the published weights want. Default false. */
+  readonly transformInput?: boolean;
+  /** Before the last layer. Default 0.5. */
+  readonly dropout?: number;
+}
+/** Logits [N,numClasses] of both heads; the auxiliary one only while training, else null. Loss: main + 0.3 or 0.4·aux. */
+export interface InceptionOutputs {
+  readonly logits: Tensor;
+  readonly aux: Tensor | null;
+}
+
+/** Convolution without bias, batch norm (eps 1e-3), ReLU. */
+class BasicConv2d extends Module {
+  readonly conv: Conv2d;
+  readonly bn: BatchNorm2d;
+  constructor(inChannels: number, out: number, size: Size2d, options: Conv2dOptions = {}) {
+    super();
+    this.conv = new Conv2d(inChannels, out, size, { ...options, bias: false });
+    normalWeight(this.conv, 0.1); // cut at ±2 there, which is 20 deviations away and never met
+    this.bn = new BatchNorm2d(out, { eps: 1e-3 });
+  }
+  forward(x: Tensor): Tensor {
+    return relu(this.bn.forward(this.conv.forward(x)));
+  }
+}
+function linear(inFeatures: number, outFeatures: number, std: number): Linear {
+  const layer = new Linear(inFeatures, outFeatures);
+  normalWeight(layer, std);
+  return layer;
+}
+const through = (x: Tensor, ...layers: readonly Module[]): Tensor => layers.reduce((y, layer) => layer.forward(y), x);
+const concat = (...maps: readonly Tensor[]): Tensor => cat(maps, 1);
+const average = (x: Tensor): Tensor => avgPool2d(x, 3, { stride: 1, padding: 1 });
+/** Half a 7×7 each, with the padding that keeps the size. */
+const wide = [1, 7] as const;
+const tall = [7, 1] as const;
+const padWide = { padding: [0, 3] } as const;
+const padTall = { padding: [3, 0] } as const;
+
+/** x [N,C,H,W] → [N,224 + pool,H,W]. */
+class InceptionA extends Module {
+  readonly branch1x1: BasicConv2d;
+  readonly branch5x5_1: BasicConv2d;
+  readonly branch5x5_2 = new BasicConv2d(48, 64, 5, { padding: 2 });
+  readonly branch3x3dbl_1: BasicConv2d;
+  readonly branch3x3dbl_2 = new BasicConv2d(64, 96, 3, { padding: 1 });
+  readonly branch3x3dbl_3 = new BasicConv2d(96, 96, 3, { padding: 1 });
+  readonly branch_pool: BasicConv2d;
+  constructor(inChannels: number, pool: number) {
+    super();
+    this.branch1x1 = new BasicConv2d(inChannels, 64, 1);
+    this.branch5x5_1 = new BasicConv2d(inChannels, 48, 1);
+    this.branch3x3dbl_1 = new BasicConv2d(inChannels, 64, 1);
+    this.branch_pool = new BasicConv2d(inChannels, pool, 1);
+  }
+  forward(x: Tensor): Tensor {
+    return concat(
+      through(x, this.branch1x1),
+      through(x, this.branch5x5_1, this.branch5x5_2),
+      through(x, this.branch3x3dbl_1, this.branch3x3dbl_2, this.branch3x3dbl_3),
+      through(average(x), this.branch_pool),
+    );
+  }
+}
+
+/** x [N,C,H,W] → [N,480 + C,⌊(H−1)/2⌋,⌊(W−1)/2⌋]. */
+class InceptionB extends Module {
+  readonly branch3x3: BasicConv2d;
+  readonly branch3x3dbl_1: BasicConv2d;
+  readonly branch3x3dbl_2 = new BasicConv2d(64, 96, 3, { padding: 1 });
+  readonly branch3x3dbl_3 = new BasicConv2d(96, 96, 3, { stride: 2 });
+  constructor(inChannels: number) {
+    super();
+    this.branch3x3 = new BasicConv2d(inChannels, 384, 3, { stride: 2 });
+    this.branch3x3dbl_1 = new BasicConv2d(inChannels, 64, 1);
+  }
+  forward(x: Tensor): Tensor {
+    return concat(
+      through(x, this.branch3x3),
+      through(x, this.branch3x3dbl_1, this.branch3x3dbl_2, this.branch3x3dbl_3),
+      maxPool2d(x, 3, { stride: 2 }),
+    );
+  }
+}
+
+/** x [N,C,H,W] → [N,768,H,W]; `c` channels between. */
+class InceptionC extends Module {
+  readonly branch1x1: BasicConv2d;
+  readonly branch7x7_1: BasicConv2d;
+  readonly branch7x7_2: BasicConv2d;
+  readonly branch7x7_3: BasicConv2d;
+  readonly branch7x7dbl_1: BasicConv2d;
+  readonly branch7x7dbl_2: BasicConv2d;
+  readonly branch7x7dbl_3: BasicConv2d;
+  readonly branch7x7dbl_4: BasicConv2d;
+  readonly branch7x7dbl_5: BasicConv2d;
+  readonly branch_pool: BasicConv2d;
+  constructor(inChannels: number, c: number) {
+    super();
+    this.branch1x1 = new BasicConv2d(inChannels, 192, 1);
+    this.branch7x7_1 = new BasicConv2d(inChannels, c, 1);
+    this.branch7x7_2 = new BasicConv2d(c, c, wide, padWide);
+    this.branch7x7_3 = new BasicConv2d(c, 192, tall, padTall);
+    this.branch7x7dbl_1 = new BasicConv2d(inChannels, c, 1);
+    this.branch7x7dbl_2 = new BasicConv2d(c, c, tall, padTall);
+    this.branch7x7dbl_3 = new BasicConv2d(c, c, wide, padWide);
+    this.branch7x7dbl_4 = new BasicConv2d(c, c, tall, padTall);
+    this.branch7x7dbl_5 = new BasicConv2d(c, 192, wide, padWide);
+    this.branch_pool = new BasicConv2d(inChannels, 192, 1);
+  }
+  forward(x: Tensor): Tensor {
+    const doubled = through(x, this.branch7x7dbl_1, this.branch7x7dbl_2, this.branch7x7dbl_3);
+    return concat(
+      through(x, this.branch1x1),
+      through(x, this.branch7x7_1, this.branch7x7_2, this.branch7x7_3),
+      through(doubled, this.branch7x7dbl_4, this.branch7x7dbl_5),
+      through(average(x), this.branch_pool),
+    );
+  }
+}
+
+/** x [N,C,H,W] → [N,512 + C,⌊(H−1)/2⌋,⌊(W−1)/2⌋]. */
+class InceptionD extends Module {
+  readonly branch3x3_1: BasicConv2d;
+  readonly branch3x3_2 = new BasicConv2d(192, 320, 3, { stride: 2 });
+  readonly branch7x7x3_1: BasicConv2d;
+  readonly branch7x7x3_2 = new BasicConv2d(192, 192, wide, padWide);
+  readonly branch7x7x3_3 = new BasicConv2d(192, 192, tall, padTall);
+  readonly branch7x7x3_4 = new BasicConv2d(192, 192, 3, { stride: 2 });
+  constructor(inChannels: number) {
+    super();
+    this.branch3x3_1 = new BasicConv2d(inChannels, 192, 1);
+    this.branch7x7x3_1 = new BasicConv2d(inChannels, 192, 1);
+  }
+  forward(x: Tensor): Tensor {
+    return concat(
+      through(x, this.branch3x3_1, this.branch3x3_2),
+      through(x, this.branch7x7x3_1, this.branch7x7x3_2, this.branch7x7x3_3, this.branch7x7x3_4),
+      maxPool2d(x, 3, { stride: 2 }),
+    );
+  }
+}
+
+/** x [N,C,H,W] → [N,2048,H,W]. Two branches end in a pair side by side. */
+class InceptionE extends Module {
+  readonly branch1x1: BasicConv2d;
+  readonly branch3x3_1: BasicConv2d;
+  readonly branch3x3_2a = new BasicConv2d(384, 384, [1, 3], { padding: [0, 1] });
+  readonly branch3x3_2b = new BasicConv2d(384, 384, [3, 1], { padding: [1, 0] });
+  readonly branch3x3dbl_1: BasicConv2d;
+  readonly branch3x3dbl_2 = new BasicConv2d(448, 384, 3, { padding: 1 });
+  readonly branch3x3dbl_3a = new BasicConv2d(384, 384, [1, 3], { padding: [0, 1] });
+  readonly branch3x3dbl_3b = new BasicConv2d(384, 384, [3, 1], { padding: [1, 0] });
+  readonly branch_pool: BasicConv2d;
+  constructor(inChannels: number) {
+    super();
+    this.branch1x1 = new BasicConv2d(inChannels, 320, 1);
+    this.branch3x3_1 = new BasicConv2d(inChannels, 384, 1);
+    this.branch3x3dbl_1 = new BasicConv2d(inChannels, 448, 1);
+    this.branch_pool = new BasicConv2d(inChannels, 192, 1);
+  }
+  forward(x: Tensor): Tensor {
+    const single = this.branch3x3_1.forward(x);
+    const doubled = through(x, this.branch3x3dbl_1, this.branch3x3dbl_2);
+    return concat(
+      through(x, this.branch1x1),
+      concat(through(single, this.branch3x3_2a), through(single, this.branch3x3_2b)),
+      concat(through(doubled, this.branch3x3dbl_3a), through(doubled, this.branch3x3dbl_3b)),
+      through(average(x), this.branch_pool),
+    );
+  }
+}
+
+/** The auxiliary head. x [N,C,17,17] → [N,numClasses]. */
+class InceptionAux extends Module {
+  readonly conv0: BasicConv2d;
+  readonly conv1 = new BasicConv2d(128, 768, 5);
+  readonly fc: Linear;
+  constructor(inChannels: number, numClasses: number) {
+    super();
+    this.conv0 = new BasicConv2d(inChannels, 128, 1);
+    this.fc = linear(768, numClasses, 0.001);
+  }
+  forward(x: Tensor): Tensor {
+    const map = through(avgPool2d(x, 5, { stride: 3 }), this.conv0, this.conv1);
+    return this.fc.forward(flatten(adaptiveAvgPool2d(map, 1), 1));
+  }
+}
+
+/** x [N,C,H,W], made for 299×299 → logits [N,numClasses]; `outputs` gives those of the auxiliary head as well. */
+export class InceptionV3 extends Module {
+  readonly Conv2d_1a_3x3: BasicConv2d;
+  readonly Conv2d_2a_3x3 = new BasicConv2d(32, 32, 3);
+  readonly Conv2d_2b_3x3 = new BasicConv2d(32, 64, 3, { padding: 1 });
+  readonly Conv2d_3b_1x1 = new BasicConv2d(64, 80, 1);
+  readonly Conv2d_4a_3x3 = new BasicConv2d(80, 192, 3);
+  readonly Mixed_5b = new InceptionA(192, 32);
+  readonly Mixed_5c = new InceptionA(256, 64);
+  readonly Mixed_5d = new InceptionA(288, 64);
+  readonly Mixed_6a = new InceptionB(288);
+  readonly Mixed_6b = new InceptionC(768, 128);
+  readonly Mixed_6c = new InceptionC(768, 160);
+  readonly Mixed_6d = new InceptionC(768, 160);
+  readonly Mixed_6e = new InceptionC(768, 192);
+  readonly AuxLogits: InceptionAux | null;
+  readonly Mixed_7a = new InceptionD(768);
+  readonly Mixed_7b = new InceptionE(1280);
+  readonly Mixed_7c = new InceptionE(2048);
+  readonly dropout: Dropout;
+  readonly fc: Linear;
+  readonly transformInput: boolean;
+
+  constructor(options: InceptionOptions = {}) {
+    super();
+    const { numClasses = 1000, inChannels = 3, auxLogits = true, transformInput = false, dropout = 0.5 } = options;
+    this.Conv2d_1a_3x3 = new BasicConv2d(inChannels, 32, 3, { stride: 2 });
+    this.AuxLogits = auxLogits ? new InceptionAux(768, numClasses) : null;
+    this.dropout = new Dropout(dropout);
+    this.fc = linear(2048, numClasses, 0.1);
+    this.transformInput = transformInput;
+  }
+  /** What the auxiliary head stands on, [N,768,17,17] of a 299×299 image. */
+  #middle(x: Tensor): Tensor {
+    const image = this.transformInput ? fromImageNet(x) : x;
+    const stem = through(image, this.Conv2d_1a_3x3, this.Conv2d_2a_3x3, this.Conv2d_2b_3x3);
+    const map = through(maxPool2d(stem, 3, { stride: 2 }), this.Conv2d_3b_1x1, this.Conv2d_4a_3x3);
+    const five = through(maxPool2d(map, 3, { stride: 2 }), this.Mixed_5b, this.Mixed_5c, this.Mixed_5d);
+    return through(five, this.Mixed_6a, this.Mixed_6b, this.Mixed_6c, this.Mixed_6d, this.Mixed_6e);
+  }
+  #last(middle: Tensor): Tensor {
+    return through(middle, this.Mixed_7a, this.Mixed_7b, this.Mixed_7c);
+  }
+  /** [N,C,H,W] → [N,2048,H',W'], 8×8 of 299×299. */
+  features(x: Tensor): Tensor {
+    return this.#last(this.#middle(x));
+  }
+  /** The last map, of any size → [N,numClasses]. */
+  head(map: Tensor): Tensor {
+    return this.fc.forward(flatten(this.dropout.forward(adaptiveAvgPool2d(map, 1)), 1));
+  }
+  forward(x: Tensor): Tensor {
+    return this.head(this.features(x));
+  }
+  /** What torchvision's model gives while training. */
+  outputs(x: Tensor): InceptionOutputs {
+    const middle = this.#middle(x);
+    const aux = this.training ? (this.AuxLogits?.forward(middle) ?? null) : null;
+    return { logits: this.head(this.#last(middle)), aux };
+  }
+}
+
+/** From (x − mean)/std of ImageNet to 2·x − 1, a channel each. */
+function fromImageNet(x: Tensor): Tensor {
+  const [mean, std] = [
+    [0.485, 0.456, 0.406],
+    [0.229, 0.224, 0.225],
+  ];
+  const scale = tensor([std.map((s) => [[s / 0.5]])]);
+  const shift = tensor([mean.map((m) => [[(m - 0.5) / 0.5]])]);
+  return add(mul(x, scale), shift);
+}
+
+/** 27,161,264 parameters, 23,834,568 without the auxiliary head; 77.3 % top-1. torchvision.models.inception_v3 */
+export const inceptionV3 = (options: InceptionOptions = {}): InceptionV3 => new InceptionV3(options);
