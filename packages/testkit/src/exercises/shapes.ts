@@ -170,6 +170,17 @@ const places = (): Exercise[] => [
     orders: 0,
   },
   {
+    name: 'searchsorted',
+    f: (v) => [t.searchsorted(t.tensor([-1, 0, 0.5, 1]), v), t.bucketize(v, t.tensor([0, 1]), { right: true })],
+    cases: [[floats([2, 3])], [floats([])]],
+    orders: 0,
+  },
+  {
+    name: 'bincount of a known size',
+    f: (i, w) => [t.bincount(i, { size: 4 }), t.bincount(i, { size: 6, weights: w })],
+    cases: [[integers([2, 4], 5), floats([4])]],
+  },
+  {
     name: 'maskedSelect of a known size',
     f: (x, m) => t.maskedSelect(x, m, { size: 7 })[0],
     cases: [[floats([3, 4]), bools([3, 4])]],
