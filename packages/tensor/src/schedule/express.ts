@@ -77,7 +77,7 @@ export class Expressions {
         case 'read':
           return node.at
             ? this.#readAt(node, item, (sub) => visit(sub))
-            : this.input(item.inputs[node.input] as Input, [...node.moves, ...moves]);
+            : this.input(item.inputs[node.input] as Input, node.moves.length ? [...node.moves, ...moves] : moves);
         case 'index':
           if (!moves.length) return this.#interner.leaf(node);
           coordinates ??= this.#coordinates(shape, moves, item);
@@ -161,7 +161,7 @@ export class Expressions {
   #inline(item: Item, output: number, moves: readonly Move[]): Expr {
     const known = this.#inlinedValues.get(item) ?? new Map<string, Expr>();
     this.#inlinedValues.set(item, known);
-    const key = moves.length ? `${output}${JSON.stringify(moves)}` : String(output);
+    const key = moves.length ? `${output}${this.#keyOf(moves)}` : String(output);
     let expr = known.get(key);
     if (!expr) {
       expr = this.#inlineOnce(item, output, moves);
@@ -170,6 +170,16 @@ export class Expressions {
     return expr;
   }
   readonly #inlinedValues = new Map<Item, Map<string, Expr>>();
+  /** Moves as text; one list is handed down through all that is inlined under it. */
+  #keyOf(moves: readonly Move[]): string {
+    let key = this.#moveKeys.get(moves);
+    if (key === undefined) {
+      key = JSON.stringify(moves);
+      this.#moveKeys.set(moves, key);
+    }
+    return key;
+  }
+  readonly #moveKeys = new Map<readonly Move[], string>();
 
   #inlineOnce(item: Item, output: number, moves: readonly Move[]): Expr {
     const { shape, dtype } = item.outputs[output] as Item['outputs'][number];

@@ -16,16 +16,16 @@ export const overwrite =
   (updates: readonly Update[]): Arrange =>
   (found, results, targets, graph) => {
     let jobs = found;
-    for (const { target, leaf } of updates) {
+    const written: { value: Input; leaf: Input }[] = [];
+    for (const { target, leaf: place } of updates) {
       const result = results[targets[target] as number];
-      const alone = targets.filter((other) => other === targets[target]).length === 1;
-      const written = results.flatMap(({ leaf: over, value }) =>
-        over === null ? [] : [{ value, leaf: graph.leaves[over] as Input }],
-      );
-      const ordered = result && alone ? writeOver(jobs, result.value, graph.leaves[leaf] as Input, written) : null;
-      if (!ordered || !result) continue;
+      const leaf = graph.leaves[place];
+      if (!result || !leaf || targets.filter((other) => other === targets[target]).length > 1) continue;
+      const ordered = writeOver(jobs, result.value, leaf, written);
+      if (!ordered) continue;
       jobs = ordered;
-      result.leaf = leaf;
+      result.leaf = place;
+      written.push({ value: result.value, leaf });
     }
     return jobs;
   };
