@@ -1,3 +1,3 @@
 import { library } from '../../tools/build/tsdown.js';
 
-export default library({ index: 'src/index.ts', worker: 'src/worker.ts' });
+export default library({ index: 'src/index.ts', worker: 'src/worker.ts', interpreter: 'src/interpreter.ts' });

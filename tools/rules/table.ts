@@ -41,5 +41,5 @@ export const table: Table = {
   nodeBuiltins: ['backend-cpu', 'backend-webgpu', 'testkit'],
 
   /** Entries that act when they are imported, because a worker is started by loading its file. */
-  actsAtImport: ['@tessera/backend-cpu/worker'],
+  actsAtImport: ['@tessera/backend-cpu/worker', '@tessera/backend-cpu/interpreter'],
 };

@@ -22,18 +22,27 @@ export const node = <Name extends 'node:os' | 'node:worker_threads'>(name: Name)
 
 type AnyWorker = import('node:worker_threads').Worker | globalThis.Worker;
 
-function makeWorker(url: URL | string | undefined): AnyWorker {
-  // Node's class takes a page's arguments. The name is `Worker` in both, for bundlers look for `new Worker(new URL(`.
-  const Worker = (node('node:worker_threads')?.Worker ?? globalThis.Worker) as unknown as new (
+// Node's class takes a page's arguments. The name is `Worker` in both, for bundlers look for `new Worker(new URL(`.
+const workerClass = () =>
+  (node('node:worker_threads')?.Worker ?? globalThis.Worker) as unknown as new (
     url: URL | string,
     options: { type: 'module' },
   ) => AnyWorker;
+
+/** A worker that runs kernels. */
+export function kernelWorker(url: URL | string | undefined): AnyWorker {
+  const Worker = workerClass();
   if (url !== undefined) return new Worker(url, { type: 'module' });
   return new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
 }
+/** A worker that interprets them. */
+export function interpreterWorker(url: URL | string | undefined): AnyWorker {
+  const Worker = workerClass();
+  if (url !== undefined) return new Worker(url, { type: 'module' });
+  return new Worker(new URL('./interpreter.ts', import.meta.url), { type: 'module' });
+}
 
-function startWorker(url: URL | string | undefined, handlers: Handlers): Thread {
-  const worker = makeWorker(url);
+function startWorker(worker: AnyWorker, handlers: Handlers): Thread {
   const post = (message: ToWorker, transfer: ArrayBuffer[]) => worker.postMessage(message, transfer);
   if ('terminate' in worker && 'on' in worker) {
     worker.on('message', handlers.message);
@@ -68,7 +77,7 @@ export class Crew {
   readonly ready: Promise<void>;
 
   constructor(
-    url: URL | string | undefined,
+    make: () => AnyWorker,
     starts: readonly Start[],
     message: (message: FromWorker) => void,
     failed: (error: BackendError) => void,
@@ -85,7 +94,7 @@ export class Crew {
         failed(error);
       };
       starts.forEach((start, index) => {
-        const thread = startWorker(url, {
+        const thread = startWorker(make(), {
           message: (answer) => {
             if (this.#stopped) return;
             if (answer.type === 'error') fail(index, answer.message);

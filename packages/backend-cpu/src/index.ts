@@ -10,7 +10,7 @@ export type { Cpu, CpuInfo, CpuOptions };
  */
 export async function cpu(options: CpuOptions = {}): Promise<Cpu> {
   const has = allowed() ? features() : null;
-  if (!has?.simd) return withoutWebAssembly();
+  if (!has?.simd) return withoutWebAssembly(options);
   const backend = new CpuBackend(options, has);
   await backend.ready;
   return backend;
@@ -26,13 +26,29 @@ function allowed(): boolean {
   }
 }
 
-async function withoutWebAssembly(): Promise<Cpu> {
+/** The reference backend: in a worker, for a page's UI thread never computes; in place only where none starts. */
+async function withoutWebAssembly(options: CpuOptions): Promise<Cpu> {
+  const info: CpuInfo = { threads: 1, simd: false, relaxed: false, shared: false, reference: true, inPlace: false };
+  const complain = (where: string) =>
+    console.warn(
+      `cpu: WebAssembly with SIMD is not available here, so the slow reference backend takes over, ${where}; if a content security policy forbids it, add 'wasm-unsafe-eval' to script-src`,
+    );
+  let where = 'in the worker that called cpu()';
+  if (!('WorkerGlobalScope' in globalThis)) {
+    const { RemoteReference } = await import('./remote');
+    const remote = new RemoteReference(options);
+    try {
+      await remote.ready;
+      complain('in a worker');
+      return Object.assign(remote, { trim: async () => {}, info: () => info });
+    } catch (error) {
+      where = `on the thread that called cpu(), which it blocks, for no worker starts (${(error as Error).message})`;
+    }
+  }
   const { reference } = await import('@tessera/tensor/reference');
-  console.warn(
-    "cpu: WebAssembly with SIMD is not available here, so the slow reference backend takes over; if a content security policy forbids it, add 'wasm-unsafe-eval' to script-src",
-  );
+  complain(where);
   return Object.assign(reference({ dtype: 'float32' }), {
     trim: async () => {},
-    info: (): CpuInfo => ({ threads: 1, simd: false, relaxed: false, shared: false, reference: true }),
+    info: () => ({ ...info, inPlace: true }),
   });
 }

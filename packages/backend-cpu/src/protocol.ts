@@ -1,6 +1,9 @@
 /**
  * What the host (the thread that calls cpu()) and its workers agree on.
- *
+ */
+import type { DType, Kernel, PlanStep, TypedArray } from '@tessera/tensor/backend';
+
+/**
  * Commands are runs of int32 words, [opcode, length, …]. With a shared memory they go through a ring beside it, which every
  * worker reads for itself; without one they come as messages to the only worker. Opcodes and their words:
  *
@@ -47,6 +50,29 @@ export function fillLowPage(memory: WebAssembly.Memory): void {
   new Uint32Array(memory.buffer).set(inversePio4, lowPage.pio4 / 4);
 }
 
+/** To a worker that interprets: calls of a backend, with numbers for buffers, executables and answers. */
+export type Call =
+  | { readonly do: 'allocate'; readonly id: number; readonly dtype: DType; readonly size: number }
+  | { readonly do: 'free'; readonly id: number }
+  | { readonly do: 'upload'; readonly id: number; readonly dtype: DType; readonly data: TypedArray }
+  | { readonly do: 'compile'; readonly id: number; readonly kernel: Kernel }
+  | { readonly do: 'drop'; readonly id: number }
+  | {
+      readonly do: 'submit';
+      readonly steps: readonly (Omit<PlanStep, 'executable'> & { readonly executable: number })[];
+      readonly buffers: readonly number[];
+      readonly uniforms: readonly number[];
+    }
+  | {
+      readonly do: 'download';
+      readonly token: number;
+      readonly id: number;
+      readonly dtype: DType;
+      readonly size: number;
+    }
+  | { readonly do: 'sync'; readonly token: number }
+  | { readonly do: 'timing'; readonly on: boolean };
+
 /** What a worker is started with. `control` is null without a shared memory. */
 export interface Start {
   readonly type: 'start';
@@ -61,11 +87,13 @@ export type ToWorker =
   | { readonly type: 'commands'; readonly words: Int32Array }
   | { readonly type: 'grow'; readonly pages: number }
   | { readonly type: 'write'; readonly address: number; readonly bytes: Uint8Array }
-  | { readonly type: 'read'; readonly token: number; readonly address: number; readonly bytes: number };
+  | { readonly type: 'read'; readonly token: number; readonly address: number; readonly bytes: number }
+  | { readonly type: 'call'; readonly call: Call };
 export type FromWorker =
   | { readonly type: 'ready' }
   | { readonly type: 'fence'; readonly token: number; readonly done: number }
   | { readonly type: 'data'; readonly token: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly type: 'answer'; readonly token: number; readonly data: TypedArray | null }
   /** Kernel ids and milliseconds, alternating. */
   | { readonly type: 'timings'; readonly timings: Float64Array }
   | { readonly type: 'error'; readonly message: string };

@@ -13,7 +13,7 @@ import {
   type TypedArray,
 } from '@tessera/tensor/backend';
 import { Compiler, CpuExecutable, copyKernel } from './compile';
-import { Crew, processors } from './device';
+import { Crew, kernelWorker, processors } from './device';
 import { CpuBuffer, Heap } from './heap';
 import { type Block, mostBytes } from './memory';
 import { control, type FromWorker, opcodes, ringWords, type Start } from './protocol';
@@ -24,6 +24,8 @@ export interface CpuOptions {
   readonly threads?: number;
   /** Where the worker's module is, if the bundler did not place it beside this one. */
   readonly workerUrl?: URL | string;
+  /** The same for the worker that interprets kernels where WebAssembly is forbidden. */
+  readonly interpreterUrl?: URL | string;
   /** Most bytes of device memory, up to 4 GiB (the default). */
   readonly maxMemoryBytes?: number;
 }
@@ -36,6 +38,8 @@ export interface CpuInfo {
   readonly shared: boolean;
   /** WebAssembly is forbidden here, and the reference backend runs instead. */
   readonly reference: boolean;
+  /** And no worker started for it, or cpu() was called in one: the thread that called computes by itself. */
+  readonly inPlace: boolean;
 }
 export interface Cpu extends Backend {
   /** Moves live buffers to a fresh memory and gives the old one back to the system, once queued work is done. */
@@ -76,7 +80,7 @@ export class CpuBackend implements Cpu {
     const threads = shared ? Math.max(1, Math.floor(options.threads ?? processors())) : 1;
     const limit = Math.min(options.maxMemoryBytes ?? mostBytes, mostBytes);
     this.#options = options;
-    this.#info = { threads, simd: has.simd, relaxed: has.relaxed, shared, reference: false };
+    this.#info = { threads, simd: has.simd, relaxed: has.relaxed, shared, reference: false, inPlace: false };
     this.limits = {
       maxBuffers: 1024,
       maxBufferBytes: Math.min(limit, 2 ** 31 - 2 ** 16),
@@ -107,7 +111,7 @@ export class CpuBackend implements Cpu {
       (_, index): Start => ({ type: 'start', memory: this.#heap.memory, control: buffer, index, threads }),
     );
     const crew = new Crew(
-      this.#options.workerUrl,
+      () => kernelWorker(this.#options.workerUrl),
       starts,
       (message) => this.#receive(message),
       (error) => this.#fail(error),

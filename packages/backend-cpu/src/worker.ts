@@ -1,4 +1,5 @@
 /** A worker: runs the commands of the host, with the others over one shared memory or alone over its own. */
+import { openPort } from './port';
 import { control, type FromWorker, fillLowPage, opcodes, ringWords, type Start, type ToWorker } from './protocol';
 
 type Phase = (args: number, lo: number, hi: number) => void;
@@ -203,33 +204,6 @@ class Runner {
   }
 }
 
-/** Where messages come from and go to: worker_threads in Node, the global scope in a page's worker. */
-interface Port {
-  postMessage(message: FromWorker, transfer?: ArrayBuffer[]): void;
-  listen(handler: (message: ToWorker) => void): void;
-}
-
-function openPort(): Port {
-  const threads = globalThis.process?.getBuiltinModule?.('node:worker_threads');
-  const port = threads?.parentPort;
-  if (port) {
-    return {
-      postMessage: (message, transfer) => port.postMessage(message, transfer),
-      listen: (handler) => port.on('message', handler),
-    };
-  }
-  const scope = globalThis as unknown as {
-    postMessage(message: FromWorker, options?: { transfer?: ArrayBuffer[] }): void;
-    onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
-  };
-  return {
-    postMessage: (message, transfer) => scope.postMessage(message, transfer ? { transfer } : {}),
-    listen: (handler) => {
-      scope.onmessage = (event) => handler(event.data);
-    },
-  };
-}
-
 const port = openPort();
 let runner: Runner | null = null;
 let memory: WebAssembly.Memory | null = null;
@@ -265,10 +239,4 @@ function receive(message: ToWorker): void {
   }
 }
 
-port.listen((message) => {
-  try {
-    receive(message);
-  } catch (error) {
-    port.postMessage({ type: 'error', message: error instanceof Error ? `${error.message}` : String(error) });
-  }
-});
+port.listen(receive);

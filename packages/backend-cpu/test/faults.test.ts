@@ -11,7 +11,7 @@ import {
   type MapKernel,
   type Plan,
 } from '@tessera/tensor/backend';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest';
 import { type CpuOptions, cpu } from '../src/index';
 
 /** y = x + 1 over n elements. */
@@ -173,21 +173,61 @@ describe('a read', () => {
 });
 
 describe('a policy that forbids WebAssembly', () => {
-  afterEach(() => vi.restoreAllMocks());
-
-  it('leaves the reference backend, which says how to allow more', async () => {
-    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  let warn: MockInstance<typeof console.warn>;
+  beforeEach(() => {
+    warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
     vi.spyOn(WebAssembly, 'Module').mockImplementation(function refuse() {
       throw new WebAssembly.CompileError('Refused to compile: unsafe-eval is not an allowed source of script');
     });
-    const backend = await cpu();
-    expect(backend.info()).toEqual({ threads: 1, simd: false, relaxed: false, shared: false, reference: true });
-    expect(warn.mock.calls).toEqual([[expect.stringContaining("'wasm-unsafe-eval'")]]);
-    const [x, y] = [filled(backend, 4, 1), backend.allocate('float32', 4)];
-    backend.submit(planOf(backend, 4), [x, y], []);
-    expect((await backend.download(y, 'float32', 4))[3]).toBe(2);
-    backend.dispose();
   });
+  afterEach(() => vi.restoreAllMocks());
+  const none = { threads: 1, simd: false, relaxed: false, shared: false, reference: true };
+
+  it('leaves the reference backend in a worker, which says how to allow more', () =>
+    using({}, async (backend) => {
+      expect(backend.info()).toEqual({ ...none, inPlace: false });
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/takes over, in a worker; .*'wasm-unsafe-eval'/)]]);
+      const times: string[] = [];
+      backend.onKernel?.(({ kernel }) => times.push(kernel.kind));
+      const [x, y] = [filled(backend, 4, 1), backend.allocate('float32', 4)];
+      backend.submit(planOf(backend, 4), [x, y], []);
+      backend.free(x);
+      expect(backend.memory()).toMatchObject({ buffers: 1, bytes: 16, peak: 32 });
+      expect(await backend.download(y, 'float32', 4)).toEqual(new Float32Array(4).fill(2));
+      expect(times).toEqual(['map']);
+      await expect(backend.download(x, 'float32', 4)).rejects.toThrow(/freed/);
+      const late = backend.sync();
+      backend.dispose();
+      await expect(late).rejects.toThrow(/disposed of/);
+      expect(() => backend.allocate('float32', 4)).toThrow(BackendError);
+    }));
+
+  it('keeps within the memory that it may take', () =>
+    using({ maxMemoryBytes: 100 }, async (backend) => {
+      const kept = backend.allocate('float32', 20);
+      expect(() => backend.allocate('float32', 6)).toThrow(/^cpu: out of memory: wanted 24 bytes for float32\[6\]/);
+      backend.free(kept);
+      backend.allocate('float32', 25);
+    }));
+
+  it('reports a worker that fails to every read', () =>
+    using({}, async (backend) => {
+      const x = filled(backend, 4, 1);
+      backend.submit(planOf(backend, 4), [x, x], []); // an output may not be an input that aliases do not name
+      await expect(backend.download(x, 'float32', 4)).rejects.toThrow(
+        /^cpu: worker 1 of 1 failed: reference: output 0/,
+      );
+      await expect(backend.sync()).rejects.toBeInstanceOf(BackendError);
+    }));
+
+  it('computes in place where no worker starts either, and says so', () =>
+    using({ interpreterUrl: new URL('./fixtures/missing.mjs', import.meta.url) }, async (backend) => {
+      expect(backend.info()).toEqual({ ...none, inPlace: true });
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/on the thread that called .*Cannot find module/)]]);
+      const [x, y] = [filled(backend, 4, 1), backend.allocate('float32', 4)];
+      backend.submit(planOf(backend, 4), [x, y], []);
+      expect((await backend.download(y, 'float32', 4))[3]).toBe(2);
+    }));
 });
 
 describe('a queue', () => {
