@@ -202,6 +202,21 @@ const losses = (): Exercise[] => {
       ],
       cases: [[floats([4, 3]), floats([4, 3], { seed: 1 }), floats([4, 3], { seed: 2 })]],
     },
+    {
+      name: 'multiMarginLoss',
+      f: (x, y) => [t.multiMarginLoss(x, y, { margin: 0.8 }), t.multiMarginLoss(x, y, { p: 2, reduction: 'none' })],
+      cases: [[floats([6, 5]), integers([6], 5)]],
+    },
+    {
+      name: 'sigmoidFocalLoss',
+      f: (x, y) => [t.sigmoidFocalLoss(x, y), t.sigmoidFocalLoss(x, y, { alpha: null, gamma: 3, reduction: 'mean' })],
+      cases: [[floats([4, 3]), floats([4, 3], { seed: 1, ...unit })]],
+    },
+    {
+      name: 'diceLoss',
+      f: (x, y) => [t.diceLoss(x, y), t.diceLoss(x, y, { squared: true, reduction: 'none' })],
+      cases: [[floats([2, 3, 4], unit), floats([2, 3, 4], { seed: 1, ...unit })]],
+    },
     { name: 'masked mean', f: (x, m) => t.mean(t.maskedFill(x, m, 0)), cases: [[floats([3, 4]), bools([3, 4])]] },
   ];
 };
