@@ -19,6 +19,7 @@ export * from './ops/comparison';
 export * from './ops/conv';
 export * from './ops/counting';
 export * from './ops/create';
+export * from './ops/dense';
 export * from './ops/einsum';
 export * from './ops/grid';
 export { flatFrom, type GridAttributes } from './ops/grid-taps';
