@@ -1,7 +1,6 @@
 /** Adam and AdamW. */
 import { add, div, expm1, guard, lerp, log, maximum, mul, neg, sqrt, square, sub, type Tensor } from '@tessera/tensor';
-import type { Parameter } from './module';
-import { checkSettings, Optimizer, type Rule } from './optimizer';
+import { checkSettings, type GroupSettings, Optimizer, type Parameters, type Rule } from './optimizer';
 import { Setting } from './setting';
 
 export interface AdamOptions {
@@ -28,7 +27,7 @@ export class Adam extends Optimizer {
   readonly beta2: number;
   readonly #beta1: Setting;
 
-  constructor(parameters: readonly Parameter[], options: AdamOptions = {}) {
+  constructor(parameters: Parameters, options: AdamOptions = {}) {
     const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0, amsgrad = false } = options;
     super(parameters, lr);
     checkSettings(new.target.name, { beta1: betas[0], beta2: betas[1] }, 0, 1);
@@ -57,9 +56,7 @@ export class Adam extends Optimizer {
     return [p, add(g, mul(p, decay))];
   }
 
-  protected rule(step: Tensor): Rule {
-    const lr = this.rate;
-    const decay = guard(() => this.weightDecay);
+  protected rule(step: Tensor, { lr, weightDecay: decay }: GroupSettings): Rule {
     const eps = guard(() => this.eps);
     const beta1 = this.#beta1.state.read();
     const forget1 = sub(1, beta1);
@@ -81,7 +78,7 @@ export class Adam extends Optimizer {
  * torch.optim.AdamW (Loshchilov and Hutter 2019)
  */
 export class AdamW extends Adam {
-  constructor(parameters: readonly Parameter[], options: AdamOptions = {}) {
+  constructor(parameters: Parameters, options: AdamOptions = {}) {
     super(parameters, { weightDecay: 0.01, ...options });
   }
   protected override decayed(p: Tensor, g: Tensor, decay: number, lr: Tensor): readonly [p: Tensor, g: Tensor] {

@@ -1,7 +1,9 @@
 /** @tessera/nn: layers, optimizers, schedules, state dicts and the files that hold them. */
 
 export * from './activation';
+export { Adagrad, type AdagradOptions } from './adagrad';
 export { Adam, type AdamOptions, AdamW } from './adam';
+export { AveragedModel, type AveragedOptions } from './averaged';
 export {
   Additive,
   type AdditiveOptions,
@@ -23,12 +25,16 @@ export {
 } from './conv';
 export { Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath, StochasticDepth } from './dropout';
 export { type Files, readFile, writeFile } from './files';
+export { clipGradNorm, clipGradValue, GradientAccumulator } from './gradients';
+export type { ForwardHook, GradientHook } from './hooks';
 export * as init from './init';
+export { LARS, type LARSOptions } from './lars';
 export { Flatten } from './layers';
 export { Linear, type LinearOptions } from './linear';
+export { Lion, type LionOptions } from './lion';
 export { Buffer, type BufferOptions, Module, Parameter } from './module';
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormOptions, FrozenBatchNorm2d } from './norm';
-export { Optimizer, type Rule } from './optimizer';
+export { type GroupSettings, Optimizer, type ParameterGroup, type Parameters, type Rule } from './optimizer';
 export {
   AdaptiveAvgPool1d,
   AdaptiveAvgPool2d,
@@ -44,6 +50,17 @@ export {
   MaxPool3d,
   type MaxPoolOptions,
 } from './pool';
+export {
+  CosineAnnealingLR,
+  ExponentialLR,
+  MultiStepLR,
+  type PlateauOptions,
+  PolynomialLR,
+  ReduceLROnPlateau,
+  Schedule,
+  StepLR,
+  WarmupLR,
+} from './rates';
 export {
   LocalResponseNorm,
   type LocalResponseNormOptions,

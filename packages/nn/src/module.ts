@@ -3,11 +3,13 @@
  * is nothing to register, and TypeScript knows them all.
  */
 import { guard, State, type Tensor } from '@tessera/tensor';
+import { addForwardHook, addGradientHook, type ForwardHook, type GradientHook } from './hooks';
 import { type LoadOptions, type LoadReport, loadInto, type StateDict } from './state-dict';
 
 /** A state cell that trains. torch.nn.Parameter */
 export class Parameter extends State {
-  readonly trains = true;
+  /** False: frozen. Optimizers leave it alone, `trainableParameters` leaves it out; a compiled step traces anew. */
+  requiresGrad = true;
 }
 
 export interface BufferOptions {
@@ -29,17 +31,17 @@ export class Buffer extends State {
  * begin with a capital (`AuxLogits`) stay. torch.nn.Module
  */
 export abstract class Module<Inputs extends readonly unknown[] = [x: Tensor], Output = Tensor> {
-  #training = true;
-
   abstract forward(...inputs: Inputs): Output;
 
   /** Training or evaluating; a compiled function that asks traces anew when it changes. */
   get training(): boolean {
-    return guard(() => this.#training);
+    return guard(() => !evaluating.has(this));
   }
   /** Sets the mode of this module and of all in it. */
   train(mode = true): this {
-    for (const [, module] of this.namedModules()) module.#training = mode;
+    for (const [, module] of this.namedModules())
+      if (mode) evaluating.delete(module);
+      else evaluating.add(module);
     return this;
   }
   /** `train(false)`: running statistics instead of the batch's, no dropout. */
@@ -61,22 +63,62 @@ export abstract class Module<Inputs extends readonly unknown[] = [x: Tensor], Ou
 
   /** Parameters by key ('0.weight'), each once, in PyTorch's order. */
   namedParameters(): [key: string, parameter: Parameter][] {
-    return this.#named(Parameter);
+    return named(this, Parameter);
   }
   /** Buffers by key ('1.running_mean'), each once. */
   namedBuffers(): [key: string, buffer: Buffer][] {
-    return this.#named(Buffer);
+    return named(this, Buffer);
   }
   /** What an optimizer takes, and what to differentiate by. */
   parameters(): Parameter[] {
     return this.namedParameters().map(([, parameter]) => parameter);
   }
-  #named<T extends State>(kind: new (initial: Tensor) => T): [string, T][] {
-    const found = new Map<T, string>();
-    for (const [path, module] of this.namedModules())
-      for (const [name, value] of members(module))
-        if (value instanceof kind && !found.has(value)) found.set(value, join(path, name));
-    return [...found].map(([state, key]) => [key, state]);
+  /** `parameters()` without the frozen ones: differentiate by these, and the way back ends at the first of them. */
+  trainableParameters(): Parameter[] {
+    return this.parameters().filter((parameter) => guard(() => parameter.requiresGrad));
+  }
+  /** Freezes all parameters in this module (`unfreeze`: none): optimizers leave them alone. torch.nn.Module.requires_grad_ */
+  freeze(frozen = true): this {
+    for (const parameter of this.parameters()) parameter.requiresGrad = !frozen;
+    return this;
+  }
+  unfreeze(): this {
+    return this.freeze(false);
+  }
+
+  /** Calls `f` with every module in this one, inner ones first, and at last with this one. torch.nn.Module.apply */
+  apply(f: (module: Module<never, unknown>, path: string) => void): this {
+    for (const [path, module] of this.namedModules().reverse()) f(module, path);
+    return this;
+  }
+
+  /**
+   * Calls `hook` after each forward of this module, with its inputs and output; what it returns, if anything, replaces the
+   * output. A step compiled before does not run it. → takes the hook off again. torch.nn.Module.register_forward_hook
+   */
+  registerForwardHook<M extends Module<never, unknown>>(this: M, hook: HookOf<M>): () => void {
+    return addForwardHook<Parameters<M['forward']>, ReturnType<M['forward']>>(this as never, hook);
+  }
+  /**
+   * Calls `hook` with the cotangent of this module's output, when a derivative passes it; what it returns, if anything, takes
+   * its place. → takes the hook off again. torch.nn.Module.register_full_backward_pre_hook
+   * @throws ArgumentError in forward, where the output is no tensor.
+   */
+  registerGradientHook(hook: GradientHook): () => void {
+    return addGradientHook(this, hook);
+  }
+
+  /**
+   * A copy with parameters and buffers of its own, of the same values, modes and frozen ones; what is shared within stays
+   * shared. Fields that are neither state, modules, arrays nor plain objects are taken over as they are, hooks are not.
+   * A subclass with #private fields needs a clone of its own. copy.deepcopy
+   */
+  clone(): this {
+    return cloneWith(this, (state) => {
+      if (state instanceof Parameter) return Object.assign(new Parameter(state), { requiresGrad: state.requiresGrad });
+      if (state instanceof Buffer) return new Buffer(state, state.storedAs ? { storedAs: state.storedAs } : {});
+      return new State(state);
+    });
   }
 
   /** Parameters and buffers by key, a shared one under each of its keys: what `saveSafetensors` takes. */
@@ -101,6 +143,38 @@ export abstract class Module<Inputs extends readonly unknown[] = [x: Tensor], Ou
   loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {
     return loadInto(this.constructor.name, this.stateDict(), given, options);
   }
+}
+
+type HookOf<M extends Module<never, unknown>> = ForwardHook<Parameters<M['forward']>, ReturnType<M['forward']>>;
+
+/** The modules that do not train. Beside them rather than in them: a clone is made without their constructors. */
+const evaluating = /* @__PURE__ */ new WeakSet<object>();
+
+/** A copy of a module: containers and modules anew, state by `copyOf`, each once. */
+function cloneWith<M extends object>(root: M, copyOf: (state: State) => State): M {
+  const copies = new Map<object, object>();
+  const copy = (value: unknown): unknown => {
+    const copied = value instanceof Module || isContainer(value);
+    if (!(copied || value instanceof State)) return value;
+    const known = copies.get(value);
+    if (known) return known;
+    const twin = value instanceof State ? copyOf(value) : Array.isArray(value) ? [] : emptyLike(value);
+    copies.set(value, twin);
+    if (value instanceof State) return twin;
+    for (const [name, inner] of Object.entries(value)) Object.assign(twin, { [name]: copy(inner) });
+    if (evaluating.has(value)) evaluating.add(twin);
+    return twin;
+  };
+  return copy(root) as M;
+}
+const emptyLike = (value: object): object => Object.create(Object.getPrototypeOf(value)) as object;
+
+function named<T extends State>(root: Module<never, unknown>, kind: new (initial: Tensor) => T): [string, T][] {
+  const found = new Map<T, string>();
+  for (const [path, module] of root.namedModules())
+    for (const [name, value] of members(module))
+      if (value instanceof kind && !found.has(value)) found.set(value, join(path, name));
+  return [...found].map(([state, key]) => [key, state]);
 }
 
 /** Elements of a shape, an unknown size counting 1. */

@@ -66,7 +66,8 @@ abstract class BatchNorm extends Module {
 
   protected track(x: Tensor, mean: Tensor, variance: Tensor): void {
     const { runningMean, runningVar, numBatchesTracked } = this;
-    if (!runningMean || !runningVar || !numBatchesTracked || x.shape.includes(null)) return;
+    if (!runningMean || !runningVar || !numBatchesTracked) return;
+    if (x.node.source?.kind === 'meta') return; // shapes only: there is nothing to remember
     const batches = add(numBatchesTracked, 1);
     const momentum = this.momentum ?? div(1, cast(batches, 'float32'));
     const count = x.size / (x.shape[1] as number);

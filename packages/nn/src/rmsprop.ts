@@ -1,7 +1,6 @@
 /** RMSprop. */
 import { add, addcmul, div, guard, lerp, mul, neg, sqrt, square, sub, type Tensor } from '@tessera/tensor';
-import type { Parameter } from './module';
-import { checkSettings, Optimizer, type Rule } from './optimizer';
+import { checkSettings, type GroupSettings, Optimizer, type Parameters, type Rule } from './optimizer';
 import { Setting } from './setting';
 
 export interface RMSpropOptions {
@@ -17,11 +16,13 @@ export interface RMSpropOptions {
   readonly momentum?: number;
   /** Divide by the deviation: the average of g is taken off. Default false. */
   readonly centered?: boolean;
+  /** As TensorFlow's, which Inception was trained with: v starts at 1, eps is inside the root, lr inside the momentum. */
+  readonly tensorflow?: boolean;
 }
 
 /**
  * g ← g + λ·p;  v ← α·v + (1 − α)·g²;  with centered a ← α·a + (1 − α)·g and v − a² for v;  d = g/(√v + eps);
- * p ← p − lr·d, or with momentum b ← μ·b + d, p ← p − lr·b.
+ * p ← p − lr·d, or with momentum b ← μ·b + d, p ← p − lr·b.  With tensorflow v₀ = 1, d = g/√(v + eps), b ← μ·b + lr·d, p ← p − b.
  * torch.optim.RMSprop (Hinton 2012; centered: Graves 2013) @throws ArgumentError for settings out of range.
  */
 export class RMSprop extends Optimizer {
@@ -29,16 +30,26 @@ export class RMSprop extends Optimizer {
   weightDecay: number;
   readonly alpha: number;
   readonly centered: boolean;
+  readonly tensorflow: boolean;
   readonly #momentum: Setting;
 
-  constructor(parameters: readonly Parameter[], options: RMSpropOptions = {}) {
-    const { lr = 0.01, alpha = 0.99, eps = 1e-8, weightDecay = 0, momentum = 0, centered = false } = options;
+  constructor(parameters: Parameters, options: RMSpropOptions = {}) {
+    const {
+      lr = 0.01,
+      alpha = 0.99,
+      eps = 1e-8,
+      weightDecay = 0,
+      momentum = 0,
+      centered = false,
+      tensorflow = false,
+    } = options;
     super(parameters, lr);
     checkSettings('RMSprop', { alpha, eps, weightDecay, momentum }, 0, Infinity);
     this.alpha = alpha;
     this.eps = eps;
     this.weightDecay = weightDecay;
     this.centered = centered;
+    this.tensorflow = tensorflow;
     this.#momentum = new Setting('momentum', momentum);
   }
 
@@ -55,21 +66,25 @@ export class RMSprop extends Optimizer {
     return ['square_avg', ...(this.centered ? ['grad_avg'] : []), ...(withMomentum ? ['momentum_buffer'] : [])];
   }
 
-  protected rule(): Rule {
-    const lr = this.rate;
+  protected override initial(slot: string): number {
+    return this.tensorflow && slot === 'square_avg' ? 1 : 0;
+  }
+
+  protected rule(_step: Tensor, { lr, weightDecay: decay }: GroupSettings): Rule {
     const momentum = this.#momentum.state.read();
-    const decay = guard(() => this.weightDecay);
     const eps = guard(() => this.eps);
-    const { alpha, centered } = this;
+    const { alpha, centered, tensorflow } = this;
     return (p, gradient, [average, ...rest]) => {
       const g = decay === 0 ? gradient : add(gradient, mul(p, decay));
       const squares = add(mul(average as Tensor, alpha), mul(square(g), 1 - alpha));
       const mean = centered ? lerp(rest[0] as Tensor, g, 1 - alpha) : null;
       const buffer = rest[centered ? 1 : 0];
-      const root = add(sqrt(mean ? addcmul(squares, mean, neg(mean)) : squares), eps);
-      const along = div(g, root);
+      const spread = mean ? addcmul(squares, mean, neg(mean)) : squares;
+      const root = tensorflow ? sqrt(add(spread, eps)) : add(sqrt(spread), eps);
+      const along = tensorflow ? mul(div(g, root), lr) : div(g, root);
       const next = buffer && add(mul(buffer, momentum), along);
-      return [sub(p, mul(next ?? along, lr)), squares, ...(mean ? [mean] : []), ...(next ? [next] : [])];
+      const change = next ?? along;
+      return [sub(p, tensorflow ? change : mul(change, lr)), squares, ...(mean ? [mean] : []), ...(next ? [next] : [])];
     };
   }
 }

@@ -1,7 +1,6 @@
 /** Stochastic gradient descent. */
 import { ArgumentError, add, guard, le, mul, sub, type Tensor, where } from '@tessera/tensor';
-import type { Parameter } from './module';
-import { checkSettings, Optimizer, type Rule } from './optimizer';
+import { checkSettings, type GroupSettings, Optimizer, type Parameters, type Rule } from './optimizer';
 import { Setting } from './setting';
 
 export interface SGDOptions {
@@ -27,7 +26,7 @@ export class SGD extends Optimizer {
   nesterov: boolean;
   readonly #momentum: Setting;
 
-  constructor(parameters: readonly Parameter[], options: SGDOptions = {}) {
+  constructor(parameters: Parameters, options: SGDOptions = {}) {
     const { lr = 1e-3, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;
     super(parameters, lr);
     checkSettings('SGD', { momentum, weightDecay }, 0, Infinity);
@@ -51,10 +50,8 @@ export class SGD extends Optimizer {
     return guard(() => this.momentum !== 0) ? ['momentum_buffer'] : [];
   }
 
-  protected rule(step: Tensor): Rule {
-    const lr = this.rate;
+  protected rule(step: Tensor, { lr, weightDecay: decay }: GroupSettings): Rule {
     const momentum = this.#momentum.state.read();
-    const decay = guard(() => this.weightDecay);
     const dampening = guard(() => this.dampening);
     const nesterov = guard(() => this.nesterov);
     const share = dampening === 0 ? null : where(le(step, 1), 1, 1 - dampening);

@@ -60,8 +60,12 @@ describe('convolutions', () => {
   });
 
   it('names what does not fit', () => {
-    expect(() => new nn.Conv3d(1, 1, [3, 3])).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: Conv3d: kernelSize [3,3], wants one size or 3 of them]`);
-    expect(() => new nn.ConvTranspose2d(3, 4, 3, { groups: 2 })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: ConvTranspose2d: 3 in-channels and 4 out-channels do not make 2 groups; wants multiples]`);
+    expect(() => new nn.Conv3d(1, 1, [3, 3])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Conv3d: kernelSize [3,3], wants one size or 3 of them]`,
+    );
+    expect(() => new nn.ConvTranspose2d(3, 4, 3, { groups: 2 })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: ConvTranspose2d: 3 in-channels and 4 out-channels do not make 2 groups; wants multiples]`,
+    );
     expect(() => new nn.ConvTranspose2d(3, 4, 3).forward(wave(1, 2, 3, 3))).toThrow(t.ShapeError);
   });
 });
@@ -81,7 +85,9 @@ describe('batch normalisation', () => {
   it('refuses to train with one value a channel, and other ranks', () => {
     expect(() => new nn.BatchNorm1d(3).forward(wave(1, 3))).toThrow(t.ShapeError);
     expect(new nn.BatchNorm1d(3).eval().forward(wave(1, 3)).shape).toEqual([1, 3]);
-    expect(() => new nn.BatchNorm1d(3).forward(wave(1, 3, 2, 2))).toThrowErrorMatchingInlineSnapshot(`[ShapeError: batchNorm1d: input [1,3,2,2] has rank 4, wants [N,C] or [N,C,L]; reshape it first]`);
+    expect(() => new nn.BatchNorm1d(3).forward(wave(1, 3, 2, 2))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: batchNorm1d: input [1,3,2,2] has rank 4, wants [N,C] or [N,C,L]; reshape it first]`,
+    );
     expect(() => new nn.BatchNorm2d(0)).toThrow(t.ArgumentError);
   });
 

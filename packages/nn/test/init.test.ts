@@ -75,10 +75,14 @@ describe('init', () => {
     expect(init.calculateGain('tanh')).toBeCloseTo(5 / 3, 12);
     expect(init.calculateGain('leakyRelu', 0.2)).toBeCloseTo(Math.sqrt(2 / 1.04), 12);
     expect(init.calculateGain('selu')).toBe(0.75);
-    expect(() => init.calculateGain('swish' as never)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: calculateGain: 'swish'; wants one of linear, conv, sigmoid, tanh, relu, leakyRelu, selu]`);
+    expect(() => init.calculateGain('swish' as never)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: calculateGain: 'swish'; wants one of linear, conv, sigmoid, tanh, relu, leakyRelu, selu]`,
+    );
   });
 
   it('wants fans', () => {
-    expect(() => init.kaimingNormal(new Parameter(zeros([3])))).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: kaimingNormal: [3] has no fans, wants [O,I,…]; take normal or constant for it]`);
+    expect(() => init.kaimingNormal(new Parameter(zeros([3])))).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: kaimingNormal: [3] has no fans, wants [O,I,…]; take normal or constant for it]`,
+    );
   });
 });

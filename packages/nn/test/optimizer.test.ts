@@ -84,6 +84,47 @@ const cases: [name: string, make: (parameters: nn.Parameter[]) => nn.Optimizer, 
       }),
     ]),
   ),
+  ...[false, true].flatMap((centered) =>
+    [0, 0.5].map((momentum): (typeof cases)[number] => [
+      `RMSprop as TensorFlow’s${centered ? ' centered' : ''}${momentum ? ' with momentum' : ''}`,
+      (p) =>
+        new nn.RMSprop(p, { lr: 0.05, alpha: 0.9, eps: 1, weightDecay: 0.1, momentum, centered, tensorflow: true }),
+      plainly((p, gradient, kept) => {
+        const g = gradient + 0.1 * p;
+        kept['v'] = 0.9 * (kept['v'] ?? 1) + 0.1 * g * g;
+        kept['a'] = 0.9 * (kept['a'] ?? 0) + 0.1 * g;
+        const d = g / Math.sqrt(kept['v'] - (centered ? kept['a'] ** 2 : 0) + 1);
+        kept['b'] = momentum * (kept['b'] ?? 0) + 0.05 * d;
+        return p - kept['b'];
+      }),
+    ]),
+  ),
+  [
+    'Adagrad',
+    (p) => new nn.Adagrad(p, { lr: 0.1, lrDecay: 0.2, weightDecay: 0.05, initialAccumulatorValue: 0.3 }),
+    plainly((p, gradient, kept, t) => {
+      const g = gradient + 0.05 * p;
+      kept['s'] = (kept['s'] ?? 0.3) + g * g;
+      return p - ((0.1 / (1 + (t - 1) * 0.2)) * g) / (Math.sqrt(kept['s']) + 1e-10);
+    }),
+  ],
+  [
+    'Lion',
+    (p) => new nn.Lion(p, { lr: 0.1, betas: [0.8, 0.95], weightDecay: 0.05 }),
+    plainly((p, g, kept) => {
+      const m = kept['m'] ?? 0;
+      kept['m'] = 0.95 * m + 0.05 * g;
+      return p * (1 - 0.1 * 0.05) - 0.1 * Math.sign(0.8 * m + 0.2 * g);
+    }),
+  ],
+  [
+    'LARS, for a vector SGD',
+    (p) => new nn.LARS(p, { lr: 0.1, momentum: 0.9, weightDecay: 0.05 }),
+    plainly((p, g, kept) => {
+      kept['b'] = 0.9 * (kept['b'] ?? 0) + g + 0.05 * p;
+      return p - 0.1 * kept['b'];
+    }),
+  ],
 ];
 
 describe('an optimizer', () => {

@@ -1,0 +1,66 @@
+/** LARS. */
+import { add, div, gt, guard, logicalAnd, mul, sqrt, square, sub, sum, type Tensor, where } from '@tessera/tensor';
+import { checkSettings, type GroupSettings, Optimizer, type Parameters, type Rule } from './optimizer';
+import { Setting } from './setting';
+
+export interface LARSOptions {
+  /** Default 1e-3. */
+  readonly lr?: number;
+  /** μ. Default 0. */
+  readonly momentum?: number;
+  /** λ: λ·p is added to the gradient. Default 0. */
+  readonly weightDecay?: number;
+  /** η, the trust in a layer's length. Default 1e-3. */
+  readonly trustCoefficient?: number;
+  /** Added to the divisor of the trust. Default 1e-8. */
+  readonly eps?: number;
+}
+
+/**
+ * r = η·‖p‖ / (‖g‖ + λ·‖p‖ + eps), 1 where ‖p‖ or ‖g‖ is 0 or p has fewer than two axes (biases, norms);
+ * d = r·(g + λ·p);  b ← μ·b + d;  p ← p − lr·b. Each weight's step is in proportion to its length.
+ * You et al. 2017, "Large batch training of convolutional networks"; timm.optim.Lars @throws ArgumentError for settings out of range.
+ */
+export class LARS extends Optimizer {
+  weightDecay: number;
+  readonly trustCoefficient: number;
+  readonly eps: number;
+  readonly #momentum: Setting;
+
+  constructor(parameters: Parameters, options: LARSOptions = {}) {
+    const { lr = 1e-3, momentum = 0, weightDecay = 0, trustCoefficient = 1e-3, eps = 1e-8 } = options;
+    super(parameters, lr);
+    checkSettings('LARS', { momentum, weightDecay, trustCoefficient, eps }, 0, Infinity);
+    this.#momentum = new Setting('momentum', momentum);
+    this.weightDecay = weightDecay;
+    this.trustCoefficient = trustCoefficient;
+    this.eps = eps;
+  }
+
+  /** Momentum; it may change between steps, compiled or not. */
+  get momentum(): number {
+    return this.#momentum.value;
+  }
+  set momentum(value: number) {
+    this.#momentum.value = value;
+  }
+
+  protected slots(): readonly string[] {
+    return guard(() => this.momentum !== 0) ? ['momentum_buffer'] : [];
+  }
+
+  protected rule(_step: Tensor, { lr, weightDecay: decay }: GroupSettings): Rule {
+    const momentum = this.#momentum.state.read();
+    return (p, g, [buffer]) => {
+      const slope = decay === 0 ? g : add(g, mul(p, decay));
+      const along = p.rank < 2 ? slope : mul(slope, this.#trust(p, g, decay));
+      const next = buffer && add(mul(buffer, momentum), along);
+      return [sub(p, mul(next ?? along, lr)), ...(next ? [next] : [])];
+    };
+  }
+  #trust(p: Tensor, g: Tensor, decay: number): Tensor {
+    const [length, slope] = [sqrt(sum(square(p))), sqrt(sum(square(g)))];
+    const trust = div(mul(length, this.trustCoefficient), add(add(slope, mul(length, decay)), this.eps));
+    return where(logicalAnd(gt(length, 0), gt(slope, 0)), trust, 1);
+  }
+}
