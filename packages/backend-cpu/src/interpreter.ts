@@ -1,6 +1,6 @@
 /**
  * The worker of remote.ts: calls of a backend come as messages, the reference backend answers them. A worker's module of
- * its own, and no dynamic import in worker.ts: bundlers that write workers as one classic script cannot split them.
+ * its own, and no dynamic import in worker.ts: where a bundler writes workers as one script, that would carry this.
  */
 import type { DeviceBuffer, Executable, Kernel } from '@tessera/tensor/backend';
 import { reference } from '@tessera/tensor/reference';
