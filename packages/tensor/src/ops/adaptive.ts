@@ -204,36 +204,39 @@ export interface UnpoolOptions {
   readonly stride?: Sizes;
   /** Default 0. */
   readonly padding?: Sizes;
-  /** The size before pooling, [H,W]; default: the smallest that pools to this one. */
+  /** The size before pooling, its last axes as [H,W]; default: the smallest that pools to this one. */
   readonly outputSize?: readonly number[];
 }
-/** Zeros, with each element of x at the place that maxPool2d saved for it; of two for one place the last counts.
- *  x and indices [N,C,H,W] or [C,H,W] → [N,C,(H−1)·stride−2·padding+R, …]. torch.nn.functional.max_unpool2d.
+type Unpooling = (x: TensorLike, indices: TensorLike, kernelSize: Sizes, options?: UnpoolOptions) => Tensor;
+const unpooling =
+  (op: string, rank: number): Unpooling =>
+  (x, indices, kernelSize, options = {}) => {
+    const { stride, padding = 0, outputSize } = options;
+    const { planes, shape, whole } = pooled(op, rank, x);
+    const places = toTensor(indices, op);
+    if (String(places.shape) !== String(shape))
+      throw new ShapeError(
+        `${op}: x ${showShape(shape)} and indices ${showShape(places.shape)} differ; pass maxPool${rank}d's`,
+      );
+    const kernel = perAxis(op, 'kernelSize', kernelSize, rank, 1);
+    const steps = perAxis(op, 'stride', stride ?? kernel, rank, 1);
+    const pads = perAxis(op, 'padding', padding, rank, 0);
+    const sizes = kernel.map((taps, i) => {
+      const own = shape[shape.length - rank + i] as number | null;
+      if (outputSize) return outputSize[outputSize.length - rank + i] as number;
+      return own === null ? null : (own - 1) * (steps[i] as number) - 2 * (pads[i] as number) + taps;
+    });
+    const plane = sizes.reduce((a: number | null, b) => (a === null || b === null ? null : a * b), 1);
+    const flat = flatten(planes, 1);
+    const empty = zeros([flat.shape[0] as number | null, plane], { dtype: flat.dtype });
+    const filled = scatter(empty, 1, reshape(places, flat.shape), flat);
+    return whole(reshape(filled, [filled.shape[0] as number | null, ...sizes]));
+  };
+/** Zeros, with each element of x at the place that maxPool1d saved for it; of two for one place the last counts.
+ *  x and indices [N,C,W] or [C,W] → [N,C,(W−1)·stride−2·padding+R]. torch.nn.functional.max_unpool1d.
  *  @throws ShapeError where x and indices differ. */
-export function maxUnpool2d(
-  x: TensorLike,
-  indices: TensorLike,
-  kernelSize: Sizes,
-  { stride, padding = 0, outputSize }: UnpoolOptions = {},
-): Tensor {
-  const op = 'maxUnpool2d';
-  const { planes, shape, whole } = pooled(op, 2, x);
-  const places = toTensor(indices, op);
-  if (String(places.shape) !== String(shape))
-    throw new ShapeError(
-      `${op}: x ${showShape(shape)} and indices ${showShape(places.shape)} differ; pass maxPool2d's`,
-    );
-  const kernel = perAxis(op, 'kernelSize', kernelSize, 2, 1);
-  const steps = perAxis(op, 'stride', stride ?? kernel, 2, 1);
-  const pads = perAxis(op, 'padding', padding, 2, 0);
-  const sizes = kernel.map((taps, i) => {
-    const own = shape[shape.length - 2 + i] as number | null;
-    if (outputSize) return outputSize[outputSize.length - 2 + i] as number;
-    return own === null ? null : (own - 1) * (steps[i] as number) - 2 * (pads[i] as number) + taps;
-  });
-  const plane = sizes.reduce((a: number | null, b) => (a === null || b === null ? null : a * b), 1);
-  const flat = flatten(planes, 1);
-  const empty = zeros([flat.shape[0] as number | null, plane], { dtype: flat.dtype });
-  const filled = scatter(empty, 1, reshape(places, flat.shape), flat);
-  return whole(reshape(filled, [filled.shape[0] as number | null, ...sizes]));
-}
+export const maxUnpool1d: Unpooling = /* @__PURE__ */ unpooling('maxUnpool1d', 1);
+/** As maxUnpool1d on x [N,C,H,W] and maxPool2d's indices. torch.nn.functional.max_unpool2d. */
+export const maxUnpool2d: Unpooling = /* @__PURE__ */ unpooling('maxUnpool2d', 2);
+/** As maxUnpool1d on x [N,C,D,H,W] and maxPool3d's indices. torch.nn.functional.max_unpool3d. */
+export const maxUnpool3d: Unpooling = /* @__PURE__ */ unpooling('maxUnpool3d', 3);

@@ -6,8 +6,12 @@ import {
   adaptiveMaxPool1d,
   adaptiveMaxPool2d,
   adaptiveMaxPool3d,
+  maxPool1d,
   maxPool2d,
+  maxPool3d,
+  maxUnpool1d,
   maxUnpool2d,
+  maxUnpool3d,
   meta,
   setBackend,
   type Tensor,
@@ -98,6 +102,25 @@ describe('adaptive pooling', () => {
       'ArgumentError: adaptiveMaxPool1d: outputSize [2,2]; wants 1 whole numbers from 1, or null to keep a size',
     ],
   ])('refuses %s', (_, f, error) => expect(thrown(f)).toBe(error));
+});
+
+describe('maxUnpool1d and 3d', () => {
+  it('put each maximum back where it was', async () => {
+    const row = tensor([[3, 1, 2, 5, 4, 0]]);
+    const [y, places] = maxPool1d(row, 2, { returnIndices: true });
+    expect(await maxUnpool1d(y, places, 2).toArray()).toEqual([[3, 0, 0, 5, 4, 0]]);
+    const cube = tensor(Float32Array.from([1, 2, 3, 4, 8, 7, 6, 5]), { shape: [1, 2, 2, 2] });
+    const [top, at] = maxPool3d(cube, 2, { returnIndices: true });
+    expect([...(await maxUnpool3d(top, at, 2).data())]).toEqual([0, 0, 0, 0, 8, 0, 0, 0]);
+  });
+  it('carry unknown sizes through', () =>
+    expect(maxUnpool3d(meta([null, 2, 3, null, 2]), meta([null, 2, 3, null, 2], 'int32'), 2).shape).toEqual([
+      null,
+      2,
+      6,
+      null,
+      4,
+    ]));
 });
 
 describe('maxUnpool2d', () => {

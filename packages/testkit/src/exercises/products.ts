@@ -151,6 +151,15 @@ const pools = (): Exercise[] => {
       cases: [x],
     },
     {
+      name: 'maxUnpool',
+      f: (v) => {
+        const [row, places] = t.maxPool1d(v, 2, { returnIndices: true });
+        const [map, at] = t.maxPool2d(v, 2, { returnIndices: true });
+        return [t.maxUnpool1d(row, places, 2, { outputSize: [7] }), t.maxUnpool2d(map, at, 2)];
+      },
+      cases: [[floats([3, 6, 7])]],
+    },
+    {
       name: 'adaptive pools',
       f: (v) => [t.adaptiveAvgPool2d(v, [3, 4]), t.adaptiveMaxPool2d(v, [3, 4]), t.adaptiveAvgPool2d(v, 1)],
       cases: [x],
