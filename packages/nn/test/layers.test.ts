@@ -1,4 +1,4 @@
-import { compile, manualSeed, relu, ShapeError, setBackend, tensor } from '@tessera/tensor';
+import { compile, manualSeed, meta, relu, ShapeError, setBackend, tensor } from '@tessera/tensor';
 import { reference } from '@tessera/tensor/reference';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as nn from '../src/index';
@@ -77,6 +77,13 @@ describe('Linear', () => {
 });
 
 describe('BatchNorm2d', () => {
+  it('remembers nothing of a tensor without values', async () => {
+    const layer = new nn.BatchNorm2d(2);
+    expect(layer.forward(meta([4, 2, 3, 3])).shape).toEqual([4, 2, 3, 3]);
+    expect(await layer.runningVar?.data()).toEqual(Float32Array.of(1, 1));
+    expect(await layer.numBatchesTracked?.item()).toBe(0);
+  });
+
   const batch = [1, 2, 3, 4, 10, 20, 30, 60];
   const x = () => tensor(batch, { shape: [2, 2, 1, 2] });
   // Channel 0 holds 1 2 10 20 (mean 8.25, biased variance 58.1875), channel 1 holds 3 4 30 60.
