@@ -1,0 +1,90 @@
+/** New models' values, and what the golden cases do not reach. */
+import { cpu } from '@tessera/backend-cpu';
+import { Parameter } from '@tessera/nn';
+import { type Backend, div, manualSeed, meta, mul, rand, setBackend, sub, tensor } from '@tessera/tensor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { alexnet } from '../src/alexnet';
+import { googlenet } from '../src/googlenet';
+import { inceptionV3 } from '../src/inception';
+import { resnet18, resnet50 } from '../src/resnet';
+import { vgg11_bn } from '../src/vgg';
+
+let backend: Backend;
+beforeAll(async () => {
+  setBackend((backend = await cpu()));
+  manualSeed(0);
+});
+afterAll(() => backend.dispose());
+
+/** Mean and deviation of a parameter. */
+async function momentsOf(model: { stateDict(): Map<string, unknown> }, key: string): Promise<[number, number]> {
+  const parameter = model.stateDict().get(key);
+  if (!(parameter instanceof Parameter)) throw new Error(`no parameter ${key}`);
+  const values = Array.from(await parameter.data());
+  const mean = values.reduce((a, b) => a + b, 0) / values.length;
+  return [mean, Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length)];
+}
+
+describe('initial values are torchvision’s', () => {
+  it.each([
+    ['alexnet', alexnet, 'features.3.weight', 1 / Math.sqrt(3 * 64 * 25)], // PyTorch's default, U(±1/√fanIn)
+    ['vgg11_bn', vgg11_bn, 'features.4.weight', Math.sqrt(2 / (128 * 9))],
+    ['vgg11_bn', vgg11_bn, 'classifier.6.weight', 0.01],
+    ['resnet18', resnet18, 'layer2.0.conv1.weight', Math.sqrt(2 / (128 * 9))],
+    ['googlenet', googlenet, 'inception3a.branch2.1.conv.weight', 0.01],
+    ['inceptionV3', inceptionV3, 'Mixed_6b.branch1x1.conv.weight', 0.1],
+    ['inceptionV3', inceptionV3, 'AuxLogits.fc.weight', 0.001],
+  ])('%#: %s', async (_, make, key, std) => {
+    const [mean, deviation] = await momentsOf(make(), key);
+    expect(Math.abs(mean)).toBeLessThan(0.02 * std);
+    expect(deviation / std).toBeCloseTo(1, 1.5);
+  });
+
+  it('biases of VGG are 0; zeroInitResidual makes the last norm of a block 0', async () => {
+    expect(await momentsOf(vgg11_bn(), 'features.0.bias')).toEqual([0, 0]);
+    const model = resnet50({ zeroInitResidual: true });
+    expect(await momentsOf(model, 'layer3.1.bn3.weight')).toEqual([0, 0]);
+    expect(await momentsOf(model, 'layer3.1.bn2.weight')).toEqual([1, 0]);
+  });
+});
+
+describe('auxiliary heads', () => {
+  it('speak while training only', () => {
+    const [google, inception] = [googlenet({ numClasses: 5 }), inceptionV3({ numClasses: 5 })];
+    const x = meta([2, 3, 299, 299]);
+    const { logits, aux1, aux2 } = google.outputs(x);
+    expect([logits.shape, aux1?.shape, aux2?.shape]).toEqual([
+      [2, 5],
+      [2, 5],
+      [2, 5],
+    ]);
+    expect(inception.outputs(x).aux?.shape).toEqual([2, 5]);
+    expect(google.eval().outputs(x)).toMatchObject({ aux1: null, aux2: null });
+    expect(inception.eval().outputs(x).aux).toBe(null);
+    expect(googlenet({ auxLogits: false }).outputs(x)).toMatchObject({ aux1: null, aux2: null });
+  });
+});
+
+describe('transformInput', () => {
+  it('undoes ImageNet’s normalisation to [−1,1]', async () => {
+    const plain = googlenet({ numClasses: 4, auxLogits: false }).eval();
+    const turned = googlenet({ numClasses: 4, auxLogits: false, transformInput: true }).eval();
+    turned.loadStateDict(plain.stateDict());
+    const pixels = rand([1, 3, 64, 64]);
+    const perChannel = (values: readonly number[]) => tensor([values.map((value) => [[value]])]);
+    const normalised = div(sub(pixels, perChannel([0.485, 0.456, 0.406])), perChannel([0.229, 0.224, 0.225]));
+    const [a, b] = [await plain.forward(sub(mul(pixels, 2), 1)).data(), await turned.forward(normalised).data()];
+    for (const [i, value] of a.entries()) expect(b[i]).toBeCloseTo(value, 4);
+  });
+});
+
+describe('images that are too small', () => {
+  it('are refused with the place of the layer', () => {
+    expect(() => alexnet().forward(meta([1, 3, 32, 32]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: 12 (MaxPool2d): maxPool2d: windows [3,3] do not fit input [1,256,1,1] with padding [0,0]; enlarge the input or lower the window]`,
+    );
+    expect(() => vgg11_bn().forward(meta([1, 3, 16, 16]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: 23 (BatchNorm2d): batchNorm: input [1,512,1,1] has one value a channel, whose variance is 0; train with larger batches]`,
+    );
+  });
+});
