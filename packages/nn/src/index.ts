@@ -5,6 +5,18 @@ export { Adagrad, type AdagradOptions } from './adagrad';
 export { Adam, type AdamOptions, AdamW } from './adam';
 export { AveragedModel, type AveragedOptions } from './averaged';
 export {
+  CheckSizes,
+  Input,
+  type InputOptions,
+  Inspect,
+  Lambda,
+  Permute,
+  Reorder,
+  Reshape,
+  type SizeCheck,
+  View,
+} from './axes';
+export {
   Additive,
   type AdditiveOptions,
   Parallel,
@@ -24,6 +36,7 @@ export {
   type Size2d,
 } from './conv';
 export { Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath, StochasticDepth } from './dropout';
+export { Embedding } from './embedding';
 export { type Files, readFile, writeFile } from './files';
 export { clipGradNorm, clipGradValue, GradientAccumulator } from './gradients';
 export type { ForwardHook, GradientHook } from './hooks';
@@ -61,6 +74,7 @@ export {
   StepLR,
   WarmupLR,
 } from './rates';
+export { KeepSize, PadToMultiple, PixelShuffle, PoolUnpool, type PoolUnpoolOptions, Upsample } from './resize';
 export {
   LocalResponseNorm,
   type LocalResponseNormOptions,

@@ -1,0 +1,177 @@
+/** The lecture's layers that check axes and move them about. Axis letters: B batch, D depth (channels), H, W, L length. */
+import { ArgumentError, cast, permute, reshape, type Shape, ShapeError, type Tensor } from '@tessera/tensor';
+import { Module } from './module';
+
+/** What an axis may be: anything (null), this many, or from … to. */
+export type SizeCheck = number | null | readonly [least: number, most: number];
+
+export interface InputOptions {
+  /** What the axes must be, after reordering. Default: nothing is checked but their number. */
+  readonly sizes?: readonly SizeCheck[] | null;
+  /** The letters of `order` in the order that the model wants. Default: as they are. */
+  readonly reorder?: string;
+}
+/**
+ * The door of a model: y is x as float32, its axes moved from `order` to `reorder`, their sizes checked.
+ * `new Input('BDHW', { sizes: [null, 3, 224, 224] })`. torchmore's layers.Input, without its parameter
+ * @throws ArgumentError where letters and sizes disagree; forward: ShapeError for other axes.
+ */
+export class Input extends Module {
+  readonly order: string;
+  readonly reorder: string;
+  readonly sizes: readonly SizeCheck[] | null;
+  constructor(order: string, { sizes = null, reorder = order }: InputOptions = {}) {
+    super();
+    axesFrom('Input', order, reorder);
+    if (sizes && sizes.length !== order.length)
+      throw new ArgumentError(`Input: ${sizes.length} sizes for the axes ${order}; wants one each`);
+    this.order = order;
+    this.reorder = reorder;
+    this.sizes = sizes;
+  }
+  forward(x: Tensor): Tensor {
+    const { order, reorder } = this;
+    if (x.rank !== order.length) throw new ShapeError(`input: [${x.shape}] has ${x.rank} axes, wants ${order}`);
+    const y = order === reorder ? x : permute(x, axesFrom('Input', order, reorder));
+    if (this.sizes) checkSizes('input', y.shape, this.sizes, reorder);
+    return y.dtype === 'float32' ? y : cast(y, 'float32');
+  }
+}
+
+/** y = x where its sizes are these, in every call. torchmore's layers.CheckSizes @throws forward: ShapeError elsewhere. */
+export class CheckSizes extends Module {
+  readonly sizes: readonly SizeCheck[];
+  readonly label: string;
+  constructor(sizes: readonly SizeCheck[], { name = '' }: { readonly name?: string } = {}) {
+    super();
+    this.sizes = sizes;
+    this.label = name;
+  }
+  forward(x: Tensor): Tensor {
+    checkSizes(`checkSizes${this.label && ` ${this.label}`}`, x.shape, this.sizes);
+    return x;
+  }
+}
+
+function checkSizes(op: string, shape: Shape, sizes: readonly SizeCheck[], letters?: string): void {
+  const wanted = () => sizes.map((size) => (size === null ? 'any' : typeof size === 'number' ? size : size.join('–')));
+  if (shape.length !== sizes.length)
+    throw new ShapeError(`${op}: [${shape}] has ${shape.length} axes, wants [${wanted()}]`);
+  for (const [axis, size] of shape.entries()) {
+    const check = sizes[axis] as SizeCheck;
+    if (check === null || size === null) continue;
+    const [least, most] = typeof check === 'number' ? [check, check] : check;
+    if (size < least || size > most)
+      throw new ShapeError(
+        `${op}: [${shape}] has ${size} on axis ${letters?.[axis] ?? axis}, wants [${wanted()}]; resize or reorder the input`,
+      );
+  }
+}
+
+/** Axes by letters: `new Reorder('BHWD', 'BDHW')`. torchmore's layers.Reorder @throws ArgumentError for other letters. */
+export class Reorder extends Module {
+  readonly from: string;
+  readonly to: string;
+  constructor(from: string, to: string) {
+    super();
+    axesFrom('Reorder', from, to);
+    this.from = from;
+    this.to = to;
+  }
+  forward(x: Tensor): Tensor {
+    if (x.rank !== this.from.length)
+      throw new ShapeError(`reorder: [${x.shape}] has ${x.rank} axes, wants ${this.from}`);
+    return permute(x, axesFrom('Reorder', this.from, this.to));
+  }
+}
+function axesFrom(layer: string, from: string, to: string): number[] {
+  const sorted = (letters: string) => [...letters].sort().join('');
+  if (new Set(from).size !== from.length || sorted(from) !== sorted(to))
+    throw new ArgumentError(`${layer}: '${from}' to '${to}'; wants the same letters, each once`);
+  return [...to].map((letter) => from.indexOf(letter));
+}
+
+/** Axis i of y is axis dims[i] of x. torchmore's layers.Permute; torch.permute @throws forward: ShapeError unless they are x's axes. */
+export class Permute extends Module {
+  readonly dims: readonly number[];
+  constructor(...dims: number[]) {
+    super();
+    this.dims = dims;
+  }
+  forward(x: Tensor): Tensor {
+    return permute(x, this.dims);
+  }
+}
+
+/** y = x with these sizes, one of which may be −1: what is left. torchmore's layers.Viewer; torch.Tensor.view
+ *  @throws forward: ShapeError where the elements are not as many. */
+export class View extends Module {
+  readonly sizes: readonly number[];
+  constructor(...sizes: number[]) {
+    super();
+    this.sizes = sizes;
+  }
+  forward(x: Tensor): Tensor {
+    return reshape(x, this.sizes);
+  }
+}
+
+/**
+ * Axes of x put together: a number is that axis, a list the product of those. `new Reshape(0, [1, 2, 3])` makes [N,C·H·W] of
+ * [N,C,H,W]. torchmore's layers.Reshape @throws ArgumentError unless the axes are 0, 1, 2, … in order; forward: ShapeError
+ * for another rank.
+ */
+export class Reshape extends Module {
+  readonly axes: readonly (number | readonly number[])[];
+  constructor(...axes: (number | readonly number[])[]) {
+    super();
+    if (axes.flat().some((axis, i) => axis !== i))
+      throw new ArgumentError(
+        `Reshape: axes ${JSON.stringify(axes)}, wants each axis once and in order, as in Reshape(0, [1, 2, 3]); Permute moves them`,
+      );
+    this.axes = axes;
+  }
+  forward(x: Tensor): Tensor {
+    if (x.rank !== this.axes.flat().length)
+      throw new ShapeError(`reshape: [${x.shape}] has ${x.rank} axes, wants ${this.axes.flat().length}`);
+    const size = (axes: readonly number[]): number | null =>
+      axes.reduce<number | null>((product, axis) => {
+        const own = x.shape[axis] as number | null;
+        return product === null || own === null ? null : product * own;
+      }, 1);
+    return reshape(
+      x,
+      this.axes.map((entry) => size(typeof entry === 'number' ? [entry] : entry)),
+    );
+  }
+}
+
+/** y = f(x): a function as a layer. torchmore's layers.Fun_ */
+export class Lambda extends Module {
+  readonly f: (x: Tensor) => Tensor;
+  constructor(f: (x: Tensor) => Tensor) {
+    super();
+    this.f = f;
+  }
+  forward(x: Tensor): Tensor {
+    return this.f(x);
+  }
+}
+
+/** y = x, shown to `see` at call 0 and each `every`th after; in a compiled step only while it is traced, with a tensor that
+ *  cannot be read. torchmore's layers.Info */
+export class Inspect extends Module {
+  readonly see: (x: Tensor, call: number) => void;
+  readonly every: number;
+  calls = 0;
+  constructor(see: (x: Tensor, call: number) => void, { every = 1 }: { readonly every?: number } = {}) {
+    super();
+    this.see = see;
+    this.every = every;
+  }
+  forward(x: Tensor): Tensor {
+    if (this.calls % this.every === 0) this.see(x, this.calls);
+    this.calls++;
+    return x;
+  }
+}

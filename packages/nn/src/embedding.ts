@@ -1,0 +1,19 @@
+/** Rows of a table by their numbers. */
+import { embedding, normal, type Tensor } from '@tessera/tensor';
+import { Module, Parameter } from './module';
+import { checkFeatures } from './norm';
+
+/** y = weight[x].  x […] int32 → […,embeddingDim]; weight [numEmbeddings,embeddingDim] ~ N(0, 1). torch.nn.Embedding
+ *  @throws ArgumentError for sizes below 1. */
+export class Embedding extends Module {
+  readonly weight: Parameter;
+  constructor(numEmbeddings: number, embeddingDim: number) {
+    super();
+    checkFeatures('Embedding', numEmbeddings, 'numEmbeddings');
+    checkFeatures('Embedding', embeddingDim, 'embeddingDim');
+    this.weight = new Parameter(normal(0, 1, [numEmbeddings, embeddingDim]));
+  }
+  forward(x: Tensor): Tensor {
+    return embedding(this.weight, x);
+  }
+}

@@ -1,0 +1,120 @@
+/** Layers that change the size of maps, or keep it where their inside does not. */
+import {
+  ArgumentError,
+  cat,
+  type InterpolateOptions,
+  interpolate,
+  maxPool2d,
+  maxUnpool2d,
+  pad,
+  permute,
+  reshape,
+  ShapeError,
+  slice,
+  type Tensor,
+} from '@tessera/tensor';
+import { Module } from './module';
+
+/** x [N,C,…] resized to `size` or by `scaleFactor`. torch.nn.Upsample @throws forward: as tensor's interpolate. */
+export class Upsample extends Module {
+  readonly options: InterpolateOptions;
+  constructor(options: InterpolateOptions) {
+    super();
+    this.options = options;
+  }
+  forward(x: Tensor): Tensor {
+    return interpolate(x, this.options);
+  }
+}
+
+/** y[n,c,h·r+i,w·r+j] = x[n,c·r²+i·r+j,h,w].  x [N,C·r²,H,W] → [N,C,H·r,W·r]. torch.nn.PixelShuffle (Shi 2016)
+ *  @throws forward: ShapeError unless r² divides the channels. */
+export class PixelShuffle extends Module {
+  readonly upscaleFactor: number;
+  constructor(upscaleFactor: number) {
+    super();
+    if (!Number.isInteger(upscaleFactor) || upscaleFactor < 1)
+      throw new ArgumentError(`PixelShuffle: upscaleFactor is ${upscaleFactor}, wants an integer of at least 1`);
+    this.upscaleFactor = upscaleFactor;
+  }
+  forward(x: Tensor): Tensor {
+    const r = this.upscaleFactor;
+    const [n, c, h, w] = x.shape as [number | null, number | null, number | null, number | null];
+    if (x.rank !== 4 || (c !== null && c % (r * r) !== 0))
+      throw new ShapeError(`pixelShuffle: input [${x.shape}], wants [N,C·${r * r},H,W]`);
+    const times = (size: number | null, by: number): number | null => (size === null ? null : size * by);
+    const parts = permute(reshape(x, [n, times(c, 1 / (r * r)), r, r, h, w]), [0, 1, 4, 2, 5, 3]);
+    return reshape(parts, [n, times(c, 1 / (r * r)), times(h, r), times(w, r)]);
+  }
+}
+
+/** y = sub(x) resized to x's [H,W]. torchmore's layers.KeepSize @throws forward: ShapeError where x's sizes are unknown. */
+export class KeepSize extends Module {
+  readonly sub: Module;
+  readonly mode: NonNullable<InterpolateOptions['mode']>;
+  constructor(sub: Module, { mode = 'bilinear' }: Pick<InterpolateOptions, 'mode'> = {}) {
+    super();
+    this.sub = sub;
+    this.mode = mode;
+  }
+  forward(x: Tensor): Tensor {
+    const size = x.shape.slice(2);
+    if (size.includes(null)) throw new ShapeError(`keepSize: the size of input [${x.shape}] is unknown`);
+    return interpolate(this.sub.forward(x), { size: size as number[], mode: this.mode });
+  }
+}
+
+export interface PoolUnpoolOptions {
+  /** Side of the windows. Default 2. */
+  readonly kernelSize?: number;
+  /** Runs on x itself; its result is joined along the channels. Default: none. */
+  readonly across?: Module | null;
+}
+/**
+ * y = unpool(sub(pool(x))): a max pool, whose places each result goes back to, zeros between; with `across`, cat(y, across(x)).
+ * x [N,C,H,W], sub keeps the shape. torchmore's layers.SimplePooling2d and AcrossPooling2d
+ * @throws forward: ShapeError where sub changes the shape, or across the size.
+ */
+export class PoolUnpool extends Module {
+  readonly sub: Module;
+  readonly across: Module | null;
+  readonly kernelSize: number;
+  constructor(sub: Module, { kernelSize = 2, across = null }: PoolUnpoolOptions = {}) {
+    super();
+    this.sub = sub;
+    this.across = across;
+    this.kernelSize = kernelSize;
+  }
+  forward(x: Tensor): Tensor {
+    const [pooled, places] = maxPool2d(x, this.kernelSize, { ceilMode: true, returnIndices: true });
+    const size = x.shape.slice(2);
+    if (size.includes(null)) throw new ShapeError(`poolUnpool: the size of input [${x.shape}] is unknown`);
+    const y = maxUnpool2d(this.sub.forward(pooled), places, this.kernelSize, { outputSize: size as number[] });
+    return this.across ? cat([y, this.across.forward(x)], 1) : y;
+  }
+}
+
+/**
+ * y = sub(x padded with zeros, right and below, to multiples of `multiple`), cropped to x's size again; without sub the padded x.
+ * x [N,C,H,W]. torchmore's layers.ModPad and ModPadded @throws ArgumentError for a multiple below 1; forward: ShapeError
+ * where the size is unknown.
+ */
+export class PadToMultiple extends Module {
+  readonly multiple: number;
+  readonly sub: Module | null;
+  constructor(multiple = 8, sub: Module | null = null) {
+    super();
+    if (!Number.isInteger(multiple) || multiple < 1)
+      throw new ArgumentError(`PadToMultiple: multiple is ${multiple}, wants an integer of at least 1`);
+    this.multiple = multiple;
+    this.sub = sub;
+  }
+  forward(x: Tensor): Tensor {
+    const [h, w] = x.shape.slice(2);
+    if (x.rank !== 4 || h == null || w == null)
+      throw new ShapeError(`padToMultiple: input [${x.shape}], wants [N,C,H,W] of known height and width`);
+    const missing = (size: number) => Math.ceil(size / this.multiple) * this.multiple - size;
+    const padded = pad(x, [0, missing(w), 0, missing(h)]);
+    return this.sub ? slice(this.sub.forward(padded), [null, null, [0, h], [0, w]]) : padded;
+  }
+}
