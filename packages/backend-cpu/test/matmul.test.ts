@@ -1,4 +1,4 @@
-import { contiguous, type MatmulKernel, sizeOf, type View } from '@tessera/tensor/backend';
+import { contiguous, type Kernel, type MatmulKernel, sizeOf, type View } from '@tessera/tensor/backend';
 import { describe, expect, it } from 'vitest';
 import { features } from '../src/assembler';
 import { matmul } from '../src/kernels/matmul';
@@ -83,6 +83,50 @@ describe('matmul', () => {
     { m: 300, n: 64, k: 1000 },
     { m: 5, n: 1000, k: 400 },
   ])('multiplies in blocks: %o', check);
+  it.each([
+    { m: 1, n: 1000, k: 700 },
+    { m: 2, n: 301, k: 1903 },
+    { m: 1, n: 9001, k: 67 },
+    { m: 2, n: 4099, k: 130 },
+    { batch: [2, 2], m: 2, n: 513, k: 1031 },
+    { m: 1001, n: 1, k: 555, a: { shape: [1001, 555], strides: [1, 1001], offset: 0, valid: null } },
+  ])('streams a large matrix past one or two rows: %o', check);
+  it('reads a thin product with broadcast, gaps and flips', () => {
+    const [m, n, k] = [2, 520, 800];
+    check({ m, n, k, a: { shape: [m, k], strides: [1, 2], offset: 3, valid: null } });
+    check({ m, n, k, b: { shape: [k, n], strides: [-600, 1], offset: 600 * k, valid: null } });
+    check({ batch: [3], m, n, k, b: { shape: [3, k, n], strides: [0, n, 1], offset: 0, valid: null } });
+  });
+  it('stores what is fused into a thin product', () => {
+    const [m, n, k] = [2, 1300, 250];
+    const [a, b, c] = [numbers(m * k, 1), numbers(k * n, 2), numbers(n, 3)];
+    const row = { shape: [m, n], strides: [0, 1], offset: 0, valid: null };
+    const acc = { op: 'acc', dtype: 'float32', index: 0 } as const;
+    const kernel = (stores: MatmulKernel['stores'], bias: readonly Kernel['inputs'][number][]): MatmulKernel => ({
+      kind: 'matmul',
+      inputs: [{ dtype: 'float32', size: m * k }, { dtype: 'float32', size: k * n }, ...bias],
+      outputs: [{ dtype: 'float32', size: m * n }],
+      uniforms: [],
+      aliases: [-1],
+      batch: [],
+      m,
+      n,
+      k,
+      a: load(0, contiguous([m, k])),
+      b: load(1, contiguous([k, n])),
+      stores,
+    });
+    const run = (made: MatmulKernel, inputs: readonly Data[]) => {
+      const prepared = prepare(made, matmul(made, { relaxed: false, shared: false }), inputs);
+      prepared.run();
+      return [...prepared.outputs[0]!];
+    };
+    const view = contiguous([m, n]);
+    const plain = run(kernel([{ output: 0, view, expr: acc }], []), [a, b]);
+    const sum = { op: 'apply', fn: 'add', dtype: 'float32', args: [acc, load(2, row)] } as const;
+    const biased = run(kernel([{ output: 0, view, expr: sum }], [{ dtype: 'float32', size: n }]), [a, b, c]);
+    expect(biased).toEqual(plain.map((x, i) => Math.fround(x + c[i % n]!)));
+  });
   it('reads transposed operands', () => {
     const [m, n, k] = [22, 19, 50];
     const a = { shape: [m, k], strides: [1, m], offset: 0, valid: null };

@@ -6,6 +6,8 @@
  *    ┌──k slab──┐    ├───┴─────┤        a register tile for each panel.
  *    │▒▒▒▒▒▒▒▒▒▒│    │ C block │        4 rows of A stay in the first-level cache, the strip in the second.
  *    └──────────┘    └─────────┘        C's block lies in scratch, or in the output where it is stored as it is.
+ *
+ * One or two rows with a large B have a way of their own (thin.ts).
  */
 import type { Expr, Load, MatmulKernel } from '@tessera/tensor/backend';
 import {
@@ -24,6 +26,7 @@ import {
 import { argWords, emitStores, type Scope } from '../expression';
 import { isPlain, materialise, packPanel } from './pack';
 import { isBareStore } from './stores';
+import { thinBlocks, thinPhases } from './thin';
 import { matmulTile, multiplyAdd, tileColumns, tileRows, tileVectors } from './tile';
 
 /** Longest slab of k: a strip of `maxColumns` takes 144 kB, four rows of A 6 kB. */
@@ -98,6 +101,23 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
   const right = operand('b', kernel.b, [...batch, k, kernel.n]);
   const [a, b] = turned ? [transposed(right), transposed(left)] : [left, right];
 
+  const madd = multiplyAdd(kernel.a.dtype, target.relaxed);
+  const thin = b.across === 1 ? thinBlocks(batches, m, n, k) : null;
+  if (thin) {
+    const placed = ({ address, batch: strides, down, across }: Matrix) => ({
+      at: (args: Local, coordinates: readonly Local[]) => batchOffset({ address, batch: strides }, args, coordinates),
+      down,
+      across,
+    });
+    const made = thinPhases(module, kernel, { m, n, turned, a: placed(a), b: placed(b) }, thin, shared, madd);
+    return {
+      bytes: module.bytes(),
+      phases: [...phases, ...made.phases],
+      sharedScratch: shared + made.bytes + 64,
+      threadScratch: 64,
+    };
+  }
+
   const blocks = matmulBlocks(batches, m, n, k, b.across === 1);
   const { open, vectors, rows, columns, slab, rowBlocks, columnBlocks } = blocks;
   const tileWidth = 4 * vectors;
@@ -106,7 +126,6 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
   const packedA = a.across !== 1;
   // from one tile's columns of B to the next
   const panel = open ? 4 * tileWidth : 4 * tileWidth * slab;
-  const madd = multiplyAdd(kernel.a.dtype, target.relaxed);
   const strides = {
     aRow: packedA ? 4 : 4 * a.down,
     aStep: packedA ? 4 * tileRows : 4,
@@ -153,11 +172,6 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
     set(into, value),
     when(i32.gt_s(into, most), set(into, most)),
   ];
-  const batchOffset = (matrix: Matrix): Code =>
-    matrix.batch.reduce<Code>(
-      (sum, stride, axis) => (stride ? i32.add(sum, i32.mul(coordinates[axis] as Local, 4 * stride)) : sum),
-      matrix.address(args),
-    );
   const at = (base: Local, { down, across }: Matrix, row: Local, column: Local): Code =>
     i32.add(base, i32.add(i32.mul(row, 4 * down), i32.mul(column, 4 * across)));
   const scratchStrip = direct ? 0 : cRow * rows;
@@ -193,8 +207,8 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
         ]),
       least(i1, i32.add(i0, rows), m),
       least(j1, i32.add(j0, columns), n),
-      set(baseA, batchOffset(a)),
-      set(baseB, batchOffset(b)),
+      set(baseA, batchOffset(a, args, coordinates)),
+      set(baseB, batchOffset(b, args, coordinates)),
       direct
         ? set(
             baseC,
@@ -288,5 +302,16 @@ function matrixOf(expr: Load, address: (args: Local) => Code): Matrix {
     across: shape[rank - 1] === 1 ? 1 : (own[rank - 1] as number),
   };
 }
+
+/** Where the matrix at a batch's coordinates begins. */
+const batchOffset = (
+  { address, batch }: Pick<Matrix, 'address' | 'batch'>,
+  args: Local,
+  coordinates: readonly Local[],
+): Code =>
+  batch.reduce<Code>(
+    (sum, stride, axis) => (stride ? i32.add(sum, i32.mul(coordinates[axis] as Local, 4 * stride)) : sum),
+    address(args),
+  );
 
 const transposed = ({ down, across, ...rest }: Matrix): Matrix => ({ ...rest, down: across, across: down });
