@@ -98,3 +98,4 @@ export { OneCycleLR, type OneCycleOptions } from './schedule';
 export { ModuleList, Sequential } from './sequential';
 export { SGD, type SGDOptions } from './sgd';
 export type { LoadOptions, LoadReport, StateDict } from './state-dict';
+export { Summary, type SummaryRow, summary } from './summary';

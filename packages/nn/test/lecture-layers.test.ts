@@ -21,7 +21,9 @@ describe('Input', () => {
     expect([y.shape, y.dtype]).toEqual([[2, 3, 2, 2], 'float32']);
     expect(door.forward(t.meta([null, null, 2, 3])).shape).toEqual([null, 3, null, 2]);
     expect(door.parameters()).toEqual([]);
-    expect(() => door.forward(counting(2, 5, 2, 3))).toThrowErrorMatchingInlineSnapshot(`[ShapeError: input: [2,3,5,2] has 5 on axis H, wants [any,3,1–4,2]; resize or reorder the input]`);
+    expect(() => door.forward(counting(2, 5, 2, 3))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: input: [2,3,5,2] has 5 on axis H, wants [any,3,1–4,2]; resize or reorder the input]`,
+    );
     expect(() => door.forward(counting(2, 2, 3))).toThrow(t.ShapeError);
   });
 
@@ -48,7 +50,9 @@ describe('axes', () => {
   });
 
   it('name what does not fit', () => {
-    expect(() => new nn.Reshape(0, [2, 1])).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: Reshape: axes [0,[2,1]], wants each axis once and in order, as in Reshape(0, [1, 2, 3]); Permute moves them]`);
+    expect(() => new nn.Reshape(0, [2, 1])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Reshape: axes [0,[2,1]], wants each axis once and in order, as in Reshape(0, [1, 2, 3]); Permute moves them]`,
+    );
     expect(() => new nn.Reshape(0, [1, 2]).forward(counting(2, 3))).toThrow(t.ShapeError);
     expect(() => new nn.CheckSizes([2, [1, 3]], { name: 'head' }).forward(counting(2, 4))).toThrow(
       /checkSizes head: .*1–3/,
