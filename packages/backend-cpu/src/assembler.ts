@@ -240,7 +240,7 @@ export const i32x4 = /* @__PURE__ */ (() => ({
     'abs neg - all_true bitmask - - extend_low_i16x8_s extend_high_i16x8_s extend_low_i16x8_u extend_high_i16x8_u',
   ),
   ...simd(171, 'shl shr_s shr_u add - - sub - - - mul min_s min_u max_s max_u'),
-  ...simd(248, 'trunc_sat_f32x4_s trunc_sat_f32x4_u'),
+  ...simd(248, 'trunc_sat_f32x4_s trunc_sat_f32x4_u - - trunc_sat_f64x2_s_zero'),
   /** The constant of these four. */
   lanes: (values: readonly number[]): Code => [simdOpcode(12), values.map(word)],
   /** Lane i of the result is lane `pick[i]` of a (0–3) and b (4–7). */
@@ -252,7 +252,12 @@ export const i32x4 = /* @__PURE__ */ (() => ({
     ),
 }))();
 export const i64x2 = /* @__PURE__ */ (() => ({
+  const: (x: bigint): Code => {
+    const lane = [word(Number(BigInt.asIntN(32, x))), word(Number(BigInt.asIntN(32, x >> 32n)))];
+    return [simdOpcode(12), lane, lane];
+  },
   ...table('i64', 18, 'splat', simdOpcode),
+  ...simd(199, 'extend_low_i32x4_s'),
   ...simd(203, 'shl shr_s shr_u add - - sub - - - mul'),
   ...simd(220, 'extmul_low_i32x4_s extmul_high_i32x4_s extmul_low_i32x4_u extmul_high_i32x4_u'),
 }))();
@@ -267,8 +272,16 @@ export const f32x4 = /* @__PURE__ */ (() => ({
   ...simd(0x105, 'relaxed_madd relaxed_nmadd'),
 }))();
 export const f64x2 = /* @__PURE__ */ (() => ({
-  ...simd(94, '- promote_low_f32x4'),
+  const: (x: number): Code => {
+    const lane = double(x);
+    return [simdOpcode(12), lane, lane];
+  },
+  /** The first two floats; the other two are 0. */
+  demote: simd(94, 'demote_zero').demote_zero,
+  ...simd(95, 'promote_low_f32x4'),
+  ...simd(148, 'nearest'),
   ...simd(240, 'add sub mul div min max'),
+  ...simd(254, 'convert_low_i32x4_s'),
 }))();
 
 /** condition ? a : b without a branch; a and b of one type, numbers being i32. */

@@ -7,6 +7,7 @@ import type { Compute, ExprOp, Kernel } from '@tessera/tensor/backend';
 import { type Arg, type Code, type Func, f32x4, get, i32, i32x4, Local, type Module, set, v128 } from './assembler';
 import type { ApplyNode, Node } from './domain';
 import * as math from './math';
+import { power } from './power';
 import { philox } from './random';
 import { laneType, subroutines } from './scalar';
 
@@ -180,7 +181,7 @@ const table = /* @__PURE__ */ ((): Record<ExprOp, Row> => ({
   mul: { float32: binary(f32x4.mul), int32: binary(i32x4.mul), bool: binary(v128.and) },
   div: { float32: binary(f32x4.div), int32: divide },
   mod: { float32: lanewise('fmod'), int32: modulo },
-  pow: float(lanewise('pow')),
+  pow: float((w, [a, b]) => power(w, a, b)),
   atan2: float(lanewise('atan2')),
   min: { float32: extreme('min'), int32: binary(i32x4.min_s), bool: binary(v128.and) },
   max: { float32: extreme('max'), int32: binary(i32x4.max_s), bool: binary(v128.or) },

@@ -83,7 +83,6 @@ const doubles: Record<string, Make> = {
   exp64(f) {
     const x = param(f);
     const [k, r, n, half] = [f.local('f64'), f.local('f64'), f.local('i32'), f.local('i32')];
-    const factorials = Array.from({ length: 14 }, (_, i) => 1 / factorial(13 - i));
     const powerOfTwo = (e: Code): Code => fromBits(i64.shl(i64.extend_i32_s(i32.add(e, 1023)), 52));
     f.emit(
       when(f64.ne(x, x), ret(get(x))),
@@ -92,13 +91,12 @@ const doubles: Record<string, Make> = {
       set(r, sub(sub(x, mul(k, 0.6931471803691238)), mul(k, 1.9082149292705877e-10))),
       set(n, [get(k), 0xfc, 2]), // i32.trunc_sat_f64_s
       set(half, i32.shr_s(n, 1)),
-      mul(mul(poly(r, factorials), powerOfTwo(get(half))), powerOfTwo(i32.sub(n, half))),
+      mul(mul(poly(r, expSeries()), powerOfTwo(get(half))), powerOfTwo(i32.sub(n, half))),
     );
   },
   log64(f) {
     const x = param(f);
     const [bits, e, t, s, z] = [f.local('i64'), f.local('f64'), f.local('f64'), f.local('f64'), f.local('f64')];
-    const series = Array.from({ length: 11 }, (_, i) => 2 / (2 * (10 - i) + 1));
     f.emit(
       when(eq(x, 0), ret(number(-Infinity))),
       when(lt(x, 0), ret(number(Number.NaN))),
@@ -109,7 +107,7 @@ const doubles: Record<string, Make> = {
       set(t, fromBits(i64.add(i64.and(bits, i64.const(0xfffffffffffffn)), i64.const(0x3fe6a09e667f3bcdn)))),
       set(s, div(sub(t, 1), add(t, 1))),
       set(z, mul(s, s)),
-      add(add(mul(s, poly(z, series)), mul(e, 1.9082149292705877e-10)), mul(e, 0.6931471803691238)),
+      add(add(mul(s, poly(z, logSeries())), mul(e, 1.9082149292705877e-10)), mul(e, 0.6931471803691238)),
     );
   },
   atan64(f) {
@@ -128,6 +126,9 @@ const doubles: Record<string, Make> = {
     );
   },
 };
+/** Coefficients of eˣ near 0, and of ln((1 + s) / (1 − s)) / s in s². */
+export const expSeries = (): number[] => Array.from({ length: 14 }, (_, i) => 1 / factorial(13 - i));
+export const logSeries = (): number[] => Array.from({ length: 11 }, (_, i) => 2 / (2 * (10 - i) + 1));
 const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1));
 
 // ---- functions of floats ----
