@@ -3,6 +3,7 @@
 export * from './activation';
 export { Adagrad, type AdagradOptions } from './adagrad';
 export { Adam, type AdamOptions, AdamW } from './adam';
+export { type AttendOptions, MultiheadAttention, type MultiheadAttentionOptions } from './attention';
 export { AveragedModel, type AveragedOptions } from './averaged';
 export {
   CheckSizes,
