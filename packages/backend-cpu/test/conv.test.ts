@@ -1,4 +1,4 @@
-import { type ConvKernel, contiguous, sizeOf } from '@tessera/tensor/backend';
+import { type ConvKernel, contiguous, type Expr, sizeOf } from '@tessera/tensor/backend';
 import { describe, expect, it } from 'vitest';
 import { features } from '../src/assembler';
 import { conv } from '../src/kernels/conv';
@@ -124,6 +124,11 @@ const cases: Case[] = [
   { input: [5, 6, 7], kernel: [3, 2, 3], padding: [1, 0, 1] },
   { input: [6, 6, 9], kernel: [2, 3, 3], stride: [2, 1, 2], dilation: [2, 1, 1], n: 1 },
   { input: [40, 40], kernel: [3, 3], padding: [1, 1], c: 40, o: 37, n: 1 },
+  // products of matrices: one to three axes, few channels made, many
+  { input: [37], kernel: [1], c: 9, o: 6 },
+  { input: [13, 11], kernel: [1, 1], c: 33, o: 130, n: 3 },
+  { input: [3, 5, 7], kernel: [1, 1, 1], c: 4, o: 3 },
+  { input: [70, 71], kernel: [1, 1], c: 64, o: 2, n: 1 },
   // shapes that Winograd takes: whole images and parts, tiles that do and do not fit, more padding than a window
   { input: [14, 14], kernel: [3, 3], padding: [1, 1], c: 16, o: 17, n: 5 },
   { input: [7, 7], kernel: [3, 3], padding: [1, 1], c: 18, o: 20, n: 15 },
@@ -135,5 +140,44 @@ const cases: Case[] = [
 describe.each(['forward', 'inputGrad', 'weightGrad'] as const)('conv %s', (direction) => {
   it.each(cases)('%o', (test) => check(test, direction));
   it('reads operands that begin inside their buffer', () => check(cases[0]!, direction, 5));
+  it('reads images of a pointwise convolution inside their buffer', () =>
+    check({ input: [6, 6], kernel: [1, 1] }, direction, 5));
   it('makes nothing of nothing', () => check({ input: [4, 4], kernel: [3, 3], n: 0 }, direction));
+});
+
+it('a pointwise convolution stores what is fused into it', () => {
+  const sizes = sizesOf({ input: [9, 10], kernel: [1, 1], c: 12, o: 7, n: 2 });
+  const [x, w, y] = [
+    [2, 12, 9, 10],
+    [7, 12, 1, 1],
+    [2, 7, 9, 10],
+  ];
+  const acc = { op: 'acc', dtype: 'float32', index: 0 } as const;
+  const run = (expr: Expr) => {
+    const kernel: ConvKernel = {
+      kind: 'conv',
+      direction: 'forward',
+      sizes,
+      inputs: [x!, w!, [7], [90]].map((shape) => ({ dtype: 'float32', size: sizeOf(shape) })),
+      outputs: [{ dtype: 'float32', size: sizeOf(y!) }],
+      uniforms: [],
+      aliases: [-1],
+      a: load(0, contiguous(x!)),
+      b: load(1, contiguous(w!)),
+      stores: [{ output: 0, view: contiguous(y!), expr }],
+    };
+    const data = kernel.inputs.map(({ size }, i) => numbers(size, i + 1));
+    const prepared = prepare(kernel, conv(kernel, { relaxed: false, shared: false }), data);
+    prepared.run();
+    return { out: [...prepared.outputs[0]!], data };
+  };
+  const add = (left: Expr, right: Expr): Expr => ({ op: 'apply', fn: 'add', dtype: 'float32', args: [left, right] });
+  const channels = load(2, { shape: y!, strides: [0, 1, 0, 0], offset: 0, valid: null });
+  const places = load(3, { shape: y!, strides: [0, 0, 10, 1], offset: 0, valid: null });
+  const { out, data } = run(acc);
+  const fused = run(add(add(acc, channels), places)).out;
+  const wanted = out.map((value, i) =>
+    Math.fround(Math.fround(value + data[2]![Math.floor(i / 90) % 7]!) + data[3]![i % 90]!),
+  );
+  expect(fused).toEqual(wanted);
 });

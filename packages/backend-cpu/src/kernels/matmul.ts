@@ -76,7 +76,12 @@ interface Matrix {
   readonly across: number;
 }
 
-export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
+/** `domain` is that of the stores: [...batch, m, n], whose last axis may be several. */
+export function matmul(
+  kernel: MatmulKernel,
+  target: Target,
+  domain: readonly number[] = [...kernel.batch, kernel.m, kernel.n],
+): CpuKernel {
   const { batch, k, stores } = kernel;
   // a product with one column is one with one row, its operands changing places
   const turned = kernel.n === 1 && kernel.m > 1;
@@ -87,13 +92,13 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
   const phases: { name: string; chunks: number }[] = [];
   let shared = 0;
 
-  const operand = (name: string, expr: Expr, domain: readonly number[]): Matrix => {
-    const rank = domain.length;
+  const operand = (name: string, expr: Expr, own: readonly number[]): Matrix => {
+    const rank = own.length;
     if (isPlain(kernel, expr)) return matrixOf(expr, (args) => i32.load(args, 4 * words.input(expr.input)));
     const offset = shared;
-    shared += 64 * Math.ceil((4 * domain.reduce((a, b) => a * b, 1) + 64) / 64);
-    phases.push(materialise(module, kernel, expr, domain, offset, name));
-    const strides = domain.map((_, axis) => domain.slice(axis + 1).reduce((a, b) => a * b, 1));
+    shared += 64 * Math.ceil((4 * own.reduce((a, b) => a * b, 1) + 64) / 64);
+    phases.push(materialise(module, kernel, expr, own, offset, name));
+    const strides = own.map((_, axis) => own.slice(axis + 1).reduce((a, b) => a * b, 1));
     const address = (args: Local): Code => i32.add(i32.load(args, 4 * words.sharedScratch), offset);
     return { address, batch: strides.slice(0, rank - 2), down: strides[rank - 2] as number, across: 1 };
   };
@@ -109,7 +114,7 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
       down,
       across,
     });
-    const made = thinPhases(module, kernel, { m, n, turned, a: placed(a), b: placed(b) }, thin, shared, madd);
+    const made = thinPhases(module, kernel, { m, n, turned, domain, a: placed(a), b: placed(b) }, thin, shared, madd);
     return {
       bytes: module.bytes(),
       phases: [...phases, ...made.phases],
@@ -269,7 +274,7 @@ export function matmul(kernel: MatmulKernel, target: Target): CpuKernel {
                     i32.mul(width, 4),
                   )
                 : emitStores(scope, stores, {
-                    domain: [...batch, kernel.m, kernel.n],
+                    domain,
                     outer: turned ? coordinates : [...coordinates, i],
                     start: j0,
                     count: width,

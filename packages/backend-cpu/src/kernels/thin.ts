@@ -44,11 +44,21 @@ interface Matrix {
   readonly across: number;
 }
 
+/** A product of m rows and n columns, whose operands may have changed places, and the domain of its stores. */
+interface Product {
+  readonly m: number;
+  readonly n: number;
+  readonly turned: boolean;
+  readonly domain: readonly number[];
+  readonly a: Matrix;
+  readonly b: Matrix;
+}
+
 /** The phases of C = A·B with rows of B contiguous; the parts [batch][part][m][columns] lie in shared scratch at `partial`. */
 export function thinPhases(
   module: Module,
   kernel: MatmulKernel,
-  { m, n, turned, a, b }: { m: number; n: number; turned: boolean; a: Matrix; b: Matrix },
+  { m, n, turned, domain, a, b }: Product,
   { columns, columnBlocks, parts }: NonNullable<ReturnType<typeof thinBlocks>>,
   partial: number,
   madd: MultiplyAdd,
@@ -155,7 +165,7 @@ export function thinPhases(
               v128.store(i32.add(first, i32.shl(j, 2)), total),
             ]),
         emitStores(scope, stores, {
-          domain: [...batch, kernel.m, kernel.n],
+          domain,
           outer: turned ? coordinates : [...coordinates, i],
           start: j0,
           count,
