@@ -79,7 +79,14 @@ function checkPublish(name: string): void {
   const args = ['publish', '--dry-run', '--no-git-checks'];
   const { ok, output } = quiet('pnpm', args, join(root, 'packages', name));
   if (!ok) throw new Error(output);
-  if (!/dist\/index\.js$/m.test(output)) throw new Error(`the tarball has no dist/index.js\n${output}`);
+  const { exports } = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as {
+    exports: Record<string, string | { default: string }>;
+  };
+  for (const entry of Object.values(exports)) {
+    const file = (typeof entry === 'string' ? entry : entry.default).replace(/^\.\//, '');
+    if (!file.includes('*') && !output.split('\n').some((line) => line.trimEnd().endsWith(` ${file}`)))
+      throw new Error(`the tarball has no ${file}\n${output}`);
+  }
 }
 
 export const checkRelease = (): Promise<Count> =>
