@@ -1,5 +1,5 @@
 /** Modules one after the other, and modules in a list. */
-import { ArgumentError, type Tensor } from '@tessera/tensor';
+import { ArgumentError, runtime, type Tensor } from '@tessera/tensor';
 import { Module } from './module';
 import { atLayer } from './path';
 
@@ -45,15 +45,22 @@ export class Sequential extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    for (const name of this.names) {
-      const layer = this.get(name);
-      try {
-        x = layer.forward(x);
-      } catch (error) {
-        throw atLayer(error, name, layer);
+    const outer = runtime.layer;
+    try {
+      for (const name of this.names) {
+        const layer = this.get(name);
+        // what fails only when it runs (out of memory, a dtype the backend lacks) names the layer, too
+        runtime.layer = outer === null ? name : `${outer}.${name}`;
+        try {
+          x = layer.forward(x);
+        } catch (error) {
+          throw atLayer(error, name, layer);
+        }
       }
+      return x;
+    } finally {
+      runtime.layer = outer;
     }
-    return x;
   }
 }
 const isPlain = (value: unknown): value is Readonly<Record<string, Module>> =>

@@ -1,4 +1,4 @@
-import { LoadError, State, tensor } from '@tessera/tensor';
+import { LoadError, meta, runtime, State, tensor } from '@tessera/tensor';
 import { describe, expect, it } from 'vitest';
 import * as nn from '../src/index';
 
@@ -93,6 +93,13 @@ describe('Module', () => {
 });
 
 describe('Sequential', () => {
+  it('leaves on each op the path of the layer it was made in', () => {
+    const inner = new nn.Sequential(new nn.ReLU());
+    const y = new nn.Sequential(new nn.ReLU(), inner).forward(meta([1, 2]));
+    expect(y.node.layer).toBe('1.0');
+    expect(runtime.layer).toBeNull();
+  });
+
   it('is its layers, by place and in order', () => {
     const model = small();
     expect(model.length).toBe(5);

@@ -151,7 +151,7 @@ export class GoogLeNet extends Module {
     this.transformInput = transformInput;
   }
   /** The maps that heads stand on: [N,512,14,14], [N,528,14,14] and [N,1024,7,7] of a 224×224 image. */
-  #maps(x: Tensor): { readonly a4: Tensor; readonly d4: Tensor; readonly last: Tensor } {
+  protected maps(x: Tensor): { readonly a4: Tensor; readonly d4: Tensor; readonly last: Tensor } {
     const shrink = (map: Tensor, size: number) => maxPool2d(map, size, { stride: 2, ceilMode: true });
     const image = this.transformInput ? fromImageNet(x) : x;
     const stem = this.conv3.forward(this.conv2.forward(shrink(this.conv1.forward(image), 3)));
@@ -163,7 +163,7 @@ export class GoogLeNet extends Module {
   }
   /** [N,C,H,W] → [N,1024,⌈H/32⌉,⌈W/32⌉]. */
   features(x: Tensor): Tensor {
-    return this.#maps(x).last;
+    return this.maps(x).last;
   }
   /** The last map, of any size → [N,numClasses]. */
   head(map: Tensor): Tensor {
@@ -174,7 +174,7 @@ export class GoogLeNet extends Module {
   }
   /** What torchvision's model gives while training. */
   outputs(x: Tensor): GoogLeNetOutputs {
-    const { a4, d4, last } = this.#maps(x);
+    const { a4, d4, last } = this.maps(x);
     const [aux2, aux1] = this.training ? [this.aux2?.forward(d4), this.aux1?.forward(a4)] : [];
     return { logits: this.head(last), aux2: aux2 ?? null, aux1: aux1 ?? null };
   }

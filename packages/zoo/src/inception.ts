@@ -247,19 +247,19 @@ export class InceptionV3 extends Module {
     this.transformInput = transformInput;
   }
   /** What the auxiliary head stands on, [N,768,17,17] of a 299×299 image. */
-  #middle(x: Tensor): Tensor {
+  protected middle(x: Tensor): Tensor {
     const image = this.transformInput ? fromImageNet(x) : x;
     const stem = through(image, this.Conv2d_1a_3x3, this.Conv2d_2a_3x3, this.Conv2d_2b_3x3);
     const map = through(maxPool2d(stem, 3, { stride: 2 }), this.Conv2d_3b_1x1, this.Conv2d_4a_3x3);
     const five = through(maxPool2d(map, 3, { stride: 2 }), this.Mixed_5b, this.Mixed_5c, this.Mixed_5d);
     return through(five, this.Mixed_6a, this.Mixed_6b, this.Mixed_6c, this.Mixed_6d, this.Mixed_6e);
   }
-  #last(middle: Tensor): Tensor {
+  protected last(middle: Tensor): Tensor {
     return through(middle, this.Mixed_7a, this.Mixed_7b, this.Mixed_7c);
   }
   /** [N,C,H,W] → [N,2048,H',W'], 8×8 of 299×299. */
   features(x: Tensor): Tensor {
-    return this.#last(this.#middle(x));
+    return this.last(this.middle(x));
   }
   /** The last map, of any size → [N,numClasses]. */
   head(map: Tensor): Tensor {
@@ -270,9 +270,9 @@ export class InceptionV3 extends Module {
   }
   /** What torchvision's model gives while training. */
   outputs(x: Tensor): InceptionOutputs {
-    const middle = this.#middle(x);
+    const middle = this.middle(x);
     const aux = this.training ? (this.AuxLogits?.forward(middle) ?? null) : null;
-    return { logits: this.head(this.#last(middle)), aux };
+    return { logits: this.head(this.last(middle)), aux };
   }
 }
 
