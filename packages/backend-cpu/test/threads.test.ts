@@ -1,3 +1,4 @@
+import { conv2d, matmul, runtime, setBackend, sum, type Tensor, tensor } from '@tessera/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kernelCases, randomKernel, runKernelCase, unsupported } from '../../testkit/src/kernels';
 import { type Cpu, cpu } from '../src/index';
@@ -23,5 +24,35 @@ describe('any number of threads', () => {
       const expected = bits(await runKernelCase(one, c));
       for (const backend of more) expect(bits(await runKernelCase(backend, c)), c.title).toEqual(expected);
     }
+  });
+
+  it('gives the same bits of large products and convolutions, which are split', async () => {
+    const wave = (...shape: number[]) => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      return tensor(
+        Float32Array.from({ length: size }, (_, i) => Math.sin(i * 0.37)),
+        { shape },
+      );
+    };
+    const works: readonly (() => Tensor)[] = [
+      () => matmul(wave(1, 1024), wave(1024, 1024)), // rows of B streamed, parts of K added in order
+      () => matmul(wave(2, 700), wave(700, 900)),
+      () => matmul(wave(130, 300), wave(300, 170)),
+      () => matmul(wave(8, 8192), wave(8192, 8)), // long K, small result
+      () => conv2d(wave(2, 16, 24, 24), wave(32, 16, 3, 3), { padding: 1 }), // Winograd
+      () => conv2d(wave(1, 64, 20, 20), wave(48, 64, 1, 1)), // one element: a product
+      () => sum(wave(300_000)),
+    ];
+    const before = runtime.backend;
+    for (const [place, work] of works.entries()) {
+      const results: string[][] = [];
+      for (const backend of backends) {
+        setBackend(backend);
+        results.push(bits([await work().data()]));
+      }
+      expect(results[1], `work ${place}`).toEqual(results[0]);
+      expect(results[2], `work ${place}`).toEqual(results[0]);
+    }
+    runtime.backend = before;
   });
 });
