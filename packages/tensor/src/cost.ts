@@ -1,5 +1,5 @@
 /** What a kernel costs: arithmetic and bytes, counted from its structure. */
-import type { Expr, Kernel } from './ir';
+import { type Expr, elementBytes, type Kernel } from './ir';
 import { sizeOf } from './view';
 
 export interface Cost {
@@ -9,10 +9,11 @@ export interface Cost {
   readonly bytes: number;
 }
 
-const bytesOf = { float32: 4, int32: 4, float16: 2, uint8: 1, bool: 1 } as const;
-
 export function costOf(kernel: Kernel): Cost {
-  const bytes = [...kernel.inputs, ...kernel.outputs].reduce((sum, { dtype, size }) => sum + size * bytesOf[dtype], 0);
+  const bytes = [...kernel.inputs, ...kernel.outputs].reduce(
+    (sum, { dtype, size }) => sum + size * elementBytes[dtype],
+    0,
+  );
   return { flops: bodyFlops(kernel) + storeFlops(kernel), bytes };
 }
 

@@ -17,6 +17,12 @@
 /** What a buffer's elements are stored as. `float64` exists in the reference backend only. */
 export type DType = 'float32' | 'float16' | 'int32' | 'uint8' | 'bool';
 
+/** Bytes of an element as the scheduler counts them; a backend may store bool and uint8 wider. */
+export const elementBytes = { float32: 4, int32: 4, float16: 2, uint8: 1, bool: 1 } as const satisfies Record<
+  DType,
+  number
+>;
+
 /** What an expression computes in: float16 widens to float32, uint8 to int32; a store narrows (uint8 keeps the low 8 bits). */
 export type Compute = 'float32' | 'int32' | 'bool';
 

@@ -1,5 +1,5 @@
 /** From groups to kernels: prints each group's expressions, and stores what others want of it. */
-import { rewrite } from '../expr';
+import { computeOf, rewrite } from '../expr';
 import type { Accumulate, Expr, Kernel, Operand, RowStore, Store, View } from '../ir';
 import type { OpExpr } from '../op';
 import { contiguous, rowMajor, sizeOf } from '../view';
@@ -60,13 +60,7 @@ function build(groups: readonly Group[], wanted: Wanted, inlined: ReadonlySet<It
     ...body,
     inputs: expressions.loads.map(operand),
     outputs: outputs.map(operand),
-    uniforms: expressions.scalars.map(({ outputs: [out] }) =>
-      out?.dtype === 'bool'
-        ? ('bool' as const)
-        : out?.dtype === 'int32' || out?.dtype === 'uint8'
-          ? ('int32' as const)
-          : ('float32' as const),
-    ),
+    uniforms: expressions.scalars.map(({ outputs: [out] }) => computeOf((out as Item['outputs'][number]).dtype)),
     aliases: outputs.map(() => -1),
   } as unknown as Kernel;
   const ops = groups.flatMap((group) => group.members.map(({ item }) => item.node.op?.opName ?? 'fill'));

@@ -24,8 +24,7 @@ export function fuse(graph: Graph, limits: Limits, forced: ReadonlySet<Node>): G
   const open = (item: Item): Group => {
     const group = new Group(item);
     groups.push(group);
-    for (const dep of depsOf(item)) group.deps.add(dep);
-    for (const source of sourcesOf(item)) group.sources.add(source);
+    take(group, item);
     return group;
   };
   const needed = new Set<Item>(graph.items.filter((item) => forced.has(item.node)));
@@ -70,17 +69,22 @@ function fill(item: Item): Item {
   return item;
 }
 
-/** Groups that must have run before this item can be computed outside of its own. */
-function depsOf(item: Item, found = new Set<Group>(), visited = new Set<Item>()): Set<Group> {
+/** Where an item's values come from, through views and inlined work: leaves, and groups. */
+function sourcesOf(item: Item, found = new Set<Item | Group>(), visited = new Set<Item>()): Set<Item | Group> {
   for (const input of item.inputs) {
     const base = seeThrough(input).item;
     if (visited.has(base)) continue;
     visited.add(base);
-    if (base.group && base.group !== item.group) found.add(base.group);
-    else if (!base.leaf && !base.group) depsOf(base, found, visited);
+    if (base.group) found.add(base.group);
+    else if (base.leaf) found.add(base);
+    else sourcesOf(base, found, visited);
   }
   return found;
 }
+
+/** Groups that must have run before this item can be computed outside of its own. */
+const depsOf = (item: Item): Group[] =>
+  [...sourcesOf(item)].filter((source): source is Group => source instanceof Group && source !== item.group);
 
 /** Does `from` run after `to` (through any chain)? */
 function reaches(from: Group, to: Group, visited = new Set<Group>()): boolean {
@@ -129,11 +133,17 @@ function fits(group: Group, { item, moves }: Member, limits: Limits, drafts: Dra
 }
 
 function add(group: Group, member: Member): void {
-  const deps = depsOf(member.item);
-  for (const source of sourcesOf(member.item)) if (source !== group) group.sources.add(source);
+  take(group, member.item);
   member.item.group = group;
   group.members.push(member);
-  for (const dep of deps) if (dep !== group) group.deps.add(dep);
+}
+/** The group needs what this item is computed from. */
+function take(group: Group, item: Item): void {
+  for (const source of sourcesOf(item)) {
+    if (source === group) continue;
+    group.sources.add(source);
+    if (source instanceof Group) group.deps.add(source);
+  }
 }
 
 /** Puts element-wise work onto the group that makes one of its inputs, the latest such group first. */
@@ -188,19 +198,6 @@ function joinReduction(item: Item, lowering: ReduceLowering, groups: readonly Gr
     return true;
   }
   return false;
-}
-
-/** Where an item's values come from, through views and inlined work: leaves, and groups. */
-function sourcesOf(item: Item, found = new Set<Item | Group>(), visited = new Set<Item>()): Set<Item | Group> {
-  for (const input of item.inputs) {
-    const base = seeThrough(input).item;
-    if (visited.has(base)) continue;
-    visited.add(base);
-    if (base.group) found.add(base.group);
-    else if (base.leaf) found.add(base);
-    else sourcesOf(base, found, visited);
-  }
-  return found;
 }
 
 function usersOf(graph: Graph): Map<Item, Item[]> {

@@ -28,6 +28,9 @@ export interface Input {
   readonly output: number;
 }
 
+/** A value as a key of maps. */
+export const keyOf = ({ item, output }: Input): string => `${item.place}.${output}`;
+
 export interface Graph {
   readonly items: readonly Item[];
   readonly targets: readonly Input[];
@@ -104,14 +107,14 @@ export function collect(targets: readonly Value[], isLeaf: (node: Node) => boole
       scalars.push(item);
       key.push(`S${metas}`);
     } else {
-      const from = inputs.map((input) => `${input.item.place}.${input.output}`);
+      const from = inputs.map(keyOf);
       key.push(`${opId(node.op as OpDefinition)}(${from})${attributesKey(node.attributes)}`);
     }
     known.set(node, item);
     return item;
   });
   const found = targets.map((target): Input => ({ item: known.get(target.node) as Item, output: target.output }));
-  key.push(`>${found.map(({ item, output }) => `${item.place}.${output}`)}`);
+  key.push(`>${found.map(keyOf)}`);
   return { items, targets: found, leaves, scalars, key: key.join(';') };
 }
 

@@ -1,11 +1,11 @@
 /** Values get places in a plan's table of buffers: leaves, slots that are used over and over, results. */
 import type { Limits } from '../backend';
 import { BackendError, DTypeError } from '../errors';
-import type { DType, Kernel } from '../ir';
+import { type DType, elementBytes, type Kernel } from '../ir';
 import { nameOf } from '../node';
 import { sizeOf } from '../view';
 import type { Job } from './emit';
-import { type Graph, type Input, type Item, seeThrough } from './graph';
+import { type Graph, type Input, type Item, keyOf, seeThrough } from './graph';
 
 /** Positions in a plan's table of buffers: first the leaves, then the slots, then the results. */
 export interface Step {
@@ -47,14 +47,12 @@ export type Arrange = (
   graph: Graph,
 ) => readonly Job[];
 
-const valueKey = ({ item, output }: Input): string => `${item.place}.${output}`;
-
 export function link(graph: Graph, found: readonly Job[], limits: Limits, arrange?: Arrange): Program {
   const bases = graph.targets.map((target) => seeThrough(target));
   const results: Result[] = [];
   const resultOf = new Map<string, number>();
   const targets = bases.map((base) => {
-    const key = valueKey(base);
+    const key = keyOf(base);
     let result = resultOf.get(key);
     if (result === undefined) {
       const { dtype, shape } = base.item.outputs[base.output] as Item['outputs'][number];
@@ -64,12 +62,12 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
     return result;
   });
   for (const job of found) for (const value of [...job.inputs, ...job.outputs]) checkSize(value, limits);
-  const leafPlace = new Map(graph.leaves.map((leaf, place) => [valueKey(leaf), place]));
+  const leafPlace = new Map(graph.leaves.map((leaf, place) => [keyOf(leaf), place]));
   const jobs = limits.inPlace && arrange ? arrange(found, results, targets, graph) : found;
 
   const lastUse = new Map<string, number>();
   jobs.forEach((job, time) => {
-    for (const value of [...job.inputs, ...job.outputs]) lastUse.set(valueKey(value), time);
+    for (const value of [...job.inputs, ...job.outputs]) lastUse.set(keyOf(value), time);
   });
   const slotOf = new Map<string, number>();
   const slots: { dtype: DType; size: number; free: boolean }[] = [];
@@ -88,20 +86,20 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
   jobs.forEach((job, time) => {
     // inputs too: a value of no elements has a place, though no job makes it
     for (const value of [...job.outputs, ...job.inputs]) {
-      const key = valueKey(value);
+      const key = keyOf(value);
       const { dtype, shape } = value.item.outputs[value.output] as Item['outputs'][number];
       if (!resultOf.has(key) && !leafPlace.has(key) && !slotOf.has(key)) slotOf.set(key, take(dtype, sizeOf(shape)));
     }
     for (const value of [...job.inputs, ...job.outputs]) {
-      const slot = slots[slotOf.get(valueKey(value)) ?? -1];
-      if (slot && lastUse.get(valueKey(value)) === time) slot.free = true;
+      const slot = slots[slotOf.get(keyOf(value)) ?? -1];
+      if (slot && lastUse.get(keyOf(value)) === time) slot.free = true;
     }
   });
   const bySize = slots.map((_, i) => i).sort((a, b) => (slots[b]?.size ?? 0) - (slots[a]?.size ?? 0) || a - b);
   const rank = new Map(bySize.map((slot, place) => [slot, place]));
 
   const place = (value: Input): number => {
-    const key = valueKey(value);
+    const key = keyOf(value);
     const leaf = leafPlace.get(key);
     if (leaf !== undefined) return leaf;
     const result = resultOf.get(key);
@@ -136,7 +134,7 @@ function checkSize({ item, output }: Input, limits: Limits): void {
   if (!limits.dtypes.includes(dtype))
     throw new DTypeError(`${what} is wanted, the backend stores ${limits.dtypes.join(', ')}; cast it first`);
   const size = sizeOf(shape);
-  const bytes = size * (dtype === 'float32' || dtype === 'int32' ? 4 : dtype === 'float16' ? 2 : 1);
+  const bytes = size * elementBytes[dtype];
   if (size >= 2 ** 31 || bytes > limits.maxBufferBytes)
     throw new BackendError(
       `${what} needs ${bytes} bytes, the backend holds at most ${Math.min(limits.maxBufferBytes, 2 ** 31 * 4)} in one buffer; use a smaller batch or layer, or stride and pooling before it`,

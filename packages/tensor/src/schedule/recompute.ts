@@ -3,10 +3,10 @@
  * instead: backward passes then read a convolution's output and two numbers a channel rather than a stored normalised map
  * and a stored mask. Decided by bytes: what the kernel would load, and what would have to be stored for it.
  */
-import { type DType, type ExprOp, exprOps } from '../ir';
+import { type ExprOp, elementBytes, exprOps } from '../ir';
 import type { OpExpr } from '../op';
 import { sizeOf } from '../view';
-import { type Input, type Item, seeThrough, type Wanted } from './graph';
+import { type Input, type Item, keyOf, seeThrough, type Wanted } from './graph';
 import type { Group } from './group';
 
 /** A chain with more work than this an element is stored. Functions weigh 1, or as below. */
@@ -19,12 +19,10 @@ const workOf = (fn: ExprOp): number => work[fn] ?? (exprOps[fn][1] === 'float32'
 /** Smaller values are not worth a thought. */
 const leastBytes = 4096;
 
-const bytes: Readonly<Record<DType, number>> = { float32: 4, int32: 4, float16: 2, uint8: 1, bool: 1 };
 const bytesOf = ({ item, output }: Input): number => {
   const { dtype, shape } = item.outputs[output] as Item['outputs'][number];
-  return bytes[dtype] * sizeOf(shape);
+  return elementBytes[dtype] * sizeOf(shape);
 };
-const keyOf = ({ item, output }: Input): string => `${item.place}.${output}`;
 
 /** What computing a value again takes: the element-wise items passed, and the values read at their ends. */
 interface Chain {
