@@ -6,6 +6,7 @@
 import { BatchNorm2d, Conv2d, type Conv2dOptions, Dropout, Linear, MaxPool2d, Module, Sequential } from '@tessera/nn';
 import { adaptiveAvgPool2d, add, cat, flatten, maxPool2d, mul, relu, type Tensor, tensor } from '@tessera/tensor';
 import { normalWeight } from './initial';
+import { Network, type Stages } from './network';
 
 export interface GoogLeNetOptions {
   /** Default 1000. */
@@ -117,8 +118,10 @@ class InceptionAux extends Module {
   }
 }
 
-/** x [N,C,H,W] → logits [N,numClasses]; `outputs` gives those of the auxiliary heads as well. */
-export class GoogLeNet extends Module {
+type Tap = 'C1' | 'C2' | 'C3' | 'inception4a' | 'inception4d' | 'C4' | 'C5';
+
+/** x [N,C,H,W], H and W at least 15 → logits [N,numClasses]; `outputs` gives those of the auxiliary heads as well. */
+export class GoogLeNet extends Network<Tap> {
   readonly conv1: BasicConv2d;
   readonly conv2: BasicConv2d;
   readonly conv3: BasicConv2d;
@@ -150,33 +153,28 @@ export class GoogLeNet extends Module {
     this.fc = linear(1024, numClasses);
     this.transformInput = transformInput;
   }
-  /** The maps that heads stand on: [N,512,14,14], [N,528,14,14] and [N,1024,7,7] of a 224×224 image. */
-  protected maps(x: Tensor): { readonly a4: Tensor; readonly d4: Tensor; readonly last: Tensor } {
+  protected stages(): Stages<Tap> {
     const shrink = (map: Tensor, size: number) => maxPool2d(map, size, { stride: 2, ceilMode: true });
-    const image = this.transformInput ? fromImageNet(x) : x;
-    const stem = this.conv3.forward(this.conv2.forward(shrink(this.conv1.forward(image), 3)));
-    const b3 = this.inception3b.forward(this.inception3a.forward(shrink(stem, 3)));
-    const a4 = this.inception4a.forward(shrink(b3, 3));
-    const d4 = this.inception4d.forward(this.inception4c.forward(this.inception4b.forward(a4)));
-    const e4 = this.inception4e.forward(d4);
-    return { a4, d4, last: this.inception5b.forward(this.inception5a.forward(shrink(e4, 2))) };
-  }
-  /** [N,C,H,W] → [N,1024,⌈H/32⌉,⌈W/32⌉]. */
-  features(x: Tensor): Tensor {
-    return this.maps(x).last;
+    const through = (map: Tensor, ...layers: readonly Module[]) => layers.reduce((x, layer) => layer.forward(x), map);
+    return {
+      C1: (x) => this.conv1.forward(this.transformInput ? fromImageNet(x) : x),
+      C2: (map) => through(shrink(map, 3), this.conv2, this.conv3),
+      C3: (map) => through(shrink(map, 3), this.inception3a, this.inception3b),
+      inception4a: (map) => this.inception4a.forward(shrink(map, 3)),
+      inception4d: (map) => through(map, this.inception4b, this.inception4c, this.inception4d),
+      C4: (map) => this.inception4e.forward(map),
+      C5: (map) => through(shrink(map, 2), this.inception5a, this.inception5b),
+    };
   }
   /** The last map, of any size → [N,numClasses]. */
   head(map: Tensor): Tensor {
     return this.fc.forward(this.dropout.forward(flatten(adaptiveAvgPool2d(map, 1), 1)));
   }
-  forward(x: Tensor): Tensor {
-    return this.head(this.features(x));
-  }
   /** What torchvision's model gives while training. */
   outputs(x: Tensor): GoogLeNetOutputs {
-    const { a4, d4, last } = this.maps(x);
-    const [aux2, aux1] = this.training ? [this.aux2?.forward(d4), this.aux1?.forward(a4)] : [];
-    return { logits: this.head(last), aux2: aux2 ?? null, aux1: aux1 ?? null };
+    const { inception4a, inception4d, C5 } = this.features(x, ['inception4a', 'inception4d', 'C5']);
+    const [aux2, aux1] = this.training ? [this.aux2?.forward(inception4d), this.aux1?.forward(inception4a)] : [];
+    return { logits: this.head(C5), aux2: aux2 ?? null, aux1: aux1 ?? null };
   }
 }
 

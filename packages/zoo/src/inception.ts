@@ -17,6 +17,7 @@ import {
   tensor,
 } from '@tessera/tensor';
 import { normalWeight } from './initial';
+import { Network, type Stages } from './network';
 
 export interface InceptionOptions {
   /** Default 1000. */
@@ -214,8 +215,10 @@ class InceptionAux extends Module {
   }
 }
 
-/** x [N,C,H,W], made for 299×299 → logits [N,numClasses]; `outputs` gives those of the auxiliary head as well. */
-export class InceptionV3 extends Module {
+type Tap = 'C1' | 'C2' | 'C3' | 'C4' | 'C5';
+
+/** x [N,C,H,W], made for 299×299, at least 75 → logits [N,numClasses]; `outputs` gives those of the auxiliary head as well. */
+export class InceptionV3 extends Network<Tap> {
   readonly Conv2d_1a_3x3: BasicConv2d;
   readonly Conv2d_2a_3x3 = new BasicConv2d(32, 32, 3);
   readonly Conv2d_2b_3x3 = new BasicConv2d(32, 64, 3, { padding: 1 });
@@ -246,33 +249,25 @@ export class InceptionV3 extends Module {
     this.fc = linear(2048, numClasses, 0.1);
     this.transformInput = transformInput;
   }
-  /** What the auxiliary head stands on, [N,768,17,17] of a 299×299 image. */
-  protected middle(x: Tensor): Tensor {
-    const image = this.transformInput ? fromImageNet(x) : x;
-    const stem = through(image, this.Conv2d_1a_3x3, this.Conv2d_2a_3x3, this.Conv2d_2b_3x3);
-    const map = through(maxPool2d(stem, 3, { stride: 2 }), this.Conv2d_3b_1x1, this.Conv2d_4a_3x3);
-    const five = through(maxPool2d(map, 3, { stride: 2 }), this.Mixed_5b, this.Mixed_5c, this.Mixed_5d);
-    return through(five, this.Mixed_6a, this.Mixed_6b, this.Mixed_6c, this.Mixed_6d, this.Mixed_6e);
-  }
-  protected last(middle: Tensor): Tensor {
-    return through(middle, this.Mixed_7a, this.Mixed_7b, this.Mixed_7c);
-  }
-  /** [N,C,H,W] → [N,2048,H',W'], 8×8 of 299×299. */
-  features(x: Tensor): Tensor {
-    return this.last(this.middle(x));
+  protected stages(): Stages<Tap> {
+    const shrink = (map: Tensor) => maxPool2d(map, 3, { stride: 2 });
+    return {
+      C1: (x) =>
+        through(this.transformInput ? fromImageNet(x) : x, this.Conv2d_1a_3x3, this.Conv2d_2a_3x3, this.Conv2d_2b_3x3),
+      C2: (map) => through(shrink(map), this.Conv2d_3b_1x1, this.Conv2d_4a_3x3),
+      C3: (map) => through(shrink(map), this.Mixed_5b, this.Mixed_5c, this.Mixed_5d),
+      C4: (map) => through(map, this.Mixed_6a, this.Mixed_6b, this.Mixed_6c, this.Mixed_6d, this.Mixed_6e),
+      C5: (map) => through(map, this.Mixed_7a, this.Mixed_7b, this.Mixed_7c),
+    };
   }
   /** The last map, of any size → [N,numClasses]. */
   head(map: Tensor): Tensor {
     return this.fc.forward(flatten(this.dropout.forward(adaptiveAvgPool2d(map, 1)), 1));
   }
-  forward(x: Tensor): Tensor {
-    return this.head(this.features(x));
-  }
   /** What torchvision's model gives while training. */
   outputs(x: Tensor): InceptionOutputs {
-    const middle = this.middle(x);
-    const aux = this.training ? (this.AuxLogits?.forward(middle) ?? null) : null;
-    return { logits: this.head(this.last(middle)), aux };
+    const { C4, C5 } = this.features(x, ['C4', 'C5']);
+    return { logits: this.head(C5), aux: this.training ? (this.AuxLogits?.forward(C4) ?? null) : null };
   }
 }
 

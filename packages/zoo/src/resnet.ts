@@ -4,12 +4,14 @@
  * arXiv:1611.05431; Zagoruyko and Komodakis, Wide ResNet (2016), arXiv:1605.07146.
  * torchvision.models.resnet*: its keys and initial values, with the stride in the 3×3 convolution ("v1.5").
  */
-import { BatchNorm2d, Conv2d, Linear, Module, Sequential } from '@tessera/nn';
+import { BatchNorm2d, type Conv2d, Linear, Module, Sequential } from '@tessera/nn';
 import { ArgumentError, adaptiveAvgPool2d, add, flatten, maxPool2d, relu, type Tensor } from '@tessera/tensor';
-import { kaimingFanOut, zero } from './initial';
+import { conv } from './conv';
+import { zero } from './initial';
+import { Network, type Stages } from './network';
 
 interface Config {
-  readonly block: typeof BasicBlock | typeof Bottleneck;
+  readonly block: typeof BasicBlock | typeof Bottleneck | typeof PlainBlock;
   /** Blocks of each of the four stages. */
   readonly layers: readonly [number, number, number, number];
   readonly groups?: number;
@@ -25,6 +27,7 @@ export interface ResNetOptions {
   /** Keep the size of stages 2, 3, 4 and dilate instead. Default none. Bottleneck nets only. */
   readonly replaceStrideWithDilation?: readonly [boolean, boolean, boolean];
 }
+export type PlainOptions = Pick<ResNetOptions, 'numClasses' | 'inChannels'>;
 /** What a stage hands its blocks. */
 interface BlockOptions {
   readonly stride: number;
@@ -33,13 +36,6 @@ interface BlockOptions {
   readonly dilation: number;
 }
 
-/** A convolution without bias, as batch norm follows; padded so that stride 1 keeps the size. */
-function conv(inChannels: number, out: number, size: number, { stride = 1, groups = 1, dilation = 1 } = {}): Conv2d {
-  const padding = (dilation * (size - 1)) / 2;
-  const layer = new Conv2d(inChannels, out, size, { stride, padding, dilation, groups, bias: false });
-  kaimingFanOut(layer);
-  return layer;
-}
 /** Makes the shortcut fit: 1×1 convolution and norm, where stride or channels change. */
 const downsampling = (inChannels: number, out: number, stride: number): Sequential | null =>
   stride === 1 && inChannels === out
@@ -75,6 +71,27 @@ export class BasicBlock extends Module {
     const inner = relu(this.bn1.forward(this.conv1.forward(x)));
     const residual = this.bn2.forward(this.conv2.forward(inner));
     return relu(add(residual, this.downsample?.forward(x) ?? x));
+  }
+}
+
+/** A BasicBlock without its shortcut: y = relu(3×3 → 3×3).  x [N,C,H,W] → [N,planes,⌈H/stride⌉,⌈W/stride⌉]. */
+export class PlainBlock extends Module {
+  static readonly expansion = 1;
+  readonly conv1: Conv2d;
+  readonly bn1: BatchNorm2d;
+  readonly conv2: Conv2d;
+  readonly bn2: BatchNorm2d;
+
+  constructor(inChannels: number, planes: number, { stride }: BlockOptions) {
+    super();
+    this.conv1 = conv(inChannels, planes, 3, { stride });
+    this.bn1 = new BatchNorm2d(planes);
+    this.conv2 = conv(planes, planes, 3);
+    this.bn2 = new BatchNorm2d(planes);
+  }
+  forward(x: Tensor): Tensor {
+    const inner = relu(this.bn1.forward(this.conv1.forward(x)));
+    return relu(this.bn2.forward(this.conv2.forward(inner)));
   }
 }
 
@@ -124,10 +141,12 @@ const configs = {
   resnext101_64x4d: { block: Bottleneck, layers: [3, 4, 23, 3], groups: 64, widthPerGroup: 4 },
   wide_resnet50_2: { block: Bottleneck, layers: [3, 4, 6, 3], widthPerGroup: 128 },
   wide_resnet101_2: { block: Bottleneck, layers: [3, 4, 23, 3], widthPerGroup: 128 },
+  plain18: { block: PlainBlock, layers: [2, 2, 2, 2] },
+  plain34: { block: PlainBlock, layers: [3, 4, 6, 3] },
 } satisfies Record<string, Config>;
 
-/** x [N,C,H,W] → logits [N,numClasses]. */
-export class ResNet extends Module {
+/** x [N,C,H,W] → logits [N,numClasses]. C1 is the stem's map, C2 to C5 those of the four stages. */
+export class ResNet extends Network<'C1' | 'C2' | 'C3' | 'C4' | 'C5'> {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
   readonly layer1: Sequential;
@@ -152,7 +171,7 @@ export class ResNet extends Module {
       const made = Array.from({ length: blocks }, (_, i) => {
         const one = new block(channels, planes, i === 0 ? first : rest);
         channels = planes * block.expansion;
-        if (options.zeroInitResidual) zero(one.lastNorm, 'weight');
+        if (options.zeroInitResidual && 'lastNorm' in one) zero(one.lastNorm, 'weight');
         return one;
       });
       return new Sequential(...made);
@@ -163,18 +182,18 @@ export class ResNet extends Module {
     this.layer4 = stage(512, layers[3], 2, dilate[2]);
     this.fc = new Linear(channels, numClasses);
   }
-  /** [N,C,H,W] → [N,512 or 2048,⌈H/32⌉,⌈W/32⌉]. */
-  features(x: Tensor): Tensor {
-    const stem = relu(this.bn1.forward(this.conv1.forward(x)));
-    const pooled = maxPool2d(stem, 3, { stride: 2, padding: 1 });
-    return [this.layer1, this.layer2, this.layer3, this.layer4].reduce((map, layer) => layer.forward(map), pooled);
+  protected stages(): Stages<'C1' | 'C2' | 'C3' | 'C4' | 'C5'> {
+    return {
+      C1: (x) => relu(this.bn1.forward(this.conv1.forward(x))),
+      C2: (map) => this.layer1.forward(maxPool2d(map, 3, { stride: 2, padding: 1 })),
+      C3: (map) => this.layer2.forward(map),
+      C4: (map) => this.layer3.forward(map),
+      C5: (map) => this.layer4.forward(map),
+    };
   }
   /** The last map, of any size → [N,numClasses]. */
   head(map: Tensor): Tensor {
     return this.fc.forward(flatten(adaptiveAvgPool2d(map, 1), 1));
-  }
-  forward(x: Tensor): Tensor {
-    return this.head(this.features(x));
   }
 }
 
@@ -203,3 +222,7 @@ export const wide_resnet50_2 = (options: ResNetOptions = {}): ResNet =>
 /** 126,886,696 parameters; 78.8 % top-1. */
 export const wide_resnet101_2 = (options: ResNetOptions = {}): ResNet =>
   new ResNet({ ...configs.wide_resnet101_2, ...options });
+/** 11,515,688 parameters: ResNet-18 without shortcuts, to see what they are for. */
+export const plain18 = (options: PlainOptions = {}): ResNet => new ResNet({ ...configs.plain18, ...options });
+/** 21,623,848 parameters: ResNet-34 without shortcuts. */
+export const plain34 = (options: PlainOptions = {}): ResNet => new ResNet({ ...configs.plain34, ...options });

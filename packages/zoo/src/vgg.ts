@@ -3,9 +3,10 @@
  * Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition" (2014), arXiv:1409.1556.
  * torchvision.models.vgg*: its keys and initial values.
  */
-import { BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential } from '@tessera/nn';
+import { BatchNorm2d, Conv2d, Dropout, Linear, MaxPool2d, type Module, ReLU, Sequential } from '@tessera/nn';
 import { adaptiveAvgPool2d, flatten, type Tensor } from '@tessera/tensor';
 import { kaimingFanOut, normalWeight, zero } from './initial';
+import { RowNetwork } from './network';
 
 interface Config {
   /** Channels of the convolutions of each of the five stages. */
@@ -87,30 +88,25 @@ const classifier = (p: number, numClasses: number): Sequential =>
     linear(4096, numClasses),
   );
 
-/** x [N,C,H,W], H and W at least 32 → logits [N,numClasses]. @throws ShapeError for smaller images. */
-export class VGG extends Module {
-  /** Under the empty name, so that keys begin as torchvision's beside methods of the same names. */
-  readonly '': { readonly features: Sequential; readonly classifier: Sequential };
+/** Where each stage's pool stands, which begins the next; C5 is the last pool's map. */
+function ends({ stages, batchNorm }: Config): Record<Tap, number> {
+  const place = (count: number): number => {
+    const convs = stages.slice(0, count).flat().length;
+    return convs * (batchNorm ? 3 : 2) + count - 1;
+  };
+  return { C0: place(1), C1: place(2), C2: place(3), C3: place(4), C4: place(5), C5: place(5) + 1 };
+}
+type Tap = 'C0' | 'C1' | 'C2' | 'C3' | 'C4' | 'C5';
 
+/** x [N,C,H,W], H and W at least 32 → logits [N,numClasses]. C0 to C4 are the maps before the pools, C5 the last pool's. */
+export class VGG extends RowNetwork<Tap> {
   constructor(options: Config & VGGOptions) {
-    super();
     const { numClasses = 1000, inChannels = 3, dropout = 0.5 } = options;
-    this[''] = { features: convolutions(options, inChannels), classifier: classifier(dropout, numClasses) };
-  }
-  /** The two rows of layers. */
-  get layers() {
-    return this[''];
-  }
-  /** [N,C,H,W] → [N,512,⌊H/32⌋,⌊W/32⌋]. */
-  features(x: Tensor): Tensor {
-    return this.layers.features.forward(x);
+    super(convolutions(options, inChannels), classifier(dropout, numClasses), ends(options));
   }
   /** The last map, of any size → [N,numClasses]. */
   head(map: Tensor): Tensor {
     return this.layers.classifier.forward(flatten(adaptiveAvgPool2d(map, 7), 1));
-  }
-  forward(x: Tensor): Tensor {
-    return this.head(this.features(x));
   }
 }
 
