@@ -20,6 +20,7 @@ import {
 } from '@tessera/tensor';
 import { Linear } from './linear';
 import { countOf, Module, Parameter } from './module';
+import { operand, produced } from './precision';
 
 export interface MultiheadAttentionOptions {
   /** Probability of leaving an attention weight out in training. Default 0. */
@@ -69,16 +70,16 @@ export class MultiheadAttention extends Module<
       if (x.rank !== 3 || (x.shape[2] !== null && x.shape[2] !== e))
         throw new ShapeError(`multiheadAttention: ${what} [${x.shape}], wants [N,L,${e}], batches first`);
     const [q, k, v] = [query, key, value].map((x, i) => this.heads(x, i, e)) as [Tensor, Tensor, Tensor];
-    const scores = mul(matmul(q, transpose(k)), 1 / Math.sqrt(e / this.numHeads));
+    const scores = mul(produced(matmul(operand(q), transpose(operand(k)))), 1 / Math.sqrt(e / this.numHeads));
     const masked = attnMask === null ? scores : mask(scores, attnMask);
     const weights = dropout(softmax(masked, -1), { p: guard(() => this.dropout), training: this.training });
-    const joined = permute(matmul(weights, v), [0, 2, 1, 3]);
+    const joined = permute(produced(matmul(operand(weights), operand(v))), [0, 2, 1, 3]);
     return this.outProj.forward(reshape(joined, [...joined.shape.slice(0, 2), e]));
   }
   /** The i-th third of the projection, [N,heads,L,E/heads]. */
   protected heads(x: Tensor, i: number, e: number): Tensor {
     const bias = this.inProjBias && narrow(this.inProjBias, 0, i * e, e);
-    const y = linear(x, narrow(this.inProjWeight, 0, i * e, e), bias);
+    const y = produced(linear(operand(x), narrow(operand(this.inProjWeight), 0, i * e, e), bias));
     return permute(reshape(y, [...y.shape.slice(0, 2), this.numHeads, e / this.numHeads]), [0, 2, 1, 3]);
   }
   /** Multiply-adds of the input projections, the scores and what they weigh; outProj counts its own. */

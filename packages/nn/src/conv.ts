@@ -13,6 +13,7 @@ import {
 } from '@tessera/tensor';
 import { defaultWeights } from './default-weights';
 import { countOf, Module, Parameter } from './module';
+import { operand, produced } from './precision';
 
 /** One size for both axes, or [height, width]. */
 export type Size2d = number | readonly [height: number, width: number];
@@ -85,7 +86,7 @@ export class Conv1d extends Conv {
     super(1, inChannels, outChannels, kernelSize, options);
   }
   protected convolve(x: Tensor, options: object): Tensor {
-    return conv1d(x, this.weight, options);
+    return produced(conv1d(operand(x), operand(this.weight), options));
   }
 }
 /** As Conv1d on x [N,C,H,W] → [N,O,H',W'], weight [O,C/groups,R,S]. torch.nn.Conv2d */
@@ -94,7 +95,7 @@ export class Conv2d extends Conv {
     super(2, inChannels, outChannels, kernelSize, options);
   }
   protected convolve(x: Tensor, options: object): Tensor {
-    return conv2d(x, this.weight, options);
+    return produced(conv2d(operand(x), operand(this.weight), options));
   }
 }
 /** As Conv1d on x [N,C,D,H,W], weight [O,C/groups,Q,R,S]. torch.nn.Conv3d */
@@ -103,7 +104,7 @@ export class Conv3d extends Conv {
     super(3, inChannels, outChannels, kernelSize, options);
   }
   protected convolve(x: Tensor, options: object): Tensor {
-    return conv3d(x, this.weight, options);
+    return produced(conv3d(operand(x), operand(this.weight), options));
   }
 }
 
@@ -152,7 +153,7 @@ export class ConvTranspose1d extends ConvTranspose {
     super(1, inChannels, outChannels, kernelSize, options);
   }
   forward(x: Tensor): Tensor {
-    return convTranspose1d(x, this.weight, { bias: this.bias, ...this.options });
+    return produced(convTranspose1d(operand(x), operand(this.weight), { bias: this.bias, ...this.options }));
   }
 }
 /** As ConvTranspose1d on x [N,C,H,W], weight [C,O/groups,R,S]. torch.nn.ConvTranspose2d */
@@ -161,7 +162,7 @@ export class ConvTranspose2d extends ConvTranspose {
     super(2, inChannels, outChannels, kernelSize, options);
   }
   forward(x: Tensor): Tensor {
-    return convTranspose2d(x, this.weight, { bias: this.bias, ...this.options });
+    return produced(convTranspose2d(operand(x), operand(this.weight), { bias: this.bias, ...this.options }));
   }
 }
 /** As ConvTranspose1d on x [N,C,D,H,W], weight [C,O/groups,Q,R,S]. torch.nn.ConvTranspose3d */
@@ -170,7 +171,7 @@ export class ConvTranspose3d extends ConvTranspose {
     super(3, inChannels, outChannels, kernelSize, options);
   }
   forward(x: Tensor): Tensor {
-    return convTranspose3d(x, this.weight, { bias: this.bias, ...this.options });
+    return produced(convTranspose3d(operand(x), operand(this.weight), { bias: this.bias, ...this.options }));
   }
 }
 

@@ -24,6 +24,7 @@ export {
   type ParallelOptions,
   Shortcut,
 } from './combine';
+export { type CompileModelOptions, type CompileOptions, compile } from './compile';
 export {
   Conv1d,
   Conv2d,
@@ -46,7 +47,8 @@ export { LARS, type LARSOptions } from './lars';
 export { Flatten } from './layers';
 export { Linear, type LinearOptions } from './linear';
 export { Lion, type LionOptions } from './lion';
-export { Buffer, type BufferOptions, Module, Parameter } from './module';
+export { LossScaler, type LossScalerOptions } from './loss-scaler';
+export { Buffer, type BufferOptions, Module, OpenLayer, Parameter } from './module';
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormOptions, FrozenBatchNorm2d } from './norm';
 export { type GroupSettings, Optimizer, type ParameterGroup, type Parameters, type Rule } from './optimizer';
 export {

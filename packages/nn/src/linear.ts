@@ -2,6 +2,7 @@
 import { ArgumentError, linear, type Tensor } from '@tessera/tensor';
 import { defaultWeights } from './default-weights';
 import { countOf, Module, Parameter } from './module';
+import { operand, produced } from './precision';
 
 export interface LinearOptions {
   /** Default true. */
@@ -27,7 +28,7 @@ export class Linear extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return linear(x, this.weight, this.bias);
+    return produced(linear(operand(x), operand(this.weight), this.bias));
   }
   /** Multiply-adds that make y, a batch of unknown size counting one sample. */
   macs(_x: Tensor, y: Tensor): number {

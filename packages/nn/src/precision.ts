@@ -1,0 +1,49 @@
+/** Mixed precision: layers that multiply take float16 operands, sum in float32 and give float32; all else stays float32. */
+import { defineOp, State, type Tensor } from '@tessera/tensor';
+
+/** Set while a function compiled with `precision: 'mixed'` runs. */
+let mixed = false;
+
+/** Runs f with the layers in mixed precision. */
+export function inMixed<Result>(f: () => Result): Result {
+  const outer = mixed;
+  mixed = true;
+  try {
+    return f();
+  } finally {
+    mixed = outer;
+  }
+}
+
+/** An operand of a product: as it is, or rounded to float16. Parameters stay what they are, in float32. */
+export const operand = (x: Tensor | State): Tensor => {
+  const value = x instanceof State ? x.read() : x;
+  return mixed && value.dtype === 'float32' ? half(value) : value;
+};
+/** What a product of operands made, for what follows it: a norm, an activation, a loss want float32. */
+export const produced = (y: Tensor): Tensor => (mixed && y.dtype === 'float16' ? single(y) : y);
+
+/** x stored as float16: a `cast` may be folded into what reads it, which then would read float32. */
+const half = /* @__PURE__ */ conversion('half', 'float16', (shape) => ({
+  kind: 'parts',
+  parts: [{ start: shape.map(() => 0), shape, expr: element }],
+}));
+const single = /* @__PURE__ */ conversion('single', 'float32', () => ({ kind: 'map', outs: [element] }));
+const element = { op: 'read', dtype: 'float32', input: 0, moves: [], at: null } as const;
+
+type Lower = Parameters<typeof defineOp>[0]['lower'];
+/** An op between the two; the gradient of one is the other, so that cotangents are float16 operands, too. */
+function conversion(
+  name: string,
+  dtype: 'float16' | 'float32',
+  lowering: (shape: readonly number[]) => ReturnType<Lower>,
+) {
+  const op = defineOp({
+    name,
+    args: (x: Tensor) => [[x], {}],
+    shape: ([x]) => ({ shape: (x as Tensor).shape, dtype }),
+    lower: ([x]) => lowering(x?.shape ?? []),
+  });
+  op.gradient = ([g]) => [g ? (dtype === 'float16' ? single(g) : half(g)) : null];
+  return op;
+}
