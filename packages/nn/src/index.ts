@@ -40,6 +40,7 @@ export {
 export { Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath, StochasticDepth } from './dropout';
 export { Embedding } from './embedding';
 export { type Files, readFile, writeFile } from './files';
+export { fuse } from './fuse';
 export { clipGradNorm, clipGradValue, GradientAccumulator } from './gradients';
 export type { ForwardHook, GradientHook } from './hooks';
 export * as init from './init';

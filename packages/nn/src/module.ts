@@ -189,7 +189,8 @@ function* members(owner: object, above: readonly object[] = []): Generator<[name
       for (const [name, inner] of members(value, [...above, value])) yield [join(snakeCase(field), name), inner];
   }
 }
-const isContainer = (value: unknown): value is object =>
+/** Is it what modules look into for more of them? */
+export const isContainer = (value: unknown): value is object =>
   Array.isArray(value) ||
   (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype);
 const join = (path: string, name: string): string => (path ? `${path}.${name}` : name);

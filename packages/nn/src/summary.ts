@@ -73,11 +73,7 @@ export class Summary {
  * module without modules in it, or with parameters of its own. Without a shape that of the model's `Input`. Nothing is
  * computed or allocated. @throws ArgumentError without a shape; ShapeError where layers do not fit.
  */
-export function summary(model: Module<never, unknown>, shape: Shape | null = inputOf(model)): Summary {
-  if (!shape)
-    throw new ArgumentError(
-      'summary: no shape, and no Input layer that tells it; wants one such as [null, 3, 224, 224]',
-    );
+export function summary(model: Module<never, unknown>, shape: Shape = inputOf('summary', model)): Summary {
   const modules = model.namedModules();
   const modes = modules.map(([, module]) => module.training);
   const rows: SummaryRow[] = [];
@@ -110,8 +106,8 @@ export function summary(model: Module<never, unknown>, shape: Shape | null = inp
 const countsMacs = (module: object): module is { macs(...tensors: readonly unknown[]): number } =>
   'macs' in module && typeof module.macs === 'function';
 
-/** The shape that the model's first Input wants, before it reorders; ranges are unknown. */
-function inputOf(model: Module<never, unknown>): Shape | null {
+/** The shape that the model's first Input wants, before it reorders; ranges are unknown. @throws ArgumentError without one. */
+export function inputOf(op: string, model: Module<never, unknown>): Shape {
   for (const [, module] of model.namedModules())
     if (module instanceof Input && module.sizes) {
       const { order, reorder, sizes } = module;
@@ -120,5 +116,5 @@ function inputOf(model: Module<never, unknown>): Shape | null {
         return typeof size === 'number' ? size : null;
       });
     }
-  return null;
+  throw new ArgumentError(`${op}: no shape, and no Input layer that tells it; wants one such as [null, 3, 224, 224]`);
 }
