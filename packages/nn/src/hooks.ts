@@ -42,14 +42,21 @@ export function addForwardHook<Inputs extends readonly unknown[], Output>(
 function wrap(module: { forward: Forward }): Hooked {
   const entry: Hooked = { hooks: new Set(), own: Object.getOwnPropertyDescriptor(module, 'forward') };
   const { forward } = module;
-  const value: Forward = (...inputs) => {
-    let output = forward.apply(module, inputs as unknown[]);
-    for (const hook of [...entry.hooks]) output = hook(inputs, output) ?? output;
-    return output;
-  };
+  const value: Forward = (...inputs) => runHooks(entry, inputs, forward.apply(module, inputs as unknown[]));
   Object.defineProperty(module, 'forward', { value, configurable: true, writable: true, enumerable: false });
   hooked.set(module, entry);
   return entry;
+}
+
+/** The hooks of a module run after another's forward, too, as long as they are not taken off. */
+export function handOverHooks(from: object, to: { forward(...inputs: never): unknown }): void {
+  const given = hooked.get(from);
+  if (given) addForwardHook(to as unknown as { forward: Forward }, (inputs, output) => runHooks(given, inputs, output));
+}
+function runHooks({ hooks }: Hooked, inputs: readonly unknown[], made: unknown): unknown {
+  let output = made;
+  for (const hook of [...hooks]) output = hook(inputs, output) ?? output;
+  return output;
 }
 
 /** An op y = x whose gradient rule is the hook stands behind the output. */

@@ -49,7 +49,7 @@ export { Flatten } from './layers';
 export { Linear, type LinearOptions } from './linear';
 export { Lion, type LionOptions } from './lion';
 export { LossScaler, type LossScalerOptions } from './loss-scaler';
-export { Buffer, type BufferOptions, Module, Parameter } from './module';
+export { Buffer, type BufferOptions, Module, OpenLayer, Parameter } from './module';
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormOptions, FrozenBatchNorm2d } from './norm';
 export { type GroupSettings, Optimizer, type ParameterGroup, type Parameters, type Rule } from './optimizer';
 export {
@@ -80,6 +80,7 @@ export {
 } from './rates';
 export { KeepSize, PadToMultiple, PixelShuffle, PoolUnpool, type PoolUnpoolOptions, Upsample } from './resize';
 export {
+export { deleteModules, replaceModules } from './replace';
   LocalResponseNorm,
   type LocalResponseNormOptions,
   type ResponseSettings,

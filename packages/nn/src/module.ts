@@ -2,9 +2,9 @@
  * Module: layers and models. A module is its fields: parameters, buffers and submodules are found by walking them, so there
  * is nothing to register, and TypeScript knows them all.
  */
-import { guard, State, type Tensor } from '@tessera/tensor';
-import { addForwardHook, addGradientHook, type ForwardHook, type GradientHook } from './hooks';
-import { type LoadOptions, type LoadReport, loadInto, type StateDict } from './state-dict';
+import { guard, ShapeError, State, type Tensor } from '@tessera/tensor';
+import { addForwardHook, addGradientHook, type ForwardHook, type GradientHook, handOverHooks } from './hooks';
+import { entriesOf, type LoadOptions, type LoadReport, loadInto, type StateDict } from './state-dict';
 
 /** A state cell that trains. torch.nn.Parameter */
 export class Parameter extends State {
@@ -57,7 +57,7 @@ export abstract class Module<Inputs extends readonly unknown[] = [x: Tensor], Ou
       found.set(module, path);
       for (const [name, value] of members(module)) if (value instanceof Module) visit(value, join(path, name));
     };
-    visit(this, '');
+    visit(present(this), '');
     return [...found].map(([module, path]) => [path, module]);
   }
 
@@ -126,23 +126,73 @@ export abstract class Module<Inputs extends readonly unknown[] = [x: Tensor], Ou
     const found = new Map<string, Parameter | Buffer>();
     const visit = (module: Module<never, unknown>, path: string, above: readonly unknown[]): void => {
       if (above.includes(module)) return;
+      refuseOpen('stateDict', module, path);
       const own = [...members(module)];
       for (const kind of [Parameter, Buffer])
         for (const [name, value] of own) if (value instanceof kind) found.set(join(path, name), value);
       for (const [name, value] of own) if (value instanceof Module) visit(value, join(path, name), [...above, module]);
     };
-    visit(this, '', []);
+    visit(present(this), '', []);
     return found;
   }
 
   /**
-   * Assigns the values of a file or of another model, cast to the dtypes here.
+   * Assigns the values of a file or of another model, cast to the dtypes here. Open layers settle by the shapes of theirs.
    * @throws LoadError that lists every key which is missing, not wanted, or of another shape; nothing is assigned then.
    *   With `strict: false` missing and unwanted keys are no fault, but reported.
    */
   loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {
-    return loadInto(this.constructor.name, this.stateDict(), given, options);
+    const open = this.namedModules().filter((entry): entry is [string, OpenLayer] => entry[1] instanceof OpenLayer);
+    try {
+      for (const [path, layer] of open) layer.settleBy(valuesUnder(path, given), path);
+      return loadInto(this.constructor.name, this.stateDict(), given, options);
+    } catch (error) {
+      for (const [, layer] of open) layer.layer = null;
+      throw error;
+    }
   }
+}
+
+/**
+ * A layer whose input side is open until it has seen an input's shape: `@tessera/flex`. From then on walks see the layer that it
+ * became in its place, so that keys are that layer's; before, it has no parameters to list.
+ */
+export abstract class OpenLayer extends Module {
+  /** What it became; null: open. */
+  layer: Module | null = null;
+  /** Will it have parameters or buffers? */
+  abstract readonly hasState: boolean;
+  /**
+   * Becomes the layer whose values these are, by their keys in it.
+   * @throws LoadError where they do not tell the input side.
+   */
+  abstract settleBy(values: ReadonlyMap<string, Tensor | State>, path: string): void;
+
+  /** What it became, with this one's hooks, to stand in its place; null where it is open. */
+  close(): Module | null {
+    if (this.layer) handOverHooks(this, this.layer);
+    return this.layer;
+  }
+}
+/** What stands in a module's place. */
+const present = (module: Module<never, unknown>): Module<never, unknown> =>
+  module instanceof OpenLayer && module.layer ? present(module.layer) : module;
+
+function refuseOpen(what: string, module: Module<never, unknown>, path: string): void {
+  if (module instanceof OpenLayer && module.hasState)
+    throw new ShapeError(
+      `${what}: ${path && `${path} `}(${module.constructor.name}) has no parameters before it has seen an input; call flex.shapeInference first`,
+    );
+}
+
+/** The values of one module, by their keys in it. */
+function valuesUnder(path: string, given: StateDict): Map<string, Tensor | State> {
+  const prefix = path && `${path}.`;
+  return new Map(
+    [...entriesOf(given)].flatMap(([key, value]) =>
+      key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [],
+    ),
+  );
 }
 
 type HookOf<M extends Module<never, unknown>> = ForwardHook<Parameters<M['forward']>, ReturnType<M['forward']>>;
@@ -171,9 +221,11 @@ const emptyLike = (value: object): object => Object.create(Object.getPrototypeOf
 
 function named<T extends State>(root: Module<never, unknown>, kind: new (initial: Tensor) => T): [string, T][] {
   const found = new Map<T, string>();
-  for (const [path, module] of root.namedModules())
+  for (const [path, module] of root.namedModules()) {
+    refuseOpen('parameters', module, path);
     for (const [name, value] of members(module))
       if (value instanceof kind && !found.has(value)) found.set(value, join(path, name));
+  }
   return [...found].map(([state, key]) => [key, state]);
 }
 
@@ -184,7 +236,8 @@ export const countOf = (shape: readonly (number | null)[]): number =>
 /** A module's fields with their key parts; arrays and plain objects are looked into, unless they contain themselves. */
 function* members(owner: object, above: readonly object[] = []): Generator<[name: string, value: unknown]> {
   for (const [field, value] of Object.entries(owner)) {
-    if (value instanceof State || value instanceof Module) yield [snakeCase(field), value];
+    if (value instanceof State) yield [snakeCase(field), value];
+    else if (value instanceof Module) yield [snakeCase(field), present(value)];
     else if (isContainer(value) && !above.includes(value))
       for (const [name, inner] of members(value, [...above, value])) yield [join(snakeCase(field), name), inner];
   }
@@ -193,8 +246,8 @@ function* members(owner: object, above: readonly object[] = []): Generator<[name
 export const isContainer = (value: unknown): value is object =>
   Array.isArray(value) ||
   (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype);
-const join = (path: string, name: string): string => (path ? `${path}.${name}` : name);
-const snakeCase = (name: string): string =>
+export const join = (path: string, name: string): string => (path ? `${path}.${name}` : name);
+export const snakeCase = (name: string): string =>
   /^[A-Z]/.test(name)
     ? name
     : name.replace(/([a-z0-9])([A-Z])/g, (_, a: string, b: string) => `${a}_${b.toLowerCase()}`);

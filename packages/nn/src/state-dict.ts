@@ -14,6 +14,9 @@ export interface LoadReport {
   readonly unexpected: readonly string[];
 }
 
+export const entriesOf = (given: StateDict): Map<string, Tensor | State> =>
+  new Map(given instanceof Map ? given : Object.entries(given));
+
 /** @throws LoadError listing missing, unexpected and misshapen keys; nothing is assigned then. */
 export function loadInto(
   owner: string,
@@ -21,7 +24,7 @@ export function loadInto(
   given: StateDict,
   { strict = true }: LoadOptions,
 ): LoadReport {
-  const values = new Map(given instanceof Map ? given : Object.entries(given)) as Map<string, Tensor | State>;
+  const values = entriesOf(given);
   const missing = [...own.keys()].filter((key) => !values.has(key));
   const unexpected = [...values.keys()].filter((key) => !own.has(key));
   const pairs = [...own].flatMap(([key, state]) => {

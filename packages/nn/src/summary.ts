@@ -74,19 +74,20 @@ export class Summary {
  * computed or allocated. @throws ArgumentError without a shape; ShapeError where layers do not fit.
  */
 export function summary(model: Module<never, unknown>, shape: Shape = inputOf('summary', model)): Summary {
+  const [parameters, trainable] = [model.parameters(), model.trainableParameters()]; // none of an open layer: that throws
   const modules = model.namedModules();
   const modes = modules.map(([, module]) => module.training);
   const rows: SummaryRow[] = [];
   const hooks = modules.flatMap(([path, module]) => {
     const own = Object.values(module).filter((field): field is Parameter => field instanceof Parameter);
     if (module.namedModules().length > 1 && !own.length) return [];
-    const parameters = own.reduce((sum, field) => sum + countOf(field.shape), 0);
+    const ownCount = own.reduce((sum, field) => sum + countOf(field.shape), 0);
     const row = (inputs: readonly unknown[], output: unknown): void => {
       const first = Array.isArray(output) ? output[0] : output;
       if (!isTensor(first)) return;
       const macs = countsMacs(module) ? module.macs(...inputs, output) : 0;
       const bytes = 4 * countOf(first.shape);
-      rows.push({ path, layer: module.constructor.name, output: first.shape, parameters, macs, bytes });
+      rows.push({ path, layer: module.constructor.name, output: first.shape, parameters: ownCount, macs, bytes });
     };
     return [addForwardHook<readonly unknown[], unknown>(module as never, row)];
   });
@@ -98,9 +99,8 @@ export function summary(model: Module<never, unknown>, shape: Shape = inputOf('s
     // Inner modules come later in the list: each sets its own again.
     for (const [i, [, module]] of modules.entries()) module.train(modes[i] as boolean);
   }
-  const count = (parameters: readonly { readonly shape: Shape }[]): number =>
-    parameters.reduce((sum, { shape: sizes }) => sum + countOf(sizes), 0);
-  return new Summary(rows, count(model.parameters()), count(model.trainableParameters()));
+  const count = (cells: readonly Parameter[]): number => cells.reduce((sum, cell) => sum + countOf(cell.shape), 0);
+  return new Summary(rows, count(parameters), count(trainable));
 }
 
 const countsMacs = (module: object): module is { macs(...tensors: readonly unknown[]): number } =>
