@@ -18,8 +18,30 @@ export interface Header {
 /** More axes than any tensor here has: a shape longer than this is an attack. */
 const maxRank = 64;
 
+/** Longest header of the reference implementation. */
+const maxHeader = 100_000_000;
+
+/** The header's length, from the first eight bytes. @throws LoadError where it is longer than any header. */
+export function headerLength(bytes: Uint8Array): number {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  if (length > maxHeader)
+    throw new LoadError(
+      `loadSafetensors: the header is ${length} bytes long, at most ${maxHeader} are allowed; is it a safetensors file?`,
+    );
+  return Number(length);
+}
+
 /** @throws LoadError naming the place in the header, and the key it belongs to. */
-export function parseHeader(text: string): Header {
+export function parseHeader(bytes: Uint8Array): Header {
+  try {
+    return parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (cause) {
+    if (cause instanceof LoadError) throw cause;
+    throw new LoadError('loadSafetensors: the header is no UTF-8; is it a safetensors file?', { cause });
+  }
+}
+
+function parse(text: string): Header {
   const entries = new Map<string, HeaderEntry>();
   let metadata: Map<string, string> | null = null;
   const scan = new Scanner(text);

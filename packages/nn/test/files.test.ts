@@ -77,6 +77,8 @@ describe('writeFile', () => {
         const file = await fs.open(...args);
         return {
           writeFile: step === 'writeFile' ? fail : (bytes) => file.writeFile(bytes),
+          read: (buffer) => file.read(buffer),
+          stat: () => file.stat(),
           sync: step === 'sync' ? fail : () => file.sync(),
           close: () => file.close(),
         };

@@ -197,16 +197,24 @@ describe('loadSafetensors refuses', () => {
     ],
     ['a JSON bomb', file(`{"x":${'['.repeat(100_000)}`), 'wants {, saw "[[[[[[[[[[[["'],
     ['a bomb of nested objects', file('{"a":'.repeat(100_000)), '"a" has the field "a"'],
-  ])('%s', (_, bytes, message) => {
+  ])('%s', async (_, bytes, message) => {
     expect(() => loadSafetensors(bytes)).toThrow(LoadError);
     expect(() => loadSafetensors(bytes)).toThrow(message);
+    // as it comes: of a known length the same, and where only the end tells how long it is
+    const blob = new Blob([Uint8Array.from(bytes)]);
+    await expect(loadSafetensors(blob)).rejects.toThrow(LoadError);
+    await expect(loadSafetensors(blob)).rejects.toThrow(message);
+    await expect(loadSafetensors(blob.stream())).rejects.toThrow(LoadError);
   });
 
-  it('a hostile file without taking memory for what it claims', () => {
+  it('a hostile file without taking memory for what it claims', async () => {
     const before = process.memoryUsage();
-    for (const bytes of [file({ x: entry('F32', [2 ** 40], 0, 2 ** 42) }), file({ x }, [], 99_000_000n)])
-      expect(() => loadSafetensors(bytes)).toThrow(LoadError);
+    const liars = [file({ x: entry('F32', [2 ** 40], 0, 2 ** 42) }), file({ x }, [], 99_000_000n)];
+    for (const bytes of liars) expect(() => loadSafetensors(bytes)).toThrow(LoadError);
     expect(process.memoryUsage().arrayBuffers - before.arrayBuffers).toBeLessThan(1_000_000);
+    for (const bytes of liars)
+      await expect(loadSafetensors(new Blob([Uint8Array.from(bytes)]).stream())).rejects.toThrow('it is truncated');
+    expect(process.memoryUsage().arrayBuffers - before.arrayBuffers).toBeLessThan(50_000_000);
   });
 
   it('whatever bytes are changed, with a LoadError or a tensor, nothing else', () => {
