@@ -87,7 +87,14 @@ export {
   responseSettings,
 } from './response-norm';
 export { RMSprop, type RMSpropOptions } from './rmsprop';
-export { type LoadedTensors, loadSafetensors, type Saved, saveSafetensors } from './safetensors';
+export {
+  type LoadProgress,
+  loadSafetensors,
+  type ReadOptions,
+  type Saved,
+  saveSafetensors,
+  type WriteOptions,
+} from './safetensors';
 export {
   GroupNorm,
   InstanceNorm1d,
@@ -102,5 +109,7 @@ export {
 export { OneCycleLR, type OneCycleOptions } from './schedule';
 export { ModuleList, Sequential } from './sequential';
 export { SGD, type SGDOptions } from './sgd';
+export type { ByteSource } from './source';
 export type { LoadOptions, LoadReport, StateDict } from './state-dict';
+export type { LoadedTensors } from './stream';
 export { Summary, type SummaryRow, summary } from './summary';
