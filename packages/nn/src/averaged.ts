@@ -2,6 +2,7 @@
 import { ArgumentError, add, cast, div, eq, lerp, State, sub, type Tensor, tensor, where } from '@tessera/tensor';
 import type { Module } from './module';
 import { Setting } from './setting';
+import { type LoadOptions, type LoadReport, loadInto, type StateDict } from './state-dict';
 
 export interface AveragedOptions {
   /** d of an exponential average, d·average + (1 − d)·parameter; null for the plain mean of all updates. Default null. */
@@ -53,5 +54,15 @@ export class AveragedModel<M extends Module<never, unknown>> {
       if (value) buffer.assign(value);
     }
     this.#updates.assign(add(updates, 1));
+  }
+
+  /** The average's own keys under 'module.', and how many updates it had: all there is to resume. */
+  stateDict(): Map<string, State> {
+    const own = [...this.model.stateDict()].map(([key, state]): [string, State] => [`module.${key}`, state]);
+    return new Map([['n_averaged', this.#updates], ...own]);
+  }
+  /** @throws LoadError that lists every key which is missing, not wanted, or of another shape. */
+  loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {
+    return loadInto('AveragedModel', this.stateDict(), given, options);
   }
 }

@@ -38,8 +38,14 @@ export {
   type Size2d,
 } from './conv';
 export { Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath, StochasticDepth } from './dropout';
+export { firstNonFinite } from './diagnose';
+export type { EarlyStoppingOptions } from './early-stopping';
 export { Embedding } from './embedding';
+export { type EvaluateOptions, type Evaluation, evaluate, type Loader, type Task } from './evaluate';
 export { type Files, readFile, writeFile } from './files';
+export { fit } from './fit';
+export type { CheckpointOptions } from './fit-checkpoint';
+export type { EpochEvent, FitOptions, FitResult, ProgressEvent, StepEvent } from './fit-options';
 export { fuse } from './fuse';
 export { clipGradNorm, clipGradValue, GradientAccumulator } from './gradients';
 export type { ForwardHook, GradientHook } from './hooks';
@@ -49,6 +55,7 @@ export { Flatten } from './layers';
 export { Linear, type LinearOptions } from './linear';
 export { Lion, type LionOptions } from './lion';
 export { LossScaler, type LossScalerOptions } from './loss-scaler';
+export { accuracy, type Metric, topKAccuracy } from './metrics';
 export { Buffer, type BufferOptions, Module, OpenLayer, Parameter } from './module';
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormOptions, FrozenBatchNorm2d } from './norm';
 export { type GroupSettings, Optimizer, type ParameterGroup, type Parameters, type Rule } from './optimizer';
