@@ -91,6 +91,8 @@ export class Node {
   readonly id = created++;
   /** Values on a device, an entry an output. */
   readonly values: (Storage | null)[];
+  /** Ops on top of one another up to this one, from values that were there when it was made, or in a state. */
+  depth = 0;
   /** Nodes that still need this one to run. */
   consumers = 0;
   /** Handles disposed: free the values when the last consumer has run. */
@@ -110,7 +112,10 @@ export class Node {
     public source: Source | null = null,
   ) {
     this.values = outputs.map(() => null);
-    for (const input of inputs) input.node.consumers++;
+    for (const { node } of inputs) {
+      node.consumers++;
+      if (!node.realised) this.depth = Math.max(this.depth, node.depth + 1);
+    }
     if (this.recorded) runtime.recorded.push(this);
     runtime.pending++;
   }

@@ -31,7 +31,12 @@ export class State {
     const value = toTensor(initial, 'state');
     this.shape = value.shape;
     this.dtype = value.dtype;
-    this.pending = reshape(value, this.shape);
+    this.pending = this.#next(value);
+  }
+  #next(value: Tensor): Tensor {
+    const next = reshape(value, this.shape);
+    next.node.depth = 0;
+    return next;
   }
 
   /** The present value. One node a version: whoever reads twice reads the same. */
@@ -60,7 +65,7 @@ export class State {
       return;
     }
     this.version++;
-    this.pending = reshape(value, this.shape);
+    this.pending = this.#next(value);
     this.#read = null;
     runtime.dirty.add(this);
   }

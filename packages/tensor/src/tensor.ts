@@ -108,8 +108,18 @@ export function isTensor(value: unknown): value is Tensor {
   return false;
 }
 
-/** Nodes that may wait before assignments among them are run: a loop that never reads does not grow. */
+/** Nodes that may wait: a loop that never reads does not grow beyond. */
 const mostPending = 4000;
+/** Ops on top of one another that tell a loop from an initial value, which waits as long as nobody wants it. */
+const deep = 100;
+
+/** Runs what a loop leaves behind, where much is pending: assignments, and what the next op stands on, if that is deep. */
+function keepUp(inputs: readonly Tensor[]): void {
+  // without a backend all waits: models may be made, and their shapes asked for, before one is chosen
+  if (runtime.pending <= mostPending || !runtime.backend || runtime.trace || runtime.recording > 0) return;
+  const chains = inputs.filter(({ node }) => node.depth > deep && !node.realised && !node.source);
+  if (chains.length || runtime.dirty.size) flush(chains);
+}
 
 /** Makes the node of an op's call; its outputs as tensors. */
 export function makeNode(
@@ -118,13 +128,9 @@ export function makeNode(
   attributes: Attributes,
   outputs: readonly Meta[],
 ): Tensor[] {
+  keepUp(inputs);
   const node = new Node(op, inputs, attributes, outputs);
   if (inputs.some((input) => input.node.source?.kind === 'meta')) node.source = { kind: 'meta' };
-  // without a backend all waits: models may be made, and their shapes asked for, before one is chosen
-  if (runtime.pending > mostPending && runtime.backend && !runtime.trace && runtime.recording === 0) {
-    runtime.pending = 0;
-    flush(node.source ? [] : [{ node, output: 0 }]);
-  }
   return outputs.map((_, i) => new Tensor(node, i));
 }
 

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { add, mul } from '../src/ops/arithmetic';
+import { full } from '../src/ops/create';
 import { format } from '../src/print';
 import { reference } from '../src/reference';
 import { runtime, setBackend } from '../src/runtime';
+import { State } from '../src/state';
 import { isTensor, meta, realize, tensor, to } from '../src/tensor';
 
 let backend = reference();
@@ -61,6 +63,26 @@ describe('tensor', () => {
     let x = tensor([1]);
     for (let i = 0; i < 5000; i++) x = add(x, 1);
     expect(String(x)).toBe('Tensor([1], float32, pending)');
+  });
+
+  it('is computed on the way where ops are stacked without end', async () => {
+    let x = tensor([1]);
+    for (let i = 0; i < 4500; i++) x = add(x, 1);
+    expect(x.node.depth).toBeLessThan(1000);
+    expect(await x.item()).toBe(4501);
+  });
+
+  it('waits where nobody wants it, however much else is made: initial values of layers that are never used', async () => {
+    const { bytes } = backend.memory();
+    const counter = new State(tensor([0]));
+    const weights = Array.from({ length: 1200 }, (_, i) => {
+      if (i >= 200) counter.assign(add(counter, 1)); // as random numbers do
+      return new State(mul(full([1e12], 2), counter));
+    });
+    expect(weights.filter(({ pending }) => String(pending).endsWith('pending)'))).toHaveLength(1200);
+    expect(backend.memory().bytes - bytes).toBeLessThan(1000);
+    expect(add(counter, 1).node.depth).toBe(1);
+    expect(await counter.item()).toBe(1000);
   });
 
   it('refuses to be read after dispose, and gives its memory back', async () => {
