@@ -47,6 +47,7 @@ export { fit } from './fit';
 export type { CheckpointOptions } from './fit-checkpoint';
 export type { EpochEvent, FitOptions, FitResult, ProgressEvent, StepEvent } from './fit-options';
 export { fuse } from './fuse';
+export { toDot, toMermaid } from './graph-text';
 export { clipGradNorm, clipGradValue, GradientAccumulator } from './gradients';
 export type { ForwardHook, GradientHook } from './hooks';
 export * as init from './init';
