@@ -8,8 +8,9 @@ import { Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose
 import { Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath, StochasticDepth } from './dropout';
 import { addForwardHook } from './hooks';
 import { Linear } from './linear';
-import { isContainer, Module, Parameter } from './module';
+import { isContainer, type Module, Parameter } from './module';
 import { BatchNorm1d, BatchNorm2d, BatchNorm3d, FrozenBatchNorm2d } from './norm';
+import { replaceModules } from './replace';
 import { inputOf } from './summary';
 
 const transposed = [ConvTranspose1d, ConvTranspose2d, ConvTranspose3d] as const;
@@ -29,9 +30,10 @@ type Norm = InstanceType<(typeof norms)[number]>;
  * What the norm follows must be used by nothing else, and both must be called once: else they stay, and so does what the
  * pass did not call. The copy has nothing left to train with: go on training the model itself, which is not changed.
  * torch.nn.utils.fusion.fuse_conv_bn_eval, for whole models
- * @throws ArgumentError without a shape; ShapeError where layers do not fit it.
+ * @throws ArgumentError without a shape; ShapeError where layers do not fit it, or are open.
  */
 export function fuse<M extends Module<never, unknown>>(model: M, shape: Shape = inputOf('fuse', model)): M {
+  model.parameters(); // none of an open layer: that throws
   const fused = model.clone().eval();
   const replaced = new Map<unknown, Module>();
   for (const [product, norm] of pairs(fused, shape)) {
@@ -39,8 +41,7 @@ export function fuse<M extends Module<never, unknown>>(model: M, shape: Shape = 
     replaced.set(norm, new Identity());
   }
   for (const [, module] of fused.namedModules()) if (isOne(dropouts, module)) replaced.set(module, new Identity());
-  replace(fused, replaced);
-  return fused.eval();
+  return replaceModules(fused, (module) => replaced.get(module) ?? null).eval();
 }
 
 /** Layers and the norms that alone use what they make. */
@@ -106,14 +107,4 @@ function fold(layer: Product, { weight: gamma, bias: beta, runningMean, runningV
     weight: parameter(reshape(scaled, weight.shape)),
     bias: parameter(beta ? add(shift, beta) : shift),
   });
-}
-
-/** Puts modules in the place of others, wherever fields, arrays and plain objects hold them. */
-function replace(owner: object, by: ReadonlyMap<unknown, Module>, seen = new Set<unknown>()): void {
-  seen.add(owner);
-  for (const [field, value] of Object.entries(owner)) {
-    const other = by.get(value);
-    if (other) Object.assign(owner, { [field]: other });
-    else if ((value instanceof Module || isContainer(value)) && !seen.has(value)) replace(value, by, seen);
-  }
 }

@@ -49,6 +49,14 @@ export abstract class Module<Inputs extends readonly unknown[] = [x: Tensor], Ou
     return this.train(false);
   }
 
+  /**
+   * The part that a field has in the keys of what it holds: its name, in PyTorch's spelling. A class that wants other keys
+   * overrides it; '' is no part: what the field holds has keys as if it were the module's own.
+   */
+  keyOf(field: string): string {
+    return snakeCase(field);
+  }
+
   /** This module as '' and every module in it by its path, each once, outer ones first. */
   namedModules(): [path: string, module: Module<never, unknown>][] {
     const found = new Map<Module<never, unknown>, string>();
@@ -236,18 +244,21 @@ export const countOf = (shape: readonly (number | null)[]): number =>
 /** A module's fields with their key parts; arrays and plain objects are looked into, unless they contain themselves. */
 function* members(owner: object, above: readonly object[] = []): Generator<[name: string, value: unknown]> {
   for (const [field, value] of Object.entries(owner)) {
-    if (value instanceof State) yield [snakeCase(field), value];
-    else if (value instanceof Module) yield [snakeCase(field), present(value)];
+    if (value instanceof State) yield [partOf(owner, field), value];
+    else if (value instanceof Module) yield [partOf(owner, field), present(value)];
     else if (isContainer(value) && !above.includes(value))
-      for (const [name, inner] of members(value, [...above, value])) yield [join(snakeCase(field), name), inner];
+      for (const [name, inner] of members(value, [...above, value])) yield [join(partOf(owner, field), name), inner];
   }
 }
 /** Is it what modules look into for more of them? */
 export const isContainer = (value: unknown): value is object =>
   Array.isArray(value) ||
   (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype);
-export const join = (path: string, name: string): string => (path ? `${path}.${name}` : name);
-export const snakeCase = (name: string): string =>
+export const join = (path: string, name: string): string => (path && name ? `${path}.${name}` : path || name);
+/** A field's part in keys: what its module says, or in arrays and plain objects its name. */
+export const partOf = (owner: object, field: string): string =>
+  owner instanceof Module ? owner.keyOf(field) : snakeCase(field);
+const snakeCase = (name: string): string =>
   /^[A-Z]/.test(name)
     ? name
     : name.replace(/([a-z0-9])([A-Z])/g, (_, a: string, b: string) => `${a}_${b.toLowerCase()}`);

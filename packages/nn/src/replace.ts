@@ -1,5 +1,5 @@
 /** Surgery: modules in the place of others, and modules taken out. Parameters of what stays are the same objects. */
-import { isContainer, join, Module, snakeCase } from './module';
+import { isContainer, join, Module, partOf } from './module';
 import { Sequential } from './sequential';
 
 type AnyModule = Module<never, unknown>;
@@ -16,7 +16,7 @@ export function replaceModules<M extends AnyModule>(
   const answers = new Map<AnyModule, AnyModule>();
   const within = (owner: object, path: string, above: readonly object[]): void => {
     for (const [field, value] of Object.entries(owner)) {
-      const inner = join(path, snakeCase(field));
+      const inner = join(path, partOf(owner, field));
       if (value instanceof Module) {
         const stands = replaced(value, inner);
         if (stands !== value) Object.assign(owner, { [field]: stands });
@@ -42,7 +42,7 @@ export function replaceModules<M extends AnyModule>(
 export function deleteModules<M extends AnyModule>(model: M, f: (module: AnyModule, name: string) => boolean): M {
   const gone = (owner: object, path: string): string[] =>
     Object.entries(owner).flatMap(([field, value]) => {
-      const name = join(path, snakeCase(field));
+      const name = join(path, partOf(owner, field));
       if (value instanceof Module) return f(value, name) ? [field] : [];
       if (isContainer(value)) without(value, gone(value, name));
       return [];

@@ -266,4 +266,15 @@ describe('a fused model', () => {
     expect(() => nn.fuse(plain)).toThrow(ArgumentError);
     expect(() => nn.fuse(plain, [1, 3, 6, 6])).toThrow(ShapeError);
   });
+
+  it('wants layers that know their input side', () => {
+    class Open extends nn.OpenLayer {
+      readonly hasState = true;
+      settleBy(): void {}
+      forward(x: Tensor): Tensor {
+        return x;
+      }
+    }
+    expect(() => nn.fuse(new nn.Sequential(new Open()), [1, 2, 6, 6])).toThrow(/call flex.shapeInference first/);
+  });
 });

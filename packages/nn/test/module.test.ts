@@ -1,4 +1,4 @@
-import { LoadError, meta, runtime, State, tensor } from '@tessera/tensor';
+import { LoadError, meta, runtime, State, type Tensor, tensor } from '@tessera/tensor';
 import { describe, expect, it } from 'vitest';
 import * as nn from '../src/index';
 
@@ -69,6 +69,44 @@ describe('Module', () => {
       'inner_model.0.running_var',
       'inner_model.0.num_batches_tracked',
     ]);
+  });
+
+  it('gives what a field holds the keys that keyOf says: another name, or none', () => {
+    class Named extends nn.Module {
+      readonly rows = { features: new nn.Linear(1, 1), norm: new nn.LayerNorm(1) };
+      readonly inner = new nn.Sequential({ fc: new nn.Linear(1, 1, { bias: false }) });
+      readonly head = new nn.Linear(1, 1);
+      override keyOf(field: string): string {
+        return { rows: '', inner: '', head: 'last.0' }[field] ?? super.keyOf(field);
+      }
+      /** Beside the layer of this name. */
+      features(x: Tensor): Tensor {
+        return this.rows.features.forward(x);
+      }
+      forward(x: Tensor): Tensor {
+        return this.head.forward(this.inner.forward(this.rows.norm.forward(this.features(x))));
+      }
+    }
+    const named = new Named();
+    const keys = [
+      'features.weight',
+      'features.bias',
+      'norm.weight',
+      'norm.bias',
+      'fc.weight',
+      'last.0.weight',
+      'last.0.bias',
+    ];
+    expect([...named.stateDict().keys()]).toEqual(keys);
+    expect(named.namedParameters().map(([key]) => key)).toEqual(keys);
+    expect(named.namedModules().map(([path]) => path)).toEqual(['', 'features', 'norm', '', 'fc', 'last.0']);
+    expect([...new nn.Sequential({ net: named.clone() }).stateDict().keys()]).toEqual(keys.map((key) => `net.${key}`));
+    const seen: string[] = [];
+    nn.replaceModules(named, (_, path) => {
+      seen.push(path);
+      return null;
+    });
+    expect(seen).toEqual(['', 'features', 'norm', '', 'fc', 'last.0']);
   });
 
   it('lists a shared parameter once for optimizers, under each key for files', () => {

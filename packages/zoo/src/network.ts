@@ -47,19 +47,19 @@ function tapped(network: string, stages: Stages<string>, x: Tensor, taps: readon
 
 /** A network of a row of layers and a classifier, which have torchvision's keys: `features.0.weight`, `classifier.1.weight`. */
 export abstract class RowNetwork<Tap extends string, Classifier extends Module = Sequential> extends Network<Tap> {
-  /** Under the empty name, so that keys begin as torchvision's beside methods of the same names. */
-  readonly '': { readonly features: Sequential; readonly classifier: Classifier };
+  /** The row and the classifier. */
+  readonly layers: { readonly features: Sequential; readonly classifier: Classifier };
   /** Where in the row each stage ends, which is where the next begins. */
   private readonly ends: Readonly<Record<Tap, number>>;
 
   constructor(features: Sequential, classifier: Classifier, ends: Readonly<Record<Tap, number>>) {
     super();
-    this[''] = { features, classifier };
+    this.layers = { features, classifier };
     this.ends = ends;
   }
-  /** The row and the classifier. */
-  get layers() {
-    return this[''];
+  /** Keys begin as torchvision's, beside methods of the same names. */
+  override keyOf(field: string): string {
+    return field === 'layers' ? '' : super.keyOf(field);
   }
   protected stages(): Stages<Tap> {
     return cut(this.layers.features, this.ends);
