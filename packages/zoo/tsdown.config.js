@@ -2,8 +2,15 @@ import { library } from '../../tools/build/tsdown.js';
 
 export default library({
   alexnet: 'src/alexnet.ts',
+  'cifar-resnet': 'src/cifar-resnet.ts',
+  densenet: 'src/densenet.ts',
   googlenet: 'src/googlenet.ts',
   inception: 'src/inception.ts',
+  lecture: 'src/lecture.ts',
+  mobilenet: 'src/mobilenet.ts',
+  overfeat: 'src/overfeat.ts',
+  'preact-resnet': 'src/preact-resnet.ts',
   resnet: 'src/resnet.ts',
+  squeezenet: 'src/squeezenet.ts',
   vgg: 'src/vgg.ts',
 });

@@ -153,7 +153,7 @@ export class GoogLeNet extends Network<Tap> {
     this.fc = linear(1024, numClasses);
     this.transformInput = transformInput;
   }
-  protected stages(): Stages<Tap> {
+  stages(): Stages<Tap> {
     const shrink = (map: Tensor, size: number) => maxPool2d(map, size, { stride: 2, ceilMode: true });
     const through = (map: Tensor, ...layers: readonly Module[]) => layers.reduce((x, layer) => layer.forward(x), map);
     return {

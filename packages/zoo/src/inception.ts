@@ -3,7 +3,17 @@
  * Szegedy et al., "Rethinking the inception architecture for computer vision" (2015), arXiv:1512.00567.
  * torchvision.models.inception_v3: its keys and initial values. Fields have the names of its keys.
  */
-import { BatchNorm2d, Conv2d, type Conv2dOptions, Dropout, Linear, Module, type Size2d } from '@tessera/nn';
+import {
+  BatchNorm2d,
+  Conv2d,
+  type Conv2dOptions,
+  Dropout,
+  Linear,
+  Module,
+  ReLU,
+  Sequential,
+  type Size2d,
+} from '@tessera/nn';
 import {
   adaptiveAvgPool2d,
   add,
@@ -28,8 +38,16 @@ export interface InceptionOptions {
   readonly auxLogits?: boolean;
   /** Take images normalised with ImageNet's mean and deviation to [−1,1] first, as the published weights want. Default false. */
   readonly transformInput?: boolean;
-  /** Before the last layer. Default 0.5. */
+  /** Before the last layer, and behind each hidden one. Default 0.5. */
   readonly dropout?: number;
+  /** Widths of layers with ReLU before the last one, for heads that have such: `fc.0`, `fc.3` …. Default none. */
+  readonly hidden?: readonly number[];
+  /**
+   * 'keras': averages in the blocks leave the padding out of their count, as in tf.keras.applications.InceptionV3. All else is
+   * the same; its batch norms have no weight, which is a weight of 1, and it wants images in [−1,1] or as they were trained.
+   * Default 'torchvision'.
+   */
+  readonly variant?: 'torchvision' | 'keras';
 }
 /** Logits [N,numClasses] of both heads; the auxiliary one only while training, else null. Loss: main + 0.3 or 0.4·aux. */
 export interface InceptionOutputs {
@@ -58,7 +76,21 @@ function linear(inFeatures: number, outFeatures: number, std: number): Linear {
 }
 const through = (x: Tensor, ...layers: readonly Module[]): Tensor => layers.reduce((y, layer) => layer.forward(y), x);
 const concat = (...maps: readonly Tensor[]): Tensor => cat(maps, 1);
-const average = (x: Tensor): Tensor => avgPool2d(x, 3, { stride: 1, padding: 1 });
+type Average = (x: Tensor) => Tensor;
+const averageOf =
+  (variant: 'torchvision' | 'keras'): Average =>
+  (x) =>
+    avgPool2d(x, 3, { stride: 1, padding: 1, countIncludePad: variant === 'torchvision' });
+/** [N,inFeatures] → [N,numClasses]. */
+function classifier(inFeatures: number, hidden: readonly number[], numClasses: number, dropout: number): Module {
+  const layers = hidden.flatMap((width, i) => [
+    linear(hidden[i - 1] ?? inFeatures, width, 0.1),
+    new ReLU(),
+    new Dropout(dropout),
+  ]);
+  const last = linear(hidden.at(-1) ?? inFeatures, numClasses, 0.1);
+  return layers.length ? new Sequential(...layers, last) : last;
+}
 /** Half a 7×7 each, with the padding that keeps the size. */
 const wide = [1, 7] as const;
 const tall = [7, 1] as const;
@@ -74,8 +106,10 @@ class InceptionA extends Module {
   readonly branch3x3dbl_2 = new BasicConv2d(64, 96, 3, { padding: 1 });
   readonly branch3x3dbl_3 = new BasicConv2d(96, 96, 3, { padding: 1 });
   readonly branch_pool: BasicConv2d;
-  constructor(inChannels: number, pool: number) {
+  readonly average: Average;
+  constructor(inChannels: number, pool: number, average: Average) {
     super();
+    this.average = average;
     this.branch1x1 = new BasicConv2d(inChannels, 64, 1);
     this.branch5x5_1 = new BasicConv2d(inChannels, 48, 1);
     this.branch3x3dbl_1 = new BasicConv2d(inChannels, 64, 1);
@@ -86,7 +120,7 @@ class InceptionA extends Module {
       through(x, this.branch1x1),
       through(x, this.branch5x5_1, this.branch5x5_2),
       through(x, this.branch3x3dbl_1, this.branch3x3dbl_2, this.branch3x3dbl_3),
-      through(average(x), this.branch_pool),
+      through(this.average(x), this.branch_pool),
     );
   }
 }
@@ -123,8 +157,10 @@ class InceptionC extends Module {
   readonly branch7x7dbl_4: BasicConv2d;
   readonly branch7x7dbl_5: BasicConv2d;
   readonly branch_pool: BasicConv2d;
-  constructor(inChannels: number, c: number) {
+  readonly average: Average;
+  constructor(inChannels: number, c: number, average: Average) {
     super();
+    this.average = average;
     this.branch1x1 = new BasicConv2d(inChannels, 192, 1);
     this.branch7x7_1 = new BasicConv2d(inChannels, c, 1);
     this.branch7x7_2 = new BasicConv2d(c, c, wide, padWide);
@@ -142,7 +178,7 @@ class InceptionC extends Module {
       through(x, this.branch1x1),
       through(x, this.branch7x7_1, this.branch7x7_2, this.branch7x7_3),
       through(doubled, this.branch7x7dbl_4, this.branch7x7dbl_5),
-      through(average(x), this.branch_pool),
+      through(this.average(x), this.branch_pool),
     );
   }
 }
@@ -180,8 +216,10 @@ class InceptionE extends Module {
   readonly branch3x3dbl_3a = new BasicConv2d(384, 384, [1, 3], { padding: [0, 1] });
   readonly branch3x3dbl_3b = new BasicConv2d(384, 384, [3, 1], { padding: [1, 0] });
   readonly branch_pool: BasicConv2d;
-  constructor(inChannels: number) {
+  readonly average: Average;
+  constructor(inChannels: number, average: Average) {
     super();
+    this.average = average;
     this.branch1x1 = new BasicConv2d(inChannels, 320, 1);
     this.branch3x3_1 = new BasicConv2d(inChannels, 384, 1);
     this.branch3x3dbl_1 = new BasicConv2d(inChannels, 448, 1);
@@ -194,7 +232,7 @@ class InceptionE extends Module {
       through(x, this.branch1x1),
       concat(through(single, this.branch3x3_2a), through(single, this.branch3x3_2b)),
       concat(through(doubled, this.branch3x3dbl_3a), through(doubled, this.branch3x3dbl_3b)),
-      through(average(x), this.branch_pool),
+      through(this.average(x), this.branch_pool),
     );
   }
 }
@@ -224,32 +262,39 @@ export class InceptionV3 extends Network<Tap> {
   readonly Conv2d_2b_3x3 = new BasicConv2d(32, 64, 3, { padding: 1 });
   readonly Conv2d_3b_1x1 = new BasicConv2d(64, 80, 1);
   readonly Conv2d_4a_3x3 = new BasicConv2d(80, 192, 3);
-  readonly Mixed_5b = new InceptionA(192, 32);
-  readonly Mixed_5c = new InceptionA(256, 64);
-  readonly Mixed_5d = new InceptionA(288, 64);
+  readonly Mixed_5b: InceptionA;
+  readonly Mixed_5c: InceptionA;
+  readonly Mixed_5d: InceptionA;
   readonly Mixed_6a = new InceptionB(288);
-  readonly Mixed_6b = new InceptionC(768, 128);
-  readonly Mixed_6c = new InceptionC(768, 160);
-  readonly Mixed_6d = new InceptionC(768, 160);
-  readonly Mixed_6e = new InceptionC(768, 192);
+  readonly Mixed_6b: InceptionC;
+  readonly Mixed_6c: InceptionC;
+  readonly Mixed_6d: InceptionC;
+  readonly Mixed_6e: InceptionC;
   readonly AuxLogits: InceptionAux | null;
   readonly Mixed_7a = new InceptionD(768);
-  readonly Mixed_7b = new InceptionE(1280);
-  readonly Mixed_7c = new InceptionE(2048);
+  readonly Mixed_7b: InceptionE;
+  readonly Mixed_7c: InceptionE;
   readonly dropout: Dropout;
-  readonly fc: Linear;
+  readonly fc: Module;
   readonly transformInput: boolean;
 
   constructor(options: InceptionOptions = {}) {
     super();
     const { numClasses = 1000, inChannels = 3, auxLogits = true, transformInput = false, dropout = 0.5 } = options;
+    const { hidden = [], variant = 'torchvision' } = options;
+    const average = averageOf(variant);
     this.Conv2d_1a_3x3 = new BasicConv2d(inChannels, 32, 3, { stride: 2 });
+    [this.Mixed_5b, this.Mixed_5c] = [new InceptionA(192, 32, average), new InceptionA(256, 64, average)];
+    this.Mixed_5d = new InceptionA(288, 64, average);
+    [this.Mixed_6b, this.Mixed_6c] = [new InceptionC(768, 128, average), new InceptionC(768, 160, average)];
+    [this.Mixed_6d, this.Mixed_6e] = [new InceptionC(768, 160, average), new InceptionC(768, 192, average)];
+    [this.Mixed_7b, this.Mixed_7c] = [new InceptionE(1280, average), new InceptionE(2048, average)];
     this.AuxLogits = auxLogits ? new InceptionAux(768, numClasses) : null;
     this.dropout = new Dropout(dropout);
-    this.fc = linear(2048, numClasses, 0.1);
+    this.fc = classifier(2048, hidden, numClasses, dropout);
     this.transformInput = transformInput;
   }
-  protected stages(): Stages<Tap> {
+  stages(): Stages<Tap> {
     const shrink = (map: Tensor) => maxPool2d(map, 3, { stride: 2 });
     return {
       C1: (x) =>

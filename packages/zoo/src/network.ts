@@ -11,7 +11,8 @@ export type Stages<Tap extends string> = Readonly<Record<Tap, (map: Tensor) => T
  * without arithmetic by `features(meta([1, 3, 224, 224]), ['C3', 'C4', 'C5'])`.
  */
 export abstract class Network<Tap extends string> extends Module {
-  protected abstract stages(): Stages<Tap>;
+  /** What makes each map from the one before, first to last. */
+  abstract stages(): Stages<Tap>;
   /** The last map, of any size → [N,numClasses]. */
   abstract head(map: Tensor): Tensor;
 
@@ -20,21 +21,26 @@ export abstract class Network<Tap extends string> extends Module {
   /** The maps of these names; stages after the last of them do not run. @throws ArgumentError for a name that it has not. */
   features<T extends Tap>(x: Tensor, taps: readonly T[]): Readonly<Record<T, Tensor>>;
   features(x: Tensor, taps?: readonly Tap[]): Tensor | Readonly<Record<string, Tensor>> {
-    const stages = this.stages();
-    return taps ? tapped(this.constructor.name, stages, x, taps) : lastOf(stages, x);
+    return mapsOf(this, x, taps);
   }
   forward(x: Tensor): Tensor {
     return this.head(this.features(x));
   }
 }
 
-const lastOf = (stages: Stages<string>, x: Tensor): Tensor =>
-  Object.values(stages).reduce((map, stage) => stage(map), x);
-
-function tapped(network: string, stages: Stages<string>, x: Tensor, taps: readonly string[]): Record<string, Tensor> {
+/** What `features` gives: the last map, or those of the names. */
+export function mapsOf(
+  network: { stages(): Stages<string> },
+  x: Tensor,
+  taps?: readonly string[],
+): Tensor | Record<string, Tensor> {
+  const stages = network.stages();
+  if (!taps) return Object.values(stages).reduce((map, stage) => stage(map), x);
   const unknown = taps.find((tap) => !Object.hasOwn(stages, tap));
   if (unknown !== undefined)
-    throw new ArgumentError(`${network}.features: no map '${unknown}'; there are ${Object.keys(stages).join(', ')}`);
+    throw new ArgumentError(
+      `${network.constructor.name}.features: no map '${unknown}'; there are ${Object.keys(stages).join(', ')}`,
+    );
   const maps: Record<string, Tensor> = {};
   let map = x;
   for (const [name, stage] of Object.entries(stages)) {
@@ -61,7 +67,7 @@ export abstract class RowNetwork<Tap extends string, Classifier extends Module =
   override keyOf(field: string): string {
     return field === 'layers' ? '' : super.keyOf(field);
   }
-  protected stages(): Stages<Tap> {
+  stages(): Stages<Tap> {
     return cut(this.layers.features, this.ends);
   }
 }
@@ -76,6 +82,6 @@ export function cut<Tap extends string>(row: Sequential, ends: Readonly<Record<T
   });
   return Object.fromEntries(stages) as Stages<Tap>;
 }
-/** Some layers of a row, under the places that they have in it. */
-const part = (row: Sequential, names: readonly string[]): Sequential =>
+/** Some layers of a row, under the names that they have in it. */
+export const part = (row: Sequential, names: readonly string[]): Sequential =>
   new Sequential(Object.fromEntries(names.map((name) => [name, row.get(name)])));

@@ -182,7 +182,7 @@ export class ResNet extends Network<'C1' | 'C2' | 'C3' | 'C4' | 'C5'> {
     this.layer4 = stage(512, layers[3], 2, dilate[2]);
     this.fc = new Linear(channels, numClasses);
   }
-  protected stages(): Stages<'C1' | 'C2' | 'C3' | 'C4' | 'C5'> {
+  stages(): Stages<'C1' | 'C2' | 'C3' | 'C4' | 'C5'> {
     return {
       C1: (x) => relu(this.bn1.forward(this.conv1.forward(x))),
       C2: (map) => this.layer1.forward(maxPool2d(map, 3, { stride: 2, padding: 1 })),
