@@ -3,16 +3,24 @@ import { valueAndGrad } from '@tessera/autograd';
 import { Dropout, type Module } from '@tessera/nn';
 import { add, crossEntropy, mul, realize, type Tensor, type TypedArray, tensor } from '@tessera/tensor';
 import { formulaUniform, formulaWeights, type Row, type Rows, row } from '@tessera/testkit';
-import { alexnet } from '../src/alexnet';
+import { alexnet, alexnetPaper } from '../src/alexnet';
+import { cifarPlain20, cifarResnet20 } from '../src/cifar-resnet';
+import { densenet121 } from '../src/densenet';
 import { type GoogLeNet, googlenet } from '../src/googlenet';
 import { type InceptionV3, inceptionV3 } from '../src/inception';
-import { resnet18, resnet34, resnet50, resnext50_32x4d, wide_resnet50_2 } from '../src/resnet';
+import { lectureAlexnet, vggLike } from '../src/lecture';
+import { mobilenetV2 } from '../src/mobilenet';
+import { overfeatAccurate, overfeatFast } from '../src/overfeat';
+import { CifarPreActResNet, preactResnet18, preactResnet50 } from '../src/preact-resnet';
+import { plain18, resnet18, resnet34, resnet50, resnext50_32x4d, wide_resnet50_2 } from '../src/resnet';
+import { squeezenet1_0, squeezenet1_1 } from '../src/squeezenet';
 import { vgg11, vgg16_bn } from '../src/vgg';
 
 export interface ModelAttrs {
   readonly input: readonly number[];
   readonly params: number;
-  readonly state_dict: Readonly<Record<string, readonly number[]>>;
+  /** Of torchvision's networks. */
+  readonly state_dict?: Readonly<Record<string, readonly number[]>>;
   readonly grad_norm_of: readonly string[];
 }
 /** The main head's logits, and those of auxiliary heads. */
@@ -76,8 +84,23 @@ const models = {
   wide_resnet50_2,
   inception_v3: inceptionV3,
   googlenet,
+  alexnetPaper,
+  overfeatFast,
+  overfeatAccurate,
+  cifarResnet20,
+  cifarPlain20,
+  plain18,
+  preactResnet18,
+  preactResnet50,
+  cifarPreactResnet20: () => new CifarPreActResNet(2),
+  squeezenet1_0,
+  squeezenet1_1,
+  densenet121,
+  mobilenetV2,
+  lectureAlexnet: () => lectureAlexnet({ size: 32 }),
+  vggLike: () => vggLike({ size: 128 }),
 };
-/** The networks by torchvision's names. */
+/** The networks of the golden files, by the names there. */
 export const makers: Readonly<Record<string, () => Module>> = models;
 
 const present = (tensors: readonly (Tensor | null)[]): Tensor[] => tensors.filter((each) => each !== null);
