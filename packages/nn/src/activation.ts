@@ -24,27 +24,32 @@ import {
   tanh,
 } from '@tessera/tensor';
 import { Module, Parameter } from './module';
+import type { Keeps, shapes } from './types';
 
 /** y = x. torch.nn.Identity */
 export class Identity extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return x;
   }
 }
 /** y = max(x, 0). torch.nn.ReLU */
 export class ReLU extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return relu(x);
   }
 }
 /** y = min(max(x, 0), 6). torch.nn.ReLU6 */
 export class ReLU6 extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return relu6(x);
   }
 }
 /** y = x for x > 0, else negativeSlope·x. torch.nn.LeakyReLU */
 export class LeakyReLU extends Module {
+  declare readonly [shapes]: Keeps;
   readonly negativeSlope: number;
   constructor(negativeSlope = 0.01) {
     super();
@@ -63,6 +68,7 @@ export interface PReLUOptions {
 /** y = x for x > 0, else weight·x; weight [numParameters] is learnt. torch.nn.PReLU (He 2015)
  *  @throws forward: ArgumentError where the channels are not as many as the slopes. */
 export class PReLU extends Module {
+  declare readonly [shapes]: Keeps;
   readonly weight: Parameter;
   constructor({ numParameters = 1, init = 0.25 }: PReLUOptions = {}) {
     super();
@@ -74,6 +80,7 @@ export class PReLU extends Module {
 }
 /** y = x for x > 0, else alpha·(eˣ − 1). torch.nn.ELU (Clevert 2016) */
 export class ELU extends Module {
+  declare readonly [shapes]: Keeps;
   readonly alpha: number;
   constructor(alpha = 1) {
     super();
@@ -85,6 +92,7 @@ export class ELU extends Module {
 }
 /** y = x for x > 0, else alpha·(e^(x/alpha) − 1). torch.nn.CELU @throws forward: ArgumentError for alpha 0. */
 export class CELU extends Module {
+  declare readonly [shapes]: Keeps;
   readonly alpha: number;
   constructor(alpha = 1) {
     super();
@@ -96,12 +104,14 @@ export class CELU extends Module {
 }
 /** y = 1.0507·elu(x, 1.6733). torch.nn.SELU (Klambauer 2017) */
 export class SELU extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return selu(x);
   }
 }
 /** y = x·Φ(x), or its approximation by tanh. torch.nn.GELU (Hendrycks 2016) */
 export class GELU extends Module {
+  declare readonly [shapes]: Keeps;
   readonly approximate: 'none' | 'tanh';
   constructor({ approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {}) {
     super();
@@ -113,30 +123,35 @@ export class GELU extends Module {
 }
 /** y = x·sigmoid(x). torch.nn.SiLU */
 export class SiLU extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return silu(x);
   }
 }
 /** y = x·tanh(ln(1 + eˣ)). torch.nn.Mish */
 export class Mish extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return mish(x);
   }
 }
 /** y = min(max(x + 3, 0), 6) / 6. torch.nn.Hardsigmoid */
 export class Hardsigmoid extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return hardsigmoid(x);
   }
 }
 /** y = x·hardsigmoid(x). torch.nn.Hardswish */
 export class Hardswish extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return hardswish(x);
   }
 }
 /** y = min(max(x, minVal), maxVal). torch.nn.Hardtanh @throws forward: ArgumentError unless minVal < maxVal. */
 export class Hardtanh extends Module {
+  declare readonly [shapes]: Keeps;
   readonly minVal: number;
   readonly maxVal: number;
   constructor(minVal = -1, maxVal = 1) {
@@ -150,30 +165,35 @@ export class Hardtanh extends Module {
 }
 /** y = 1 / (1 + e⁻ˣ). torch.nn.Sigmoid */
 export class Sigmoid extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return sigmoid(x);
   }
 }
 /** y = ln sigmoid(x). torch.nn.LogSigmoid */
 export class LogSigmoid extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return logSigmoid(x);
   }
 }
 /** y = tanh x. torch.nn.Tanh */
 export class Tanh extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return tanh(x);
   }
 }
 /** y = x / (1 + |x|). torch.nn.Softsign */
 export class Softsign extends Module {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     return softsign(x);
   }
 }
 /** y = ln(1 + e^(beta·x)) / beta, and x where beta·x > threshold. torch.nn.Softplus */
 export class Softplus extends Module {
+  declare readonly [shapes]: Keeps;
   readonly beta: number;
   readonly threshold: number;
   constructor({ beta = 1, threshold = 20 }: { readonly beta?: number; readonly threshold?: number } = {}) {
@@ -187,6 +207,7 @@ export class Softplus extends Module {
 }
 /** yᵢ = eˣⁱ / Σⱼ eˣʲ along `dim`. torch.nn.Softmax; `dim` is the last axis unless told. */
 export class Softmax extends Module {
+  declare readonly [shapes]: Keeps;
   readonly dim: number;
   constructor(dim = -1) {
     super();
@@ -198,6 +219,7 @@ export class Softmax extends Module {
 }
 /** y = ln softmax(x) along `dim`. torch.nn.LogSoftmax; `dim` is the last axis unless told. */
 export class LogSoftmax extends Module {
+  declare readonly [shapes]: Keeps;
   readonly dim: number;
   constructor(dim = -1) {
     super();

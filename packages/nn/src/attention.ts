@@ -21,6 +21,7 @@ import {
 import { Linear } from './linear';
 import { countOf, Module, Parameter } from './module';
 import { operand, produced } from './precision';
+import type { Maps, shapes } from './types';
 
 export interface MultiheadAttentionOptions {
   /** Probability of leaving an attention weight out in training. Default 0. */
@@ -39,17 +40,18 @@ export interface AttendOptions {
  * in_proj_weight [3E,E], in_proj_bias [3E], out_proj: torch.nn.MultiheadAttention (Vaswani 2017)
  * @throws ArgumentError unless the heads divide E; forward: ShapeError where E or sizes disagree.
  */
-export class MultiheadAttention extends Module<
+export class MultiheadAttention<E extends number = number> extends Module<
   [query: Tensor, key?: Tensor, value?: Tensor, options?: AttendOptions],
   Tensor
 > {
+  declare readonly [shapes]: Maps<'MultiheadAttention', '[…,C]', E>;
   readonly inProjWeight: Parameter;
   readonly inProjBias: Parameter | null;
   readonly outProj: Linear;
   readonly numHeads: number;
   dropout: number;
 
-  constructor(embedDim: number, numHeads: number, options: MultiheadAttentionOptions = {}) {
+  constructor(embedDim: E, numHeads: number, options: MultiheadAttentionOptions = {}) {
     super();
     const { dropout: p = 0, bias = true } = options;
     if (!Number.isInteger(embedDim / numHeads) || numHeads < 1)

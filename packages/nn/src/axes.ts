@@ -1,13 +1,14 @@
 /** The lecture's layers that check axes and move them about. Axis letters: B batch, D depth (channels), H, W, L length. */
-import { ArgumentError, cast, permute, reshape, type Shape, ShapeError, type Tensor } from '@tessera/tensor';
+import { ArgumentError, cast, permute, reshape, type Shape, ShapeError, showShape, type Tensor } from '@tessera/tensor';
 import { Module } from './module';
+import type { Dims, Keeps, Makes, shapes } from './types';
 
 /** What an axis may be: anything (null), this many, or from … to. */
 export type SizeCheck = number | null | readonly [least: number, most: number];
 
-export interface InputOptions {
+export interface InputOptions<Sizes extends readonly SizeCheck[] | null = readonly SizeCheck[] | null> {
   /** What the axes must be, after reordering. Default: nothing is checked but their number. */
-  readonly sizes?: readonly SizeCheck[] | null;
+  readonly sizes?: Sizes;
   /** The letters of `order` in the order that the model wants. Default: as they are. */
   readonly reorder?: string;
 }
@@ -16,22 +17,31 @@ export interface InputOptions {
  * `new Input('BDHW', { sizes: [null, 3, 224, 224] })`. torchmore's layers.Input, without its parameter
  * @throws ArgumentError where letters and sizes disagree; forward: ShapeError for other axes.
  */
-export class Input extends Module {
+export class Input<
+  Order extends string = string,
+  const Sizes extends readonly SizeCheck[] | null = null,
+> extends Module {
+  declare readonly [shapes]: Makes<
+    'Input',
+    Letters<Order>,
+    Sizes extends readonly SizeCheck[] ? Checked<Sizes> : Letters<Order>
+  >;
   readonly order: string;
   readonly reorder: string;
   readonly sizes: readonly SizeCheck[] | null;
-  constructor(order: string, { sizes = null, reorder = order }: InputOptions = {}) {
+  constructor(order: Order, { sizes, reorder = order }: InputOptions<Sizes> = {}) {
     super();
     axesFrom('Input', order, reorder);
     if (sizes && sizes.length !== order.length)
       throw new ArgumentError(`Input: ${sizes.length} sizes for the axes ${order}; wants one each`);
     this.order = order;
     this.reorder = reorder;
-    this.sizes = sizes;
+    this.sizes = sizes ?? null;
   }
   forward(x: Tensor): Tensor {
     const { order, reorder } = this;
-    if (x.rank !== order.length) throw new ShapeError(`input: [${x.shape}] has ${x.rank} axes, wants ${order}`);
+    if (x.rank !== order.length)
+      throw new ShapeError(`input: ${showShape(x.shape)} has ${x.rank} axes, wants ${order}`);
     const y = order === reorder ? x : permute(x, axesFrom('Input', order, reorder));
     if (this.sizes) checkSizes('input', y.shape, this.sizes, reorder);
     return y.dtype === 'float32' ? y : cast(y, 'float32');
@@ -40,6 +50,7 @@ export class Input extends Module {
 
 /** y = x where its sizes are these, in every call. torchmore's layers.CheckSizes @throws forward: ShapeError elsewhere. */
 export class CheckSizes extends Module {
+  declare readonly [shapes]: Keeps;
   readonly sizes: readonly SizeCheck[];
   readonly label: string;
   constructor(sizes: readonly SizeCheck[], { name = '' }: { readonly name?: string } = {}) {
@@ -53,17 +64,30 @@ export class CheckSizes extends Module {
   }
 }
 
+/** A letter, an axis. */
+type Letters<Order extends string, Found extends number[] = []> = string extends Order
+  ? number[]
+  : Order extends `${string}${infer Rest}`
+    ? Letters<Rest, [...Found, number]>
+    : Found;
+/** As many axes, of any size. */
+type Unknown<Axes extends readonly unknown[]> = { -readonly [K in keyof Axes]: number };
+/** The sizes that are fixed. */
+type Checked<Sizes extends readonly SizeCheck[]> = {
+  -readonly [K in keyof Sizes]: Sizes[K] extends number ? Sizes[K] : number;
+};
+
 function checkSizes(op: string, shape: Shape, sizes: readonly SizeCheck[], letters?: string): void {
   const wanted = () => sizes.map((size) => (size === null ? 'any' : typeof size === 'number' ? size : size.join('–')));
   if (shape.length !== sizes.length)
-    throw new ShapeError(`${op}: [${shape}] has ${shape.length} axes, wants [${wanted()}]`);
+    throw new ShapeError(`${op}: ${showShape(shape)} has ${shape.length} axes, wants [${wanted()}]`);
   for (const [axis, size] of shape.entries()) {
     const check = sizes[axis] as SizeCheck;
     if (check === null || size === null) continue;
     const [least, most] = typeof check === 'number' ? [check, check] : check;
     if (size < least || size > most)
       throw new ShapeError(
-        `${op}: [${shape}] has ${size} on axis ${letters?.[axis] ?? axis}, wants [${wanted()}]; resize or reorder the input`,
+        `${op}: ${showShape(shape)} has ${size} on axis ${letters?.[axis] ?? axis}, wants [${wanted()}]; resize or reorder the input`,
       );
   }
 }
@@ -80,7 +104,7 @@ export class Reorder extends Module {
   }
   forward(x: Tensor): Tensor {
     if (x.rank !== this.from.length)
-      throw new ShapeError(`reorder: [${x.shape}] has ${x.rank} axes, wants ${this.from}`);
+      throw new ShapeError(`reorder: ${showShape(x.shape)} has ${x.rank} axes, wants ${this.from}`);
     return permute(x, axesFrom('Reorder', this.from, this.to));
   }
 }
@@ -92,9 +116,10 @@ function axesFrom(layer: string, from: string, to: string): number[] {
 }
 
 /** Axis i of y is axis dims[i] of x. torchmore's layers.Permute; torch.permute @throws forward: ShapeError unless they are x's axes. */
-export class Permute extends Module {
+export class Permute<Order extends readonly number[] = readonly number[]> extends Module {
+  declare readonly [shapes]: Makes<'Permute', Unknown<Order>, Unknown<Order>>;
   readonly dims: readonly number[];
-  constructor(...dims: number[]) {
+  constructor(...dims: Order) {
     super();
     this.dims = dims;
   }
@@ -105,9 +130,10 @@ export class Permute extends Module {
 
 /** y = x with these sizes, one of which may be −1: what is left. torchmore's layers.Viewer; torch.Tensor.view
  *  @throws forward: ShapeError where the elements are not as many. */
-export class View extends Module {
+export class View<Sizes extends readonly number[] = readonly number[]> extends Module {
+  declare readonly [shapes]: Makes<'View', Dims, { [K in keyof Sizes]: Sizes[K] extends -1 ? number : Sizes[K] }>;
   readonly sizes: readonly number[];
-  constructor(...sizes: number[]) {
+  constructor(...sizes: Sizes) {
     super();
     this.sizes = sizes;
   }
@@ -116,14 +142,23 @@ export class View extends Module {
   }
 }
 
+/** Groups of axes, one by one. */
+type Flat<Axes extends readonly unknown[]> = Axes extends readonly [infer Group, ...infer Rest]
+  ? [...(Group extends readonly unknown[] ? Unknown<Group> : [number]), ...Flat<Rest>]
+  : Axes extends readonly []
+    ? []
+    : number[];
 /**
  * Axes of x put together: a number is that axis, a list the product of those. `new Reshape(0, [1, 2, 3])` makes [N,C·H·W] of
  * [N,C,H,W]. torchmore's layers.Reshape @throws ArgumentError unless the axes are 0, 1, 2, … in order; forward: ShapeError
  * for another rank.
  */
-export class Reshape extends Module {
+export class Reshape<
+  const Axes extends readonly (number | readonly number[])[] = readonly (number | readonly number[])[],
+> extends Module {
+  declare readonly [shapes]: Makes<'Reshape', Flat<Axes>, Unknown<Axes>>;
   readonly axes: readonly (number | readonly number[])[];
-  constructor(...axes: (number | readonly number[])[]) {
+  constructor(...axes: Axes) {
     super();
     if (axes.flat().some((axis, i) => axis !== i))
       throw new ArgumentError(
@@ -133,7 +168,7 @@ export class Reshape extends Module {
   }
   forward(x: Tensor): Tensor {
     if (x.rank !== this.axes.flat().length)
-      throw new ShapeError(`reshape: [${x.shape}] has ${x.rank} axes, wants ${this.axes.flat().length}`);
+      throw new ShapeError(`reshape: ${showShape(x.shape)} has ${x.rank} axes, wants ${this.axes.flat().length}`);
     const size = (axes: readonly number[]): number | null =>
       axes.reduce<number | null>((product, axis) => {
         const own = x.shape[axis] as number | null;
@@ -161,6 +196,7 @@ export class Lambda extends Module {
 /** y = x, shown to `see` at call 0 and each `every`th after; in a compiled step only while it is traced, with a tensor that
  *  cannot be read. torchmore's layers.Info */
 export class Inspect extends Module {
+  declare readonly [shapes]: Keeps;
   readonly see: (x: Tensor, call: number) => void;
   readonly every: number;
   calls = 0;

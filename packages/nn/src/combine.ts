@@ -3,6 +3,7 @@ import { ArgumentError, add, cat, ShapeError, type Tensor } from '@tessera/tenso
 import { Module } from './module';
 import { atLayer } from './path';
 import { Sequential } from './sequential';
+import type { Beside, shapes } from './types';
 
 /** Branches by place, each run on one input. */
 abstract class Branches extends Module {
@@ -41,9 +42,10 @@ export interface ParallelOptions {
  * y = cat(branch₀(x), branch₁(x), …) along `dim`: Inception's blocks.  x → [N,ΣCᵢ,H,W] from branches → [N,Cᵢ,H,W].
  * torchmore's layers.Parallel @throws ArgumentError without branches; forward: ShapeError where other axes differ.
  */
-export class Parallel extends Branches {
+export class Parallel<const B extends readonly Module[] = readonly Module[]> extends Branches {
+  declare readonly [shapes]: Beside<'Parallel', B, 'cat'>;
   readonly dim: number;
-  constructor(branches: readonly Module[], { dim = 1 }: ParallelOptions = {}) {
+  constructor(branches: B, { dim = 1 }: ParallelOptions = {}) {
     super(branches);
     this.dim = dim;
   }
@@ -60,8 +62,11 @@ export interface AdditiveOptions {
  * y = post(Σᵢ branchᵢ(x)), all branches of one shape: a residual block is `new Additive([new Identity(), block])`.
  * torchmore's layers.Additive @throws ArgumentError without branches; forward: ShapeError where their shapes differ.
  */
-export class Additive extends Branches {
+export class Additive<const B extends readonly Module[] = readonly Module[]> extends Branches {
+  declare readonly [shapes]: Beside<'Additive', B, 'sum'>;
   readonly post: Module | null;
+  constructor(branches: B, options?: { readonly post?: null });
+  constructor(branches: readonly Module[], options: AdditiveOptions);
   constructor(branches: readonly Module[], { post = null }: AdditiveOptions = {}) {
     super(branches);
     this.post = post;
@@ -83,12 +88,13 @@ export class Additive extends Branches {
  * y = cat(x, block(x)) along `dim`, the layers being the block: U-Net's bridges.  x [N,C,H,W] → [N,C+C',H,W] from a block
  * that makes [N,C',H,W]. torchmore's layers.Shortcut @throws forward: ShapeError where other axes differ.
  */
-export class Shortcut extends Module {
+export class Shortcut<const Layers extends readonly Module[] = readonly Module[]> extends Module {
+  declare readonly [shapes]: Beside<'Shortcut', [Sequential<Layers>], 'cat'>;
   readonly block: Sequential;
   readonly dim: number;
-  constructor(layers: readonly Module[], { dim = 1 }: ParallelOptions = {}) {
+  constructor(layers: Layers, { dim = 1 }: ParallelOptions = {}) {
     super();
-    this.block = new Sequential(...layers);
+    this.block = new Sequential(...(layers as readonly Module[]));
     this.dim = dim;
   }
   forward(x: Tensor): Tensor {

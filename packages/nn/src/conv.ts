@@ -14,6 +14,7 @@ import {
 import { defaultWeights } from './default-weights';
 import { countOf, Module, Parameter } from './module';
 import { operand, produced } from './precision';
+import type { Maps, shapes } from './types';
 
 /** One size for both axes, or [height, width]. */
 export type Size2d = number | readonly [height: number, width: number];
@@ -81,8 +82,9 @@ const axisOf = (sizes: Sizes, axis: number): number => (typeof sizes === 'number
 
 /** y = w ⋆ x + b.  x [N,C,L] or [C,L] → [N,O,L']; weight [O,C/groups,R], bias [O], both from U(±1/√(C/groups·R)).
  *  torch.nn.Conv1d @throws ArgumentError where groups divide the channels not; forward: ShapeError where C disagrees. */
-export class Conv1d extends Conv {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvOptions = {}) {
+export class Conv1d<In extends number = number, Out extends number = number> extends Conv {
+  declare readonly [shapes]: Maps<'Conv1d', '[N,C,L]', In, Out, '[C,L]'>;
+  constructor(inChannels: In, outChannels: Out, kernelSize: Sizes, options: ConvOptions = {}) {
     super(1, inChannels, outChannels, kernelSize, options);
   }
   protected convolve(x: Tensor, options: object): Tensor {
@@ -90,8 +92,9 @@ export class Conv1d extends Conv {
   }
 }
 /** As Conv1d on x [N,C,H,W] → [N,O,H',W'], weight [O,C/groups,R,S]. torch.nn.Conv2d */
-export class Conv2d extends Conv {
-  constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: Conv2dOptions = {}) {
+export class Conv2d<In extends number = number, Out extends number = number> extends Conv {
+  declare readonly [shapes]: Maps<'Conv2d', '[N,C,H,W]', In, Out, '[C,H,W]'>;
+  constructor(inChannels: In, outChannels: Out, kernelSize: Size2d, options: Conv2dOptions = {}) {
     super(2, inChannels, outChannels, kernelSize, options);
   }
   protected convolve(x: Tensor, options: object): Tensor {
@@ -99,8 +102,9 @@ export class Conv2d extends Conv {
   }
 }
 /** As Conv1d on x [N,C,D,H,W], weight [O,C/groups,Q,R,S]. torch.nn.Conv3d */
-export class Conv3d extends Conv {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvOptions = {}) {
+export class Conv3d<In extends number = number, Out extends number = number> extends Conv {
+  declare readonly [shapes]: Maps<'Conv3d', '[N,C,D,H,W]', In, Out, '[C,D,H,W]'>;
+  constructor(inChannels: In, outChannels: Out, kernelSize: Sizes, options: ConvOptions = {}) {
     super(3, inChannels, outChannels, kernelSize, options);
   }
   protected convolve(x: Tensor, options: object): Tensor {
@@ -148,8 +152,9 @@ abstract class ConvTranspose extends Module {
 /** The transpose of Conv1d.  x [N,C,L] → [N,O,(L−1)·stride − 2·padding + dilation·(R−1) + outputPadding + 1];
  *  weight [C,O/groups,R], bias [O], both from U(±1/√(O/groups·R)). torch.nn.ConvTranspose1d
  *  @throws ArgumentError where groups divide the channels not; forward: ShapeError where C disagrees. */
-export class ConvTranspose1d extends ConvTranspose {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
+export class ConvTranspose1d<In extends number = number, Out extends number = number> extends ConvTranspose {
+  declare readonly [shapes]: Maps<'ConvTranspose1d', '[N,C,L]', In, Out, '[C,L]'>;
+  constructor(inChannels: In, outChannels: Out, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
     super(1, inChannels, outChannels, kernelSize, options);
   }
   forward(x: Tensor): Tensor {
@@ -157,8 +162,9 @@ export class ConvTranspose1d extends ConvTranspose {
   }
 }
 /** As ConvTranspose1d on x [N,C,H,W], weight [C,O/groups,R,S]. torch.nn.ConvTranspose2d */
-export class ConvTranspose2d extends ConvTranspose {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
+export class ConvTranspose2d<In extends number = number, Out extends number = number> extends ConvTranspose {
+  declare readonly [shapes]: Maps<'ConvTranspose2d', '[N,C,H,W]', In, Out, '[C,H,W]'>;
+  constructor(inChannels: In, outChannels: Out, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
     super(2, inChannels, outChannels, kernelSize, options);
   }
   forward(x: Tensor): Tensor {
@@ -166,8 +172,9 @@ export class ConvTranspose2d extends ConvTranspose {
   }
 }
 /** As ConvTranspose1d on x [N,C,D,H,W], weight [C,O/groups,Q,R,S]. torch.nn.ConvTranspose3d */
-export class ConvTranspose3d extends ConvTranspose {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
+export class ConvTranspose3d<In extends number = number, Out extends number = number> extends ConvTranspose {
+  declare readonly [shapes]: Maps<'ConvTranspose3d', '[N,C,D,H,W]', In, Out, '[C,D,H,W]'>;
+  constructor(inChannels: In, outChannels: Out, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
     super(3, inChannels, outChannels, kernelSize, options);
   }
   forward(x: Tensor): Tensor {

@@ -1,6 +1,7 @@
 /** Layers that leave things out in training, and nothing otherwise. `p` may change; a compiled step then traces anew. */
 import { ArgumentError, dropout, guard, mul, ones, ShapeError, type Tensor } from '@tessera/tensor';
 import { Module } from './module';
+import type { Keeps, Maps, shapes } from './types';
 
 abstract class Dropping extends Module {
   p: number;
@@ -19,6 +20,7 @@ abstract class Dropping extends Module {
 /** Training: each element 0 with probability p, else x / (1 − p). Evaluating: x. torch.nn.Dropout (Hinton 2012)
  *  @throws ArgumentError for p outside of [0, 1]. */
 export class Dropout extends Dropping {
+  declare readonly [shapes]: Keeps;
   forward(x: Tensor): Tensor {
     const p = guard(() => this.p);
     return dropout(x, { p, training: this.training });
@@ -40,14 +42,17 @@ abstract class MapDropout extends Dropping {
 }
 /** Training: whole channels of x [N,C,L] are 0 with probability p, the others x / (1 − p). torch.nn.Dropout1d (Tompson 2015) */
 export class Dropout1d extends MapDropout {
+  declare readonly [shapes]: Maps<'Dropout1d', '[N,C,L]', number>;
   protected readonly axes = 'N,C,L';
 }
 /** As Dropout1d, whole maps of x [N,C,H,W]. torch.nn.Dropout2d */
 export class Dropout2d extends MapDropout {
+  declare readonly [shapes]: Maps<'Dropout2d', '[N,C,H,W]', number>;
   protected readonly axes = 'N,C,H,W';
 }
 /** As Dropout1d, whole volumes of x [N,C,D,H,W]. torch.nn.Dropout3d */
 export class Dropout3d extends MapDropout {
+  declare readonly [shapes]: Maps<'Dropout3d', '[N,C,D,H,W]', number>;
   protected readonly axes = 'N,C,D,H,W';
 }
 
@@ -56,6 +61,7 @@ export class Dropout3d extends MapDropout {
  * addition it leaves out a residual block. torchvision.ops.StochasticDepth (Huang 2016)
  */
 export class StochasticDepth extends Dropping {
+  declare readonly [shapes]: Keeps;
   readonly mode: 'row' | 'batch';
   constructor(p: number, mode: 'row' | 'batch' = 'row') {
     super(p);

@@ -37,8 +37,8 @@ export {
   type ConvTransposeOptions,
   type Size2d,
 } from './conv';
-export { Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath, StochasticDepth } from './dropout';
 export { firstNonFinite } from './diagnose';
+export { Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath, StochasticDepth } from './dropout';
 export type { EarlyStoppingOptions } from './early-stopping';
 export { Embedding } from './embedding';
 export { type EvaluateOptions, type Evaluation, evaluate, type Loader, type Task } from './evaluate';
@@ -47,8 +47,8 @@ export { fit } from './fit';
 export type { CheckpointOptions } from './fit-checkpoint';
 export type { EpochEvent, FitOptions, FitResult, ProgressEvent, StepEvent } from './fit-options';
 export { fuse } from './fuse';
-export { toDot, toMermaid } from './graph-text';
 export { clipGradNorm, clipGradValue, GradientAccumulator } from './gradients';
+export { toDot, toMermaid } from './graph-text';
 export type { ForwardHook, GradientHook } from './hooks';
 export * as init from './init';
 export { LARS, type LARSOptions } from './lars';
@@ -121,3 +121,4 @@ export type { ByteSource } from './source';
 export type { LoadOptions, LoadReport, StateDict } from './state-dict';
 export type { LoadedTensors } from './stream';
 export { Summary, type SummaryRow, summary } from './summary';
+export type { Beside, Chain, Dims, Keeps, MadeBy, Makes, Maps, shapes } from './types';

@@ -3,6 +3,7 @@ import { ArgumentError, linear, type Tensor } from '@tessera/tensor';
 import { defaultWeights } from './default-weights';
 import { countOf, Module, Parameter } from './module';
 import { operand, produced } from './precision';
+import type { Maps, shapes } from './types';
 
 export interface LinearOptions {
   /** Default true. */
@@ -13,11 +14,12 @@ export interface LinearOptions {
  * y = x·wᵀ + b.  x [...,inFeatures] → [...,outFeatures]; weight [outFeatures,inFeatures], bias [outFeatures], both from
  * U(±1/√inFeatures). torch.nn.Linear @throws forward: ShapeError where the last axis is not inFeatures.
  */
-export class Linear extends Module {
+export class Linear<In extends number = number, Out extends number = number> extends Module {
+  declare readonly [shapes]: Maps<'Linear', '[…,C]', In, Out>;
   readonly weight: Parameter;
   readonly bias: Parameter | null;
 
-  constructor(inFeatures: number, outFeatures: number, { bias = true }: LinearOptions = {}) {
+  constructor(inFeatures: In, outFeatures: Out, { bias = true }: LinearOptions = {}) {
     super();
     for (const [what, size] of Object.entries({ inFeatures, outFeatures }))
       if (!Number.isInteger(size) || size < 0)

@@ -18,6 +18,7 @@ import {
   zeros,
 } from '@tessera/tensor';
 import { Buffer, Module, Parameter } from './module';
+import type { Maps, shapes } from './types';
 
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
@@ -30,7 +31,7 @@ export interface BatchNormOptions {
   readonly trackRunningStats?: boolean;
 }
 
-abstract class BatchNorm extends Module {
+abstract class BatchNorm<C extends number> extends Module {
   readonly weight: Parameter | null;
   readonly bias: Parameter | null;
   readonly runningMean: Buffer | null;
@@ -39,7 +40,7 @@ abstract class BatchNorm extends Module {
   readonly eps: number;
   readonly momentum: number | null;
 
-  constructor(numFeatures: number, options: BatchNormOptions = {}) {
+  constructor(numFeatures: C, options: BatchNormOptions = {}) {
     super();
     checkFeatures(new.target.name, numFeatures);
     const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
@@ -83,21 +84,24 @@ abstract class BatchNorm extends Module {
  * batch, and running ← (1 − momentum)·running + momentum·batch, with the unbiased variance. Evaluating: the running ones.
  * torch.nn.BatchNorm1d (Ioffe and Szegedy 2015) @throws ShapeError for another rank, another C, one value a channel.
  */
-export class BatchNorm1d extends BatchNorm {
+export class BatchNorm1d<C extends number = number> extends BatchNorm<C> {
+  declare readonly [shapes]: Maps<'BatchNorm1d', '[N,C] or [N,C,L]', C>;
   forward(x: Tensor): Tensor {
     if (x.rank !== 2) checkRank('batchNorm1d', x, 3, '[N,C] or [N,C,L]');
     return this.normalize(x);
   }
 }
 /** As BatchNorm1d on x [N,C,H,W]. torch.nn.BatchNorm2d */
-export class BatchNorm2d extends BatchNorm {
+export class BatchNorm2d<C extends number = number> extends BatchNorm<C> {
+  declare readonly [shapes]: Maps<'BatchNorm2d', '[N,C,H,W]', C>;
   forward(x: Tensor): Tensor {
     checkRank('batchNorm2d', x, 4, '[N,C,H,W]');
     return this.normalize(x);
   }
 }
 /** As BatchNorm1d on x [N,C,D,H,W]. torch.nn.BatchNorm3d */
-export class BatchNorm3d extends BatchNorm {
+export class BatchNorm3d<C extends number = number> extends BatchNorm<C> {
+  declare readonly [shapes]: Maps<'BatchNorm3d', '[N,C,D,H,W]', C>;
   forward(x: Tensor): Tensor {
     checkRank('batchNorm3d', x, 5, '[N,C,D,H,W]');
     return this.normalize(x);
@@ -108,14 +112,15 @@ export class BatchNorm3d extends BatchNorm {
  * y = x·s + (b − mean·s), s = w/√(var + eps): batch normalisation whose numbers are all buffers [C], in both modes.
  * x [N,C,H,W]. torchvision.ops.FrozenBatchNorm2d @throws ShapeError for another rank or another C.
  */
-export class FrozenBatchNorm2d extends Module {
+export class FrozenBatchNorm2d<C extends number = number> extends Module {
+  declare readonly [shapes]: Maps<'FrozenBatchNorm2d', '[N,C,H,W]', C>;
   readonly weight: Buffer;
   readonly bias: Buffer;
   readonly runningMean: Buffer;
   readonly runningVar: Buffer;
   readonly eps: number;
 
-  constructor(numFeatures: number, { eps = 1e-5 }: Pick<BatchNormOptions, 'eps'> = {}) {
+  constructor(numFeatures: C, { eps = 1e-5 }: Pick<BatchNormOptions, 'eps'> = {}) {
     super();
     checkFeatures('FrozenBatchNorm2d', numFeatures);
     this.weight = new Buffer(ones([numFeatures]));

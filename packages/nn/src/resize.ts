@@ -14,9 +14,11 @@ import {
   type Tensor,
 } from '@tessera/tensor';
 import { Module } from './module';
+import type { Maps, ShapesOf, shapes } from './types';
 
 /** x [N,C,…] resized to `size` or by `scaleFactor`. torch.nn.Upsample @throws forward: as tensor's interpolate. */
 export class Upsample extends Module {
+  declare readonly [shapes]: Maps<'Upsample', '[N,C,…]', number>;
   readonly options: InterpolateOptions;
   constructor(options: InterpolateOptions) {
     super();
@@ -30,6 +32,7 @@ export class Upsample extends Module {
 /** y[n,c,h·r+i,w·r+j] = x[n,c·r²+i·r+j,h,w].  x [N,C·r²,H,W] → [N,C,H·r,W·r]. torch.nn.PixelShuffle (Shi 2016)
  *  @throws forward: ShapeError unless r² divides the channels. */
 export class PixelShuffle extends Module {
+  declare readonly [shapes]: Maps<'PixelShuffle', '[N,C,H,W]', number, number>;
   readonly upscaleFactor: number;
   constructor(upscaleFactor: number) {
     super();
@@ -49,10 +52,11 @@ export class PixelShuffle extends Module {
 }
 
 /** y = sub(x) resized to x's [H,W]. torchmore's layers.KeepSize @throws forward: ShapeError where x's sizes are unknown. */
-export class KeepSize extends Module {
-  readonly sub: Module;
+export class KeepSize<Sub extends Module = Module> extends Module {
+  declare readonly [shapes]: ShapesOf<Sub>;
+  readonly sub: Sub;
   readonly mode: NonNullable<InterpolateOptions['mode']>;
-  constructor(sub: Module, { mode = 'bilinear' }: Pick<InterpolateOptions, 'mode'> = {}) {
+  constructor(sub: Sub, { mode = 'bilinear' }: Pick<InterpolateOptions, 'mode'> = {}) {
     super();
     this.sub = sub;
     this.mode = mode;
@@ -76,6 +80,7 @@ export interface PoolUnpoolOptions {
  * @throws forward: ShapeError where sub changes the shape, or across the size.
  */
 export class PoolUnpool extends Module {
+  declare readonly [shapes]: Maps<'PoolUnpool', '[N,C,H,W]', number, number>;
   readonly sub: Module;
   readonly across: Module | null;
   readonly kernelSize: number;
@@ -100,6 +105,7 @@ export class PoolUnpool extends Module {
  * where the size is unknown.
  */
 export class PadToMultiple extends Module {
+  declare readonly [shapes]: Maps<'PadToMultiple', '[N,C,H,W]', number, number>;
   readonly multiple: number;
   readonly sub: Module | null;
   constructor(multiple = 8, sub: Module | null = null) {

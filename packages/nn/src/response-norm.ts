@@ -17,6 +17,7 @@ import {
   tensor,
 } from '@tessera/tensor';
 import { Module } from './module';
+import type { Maps, shapes } from './types';
 
 /** torch.nn.LocalResponseNorm's settings. */
 export interface LocalResponseNormOptions {
@@ -74,6 +75,7 @@ export const responseSettings = {
  * @throws ArgumentError for a size below 1, or a round window of channels; forward: ShapeError for another rank.
  */
 export class LocalResponseNorm extends Module {
+  declare readonly [shapes]: Maps<'LocalResponseNorm', '[N,C,…]', number>;
   readonly settings: Required<ResponseSettings>;
 
   constructor(size: number | ResponseSettings, options: LocalResponseNormOptions = {}) {

@@ -16,6 +16,7 @@ import {
 } from '@tessera/tensor';
 import { Buffer, Module, Parameter } from './module';
 import { checkFeatures, checkRank } from './norm';
+import type { Maps, shapes } from './types';
 
 export interface NormOptions {
   /** Added to the variance. Default 1e-5. */
@@ -26,12 +27,13 @@ export interface NormOptions {
 
 /** y = γ·(x − μ)/√(σ² + eps) + β, μ and σ² over a group of C/numGroups channels.  x [N,C,…] → the same; weight, bias [C].
  *  torch.nn.GroupNorm (Wu 2018) @throws ArgumentError unless the groups are equal; forward: ShapeError for another C. */
-export class GroupNorm extends Module {
+export class GroupNorm<C extends number = number> extends Module {
+  declare readonly [shapes]: Maps<'GroupNorm', '[N,C,…]', C>;
   readonly weight: Parameter | null;
   readonly bias: Parameter | null;
   readonly numGroups: number;
   readonly eps: number;
-  constructor(numGroups: number, numChannels: number, { eps = 1e-5, affine = true }: NormOptions = {}) {
+  constructor(numGroups: number, numChannels: C, { eps = 1e-5, affine = true }: NormOptions = {}) {
     super();
     checkFeatures('GroupNorm', numChannels, 'numChannels');
     checkFeatures('GroupNorm', numGroups, 'numGroups');
@@ -56,17 +58,23 @@ export interface LayerNormOptions {
   /** Learn a bias. Default true. */
   readonly bias?: boolean;
 }
+type Last<Shape> = Shape extends readonly [...unknown[], infer C extends number]
+  ? C
+  : Shape extends number
+    ? Shape
+    : number;
 /** y = weight·(x − μ)/√(σ² + eps) + bias, μ and σ² over the last axes, which are `normalizedShape`, as are weight and bias.
  *  torch.nn.LayerNorm (Ba 2016) @throws forward: ShapeError where x does not end in that shape. */
-export class LayerNorm extends Module {
+export class LayerNorm<const Shape extends number | readonly number[] = number | readonly number[]> extends Module {
+  declare readonly [shapes]: Maps<'LayerNorm', '[…,C]', Last<Shape>>;
   readonly weight: Parameter | null;
   readonly bias: Parameter | null;
   readonly normalizedShape: readonly number[];
   readonly eps: number;
-  constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
+  constructor(normalizedShape: Shape, options: LayerNormOptions = {}) {
     super();
     const { eps = 1e-5, elementwiseAffine = true, bias = true } = options;
-    this.normalizedShape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
+    this.normalizedShape = [normalizedShape].flat();
     this.weight = elementwiseAffine ? new Parameter(ones(this.normalizedShape)) : null;
     this.bias = elementwiseAffine && bias ? new Parameter(zeros(this.normalizedShape)) : null;
     this.eps = eps;
@@ -78,16 +86,17 @@ export class LayerNorm extends Module {
 }
 
 /** y = x/√(mean(x²) + eps)·weight over the last axes, which are `normalizedShape`. torch.nn.RMSNorm (Zhang 2019) */
-export class RMSNorm extends Module {
+export class RMSNorm<const Shape extends number | readonly number[] = number | readonly number[]> extends Module {
+  declare readonly [shapes]: Maps<'RMSNorm', '[…,C]', Last<Shape>>;
   readonly weight: Parameter | null;
   readonly normalizedShape: readonly number[];
   readonly eps: number;
   constructor(
-    normalizedShape: number | readonly number[],
+    normalizedShape: Shape,
     { eps = 2 ** -23, elementwiseAffine = true }: Omit<LayerNormOptions, 'bias'> = {},
   ) {
     super();
-    this.normalizedShape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
+    this.normalizedShape = [normalizedShape].flat();
     this.weight = elementwiseAffine ? new Parameter(ones(this.normalizedShape)) : null;
     this.eps = eps;
   }
@@ -106,7 +115,7 @@ export interface InstanceNormOptions {
   /** Keep running statistics and use them when evaluating. Default false. */
   readonly trackRunningStats?: boolean;
 }
-abstract class InstanceNorm extends Module {
+abstract class InstanceNorm<C extends number> extends Module {
   readonly weight: Parameter | null;
   readonly bias: Parameter | null;
   readonly runningMean: Buffer | null;
@@ -115,7 +124,7 @@ abstract class InstanceNorm extends Module {
   readonly eps: number;
   readonly momentum: number;
 
-  constructor(numFeatures: number, options: InstanceNormOptions = {}) {
+  constructor(numFeatures: C, options: InstanceNormOptions = {}) {
     super();
     checkFeatures(new.target.name, numFeatures);
     const { eps = 1e-5, momentum = 0.1, affine = false, trackRunningStats = false } = options;
@@ -136,7 +145,8 @@ abstract class InstanceNorm extends Module {
     if (!this.training && runningMean && runningVar)
       return batchNorm(x, { weight, bias, eps, runningMean, runningVar });
     const y = instanceNorm(x, { weight, bias, eps });
-    if (this.training && runningMean && runningVar && !x.shape.includes(null)) {
+    // of shapes alone there is nothing to remember
+    if (this.training && runningMean && runningVar && x.node.source?.kind !== 'meta') {
       const places = x.shape.map((_, axis) => axis).slice(2);
       // PyTorch's: the samples' means, and their unbiased variances, averaged over the batch.
       runningMean.assign(lerp(runningMean, meanOf(x, [0, ...places]), this.momentum));
@@ -147,21 +157,24 @@ abstract class InstanceNorm extends Module {
 }
 /** y = γ·(x − μ)/√(σ² + eps) + β, μ and σ² of each channel of each sample.  x [N,C,L] → the same.
  *  torch.nn.InstanceNorm1d (Ulyanov 2016) @throws forward: ShapeError for another rank, another C, one place a channel. */
-export class InstanceNorm1d extends InstanceNorm {
+export class InstanceNorm1d<C extends number = number> extends InstanceNorm<C> {
+  declare readonly [shapes]: Maps<'InstanceNorm1d', '[N,C,L]', C>;
   forward(x: Tensor): Tensor {
     checkRank('instanceNorm1d', x, 3, '[N,C,L]');
     return this.normalize(x);
   }
 }
 /** As InstanceNorm1d on x [N,C,H,W]. torch.nn.InstanceNorm2d */
-export class InstanceNorm2d extends InstanceNorm {
+export class InstanceNorm2d<C extends number = number> extends InstanceNorm<C> {
+  declare readonly [shapes]: Maps<'InstanceNorm2d', '[N,C,H,W]', C>;
   forward(x: Tensor): Tensor {
     checkRank('instanceNorm2d', x, 4, '[N,C,H,W]');
     return this.normalize(x);
   }
 }
 /** As InstanceNorm1d on x [N,C,D,H,W]. torch.nn.InstanceNorm3d */
-export class InstanceNorm3d extends InstanceNorm {
+export class InstanceNorm3d<C extends number = number> extends InstanceNorm<C> {
+  declare readonly [shapes]: Maps<'InstanceNorm3d', '[N,C,D,H,W]', C>;
   forward(x: Tensor): Tensor {
     checkRank('instanceNorm3d', x, 5, '[N,C,D,H,W]');
     return this.normalize(x);

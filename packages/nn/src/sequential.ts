@@ -2,19 +2,24 @@
 import { ArgumentError, runtime, type Tensor } from '@tessera/tensor';
 import { Module } from './module';
 import { atLayer } from './path';
+import type { Chain, Fitting, shapes } from './types';
 
 /**
  * y = layerₙ(… layer₁(layer₀(x))). Layers are the fields 0, 1, …, so keys begin with their place: '0.weight'; or, from an
  * object, fields of those names: `new Sequential({ conv1: …, norm1: … })` has 'conv1.weight'. Errors name the layer:
- * `3 (Conv2d): conv2d: input has …`. torch.nn.Sequential
+ * `3 (Conv2d): conv2d: input has …`. Layers in a row of which types know that they do not fit do not compile, in these words.
+ * torch.nn.Sequential
  * @throws ArgumentError for what is no module, and for a name that a module has already.
  */
-export class Sequential extends Module {
+export class Sequential<Layers extends readonly Module[] = readonly Module[]> extends Module {
+  declare readonly [shapes]: Chain<Layers>;
   readonly [index: number]: Module;
   readonly length: number;
   /** The fields that hold the layers, in order: '0', '1', … or the names given. */
   readonly names: readonly string[];
 
+  constructor(...layers: Fitting<Layers>);
+  constructor(layers: Readonly<Record<string, Module>>);
   constructor(...layers: Module[] | [layers: Readonly<Record<string, Module>>]) {
     super();
     const [first] = layers;

@@ -39,7 +39,9 @@ describe('Sequential with names', () => {
 
 describe('ModuleList', () => {
   it('holds modules by place, more of them later, and runs none', () => {
-    const list = new nn.ModuleList([new nn.Linear(2, 2, { bias: false })]).append(new nn.Linear(2, 3, { bias: false }));
+    const list = new nn.ModuleList<nn.Linear>([new nn.Linear(2, 2, { bias: false })]).append(
+      new nn.Linear(2, 3, { bias: false }),
+    );
     expect([...list.stateDict().keys()]).toEqual(['0.weight', '1.weight']);
     expect([list.length, [...list].length]).toEqual([2, 2]);
     expect(() => list.forward()).toThrow(ArgumentError);
