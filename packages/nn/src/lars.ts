@@ -1,7 +1,7 @@
 /** LARS. */
-import { add, div, gt, guard, logicalAnd, mul, sqrt, square, sub, sum, type Tensor, where } from '@tessera/tensor';
-import { checkSettings, type GroupSettings, Optimizer, type Parameters, type Rule } from './optimizer';
-import { Setting } from './setting';
+import { add, div, gt, logicalAnd, mul, sqrt, square, sub, sum, type Tensor, where } from '@tessera/tensor';
+import { MomentumOptimizer } from './momentum';
+import { checkSettings, type GroupSettings, type Parameters, type Rule } from './optimizer';
 
 export interface LARSOptions {
   /** Default 1e-3. */
@@ -21,36 +21,22 @@ export interface LARSOptions {
  * d = r·(g + λ·p);  b ← μ·b + d;  p ← p − lr·b. Each weight's step is in proportion to its length.
  * You et al. 2017, "Large batch training of convolutional networks"; timm.optim.Lars @throws ArgumentError for settings out of range.
  */
-export class LARS extends Optimizer {
+export class LARS extends MomentumOptimizer {
   weightDecay: number;
   readonly trustCoefficient: number;
   readonly eps: number;
-  readonly #momentum: Setting;
 
   constructor(parameters: Parameters, options: LARSOptions = {}) {
     const { lr = 1e-3, momentum = 0, weightDecay = 0, trustCoefficient = 1e-3, eps = 1e-8 } = options;
-    super(parameters, lr);
-    checkSettings('LARS', { momentum, weightDecay, trustCoefficient, eps }, 0, Infinity);
-    this.#momentum = new Setting('momentum', momentum);
+    super(parameters, lr, momentum);
+    checkSettings('LARS', { weightDecay, trustCoefficient, eps }, 0, Infinity);
     this.weightDecay = weightDecay;
     this.trustCoefficient = trustCoefficient;
     this.eps = eps;
   }
 
-  /** Momentum; it may change between steps, compiled or not. */
-  get momentum(): number {
-    return this.#momentum.value;
-  }
-  set momentum(value: number) {
-    this.#momentum.value = value;
-  }
-
-  protected slots(): readonly string[] {
-    return guard(() => this.momentum !== 0) ? ['momentum_buffer'] : [];
-  }
-
   protected rule(_step: Tensor, { lr, weightDecay: decay }: GroupSettings): Rule {
-    const momentum = this.#momentum.state.read();
+    const momentum = this.readMomentum();
     return (p, g, [buffer]) => {
       const slope = decay === 0 ? g : add(g, mul(p, decay));
       const along = p.rank < 2 ? slope : mul(slope, this.#trust(p, g, decay));

@@ -1,7 +1,7 @@
 /** RMSprop. */
 import { add, addcmul, div, guard, lerp, mul, neg, sqrt, square, sub, type Tensor } from '@tessera/tensor';
-import { checkSettings, type GroupSettings, Optimizer, type Parameters, type Rule } from './optimizer';
-import { Setting } from './setting';
+import { MomentumOptimizer } from './momentum';
+import { checkSettings, type GroupSettings, type Parameters, type Rule } from './optimizer';
 
 export interface RMSpropOptions {
   /** Default 0.01. */
@@ -25,13 +25,12 @@ export interface RMSpropOptions {
  * p ← p − lr·d, or with momentum b ← μ·b + d, p ← p − lr·b.  With tensorflow v₀ = 1, d = g/√(v + eps), b ← μ·b + lr·d, p ← p − b.
  * torch.optim.RMSprop (Hinton 2012; centered: Graves 2013) @throws ArgumentError for settings out of range.
  */
-export class RMSprop extends Optimizer {
+export class RMSprop extends MomentumOptimizer {
   eps: number;
   weightDecay: number;
   readonly alpha: number;
   readonly centered: boolean;
   readonly tensorflow: boolean;
-  readonly #momentum: Setting;
 
   constructor(parameters: Parameters, options: RMSpropOptions = {}) {
     const {
@@ -43,27 +42,17 @@ export class RMSprop extends Optimizer {
       centered = false,
       tensorflow = false,
     } = options;
-    super(parameters, lr);
-    checkSettings('RMSprop', { alpha, eps, weightDecay, momentum }, 0, Infinity);
+    super(parameters, lr, momentum);
+    checkSettings('RMSprop', { alpha, eps, weightDecay }, 0, Infinity);
     this.alpha = alpha;
     this.eps = eps;
     this.weightDecay = weightDecay;
     this.centered = centered;
     this.tensorflow = tensorflow;
-    this.#momentum = new Setting('momentum', momentum);
   }
 
-  /** Momentum; it may change between steps, compiled or not. */
-  get momentum(): number {
-    return this.#momentum.value;
-  }
-  set momentum(value: number) {
-    this.#momentum.value = value;
-  }
-
-  protected slots(): readonly string[] {
-    const withMomentum = guard(() => this.momentum !== 0);
-    return ['square_avg', ...(this.centered ? ['grad_avg'] : []), ...(withMomentum ? ['momentum_buffer'] : [])];
+  protected override slots(): readonly string[] {
+    return ['square_avg', ...(this.centered ? ['grad_avg'] : []), ...super.slots()];
   }
 
   protected override initial(slot: string): number {
@@ -71,7 +60,7 @@ export class RMSprop extends Optimizer {
   }
 
   protected rule(_step: Tensor, { lr, weightDecay: decay }: GroupSettings): Rule {
-    const momentum = this.#momentum.state.read();
+    const momentum = this.readMomentum();
     const eps = guard(() => this.eps);
     const { alpha, centered, tensorflow } = this;
     return (p, gradient, [average, ...rest]) => {

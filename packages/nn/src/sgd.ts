@@ -1,7 +1,7 @@
 /** Stochastic gradient descent. */
 import { ArgumentError, add, guard, le, mul, sub, type Tensor, where } from '@tessera/tensor';
-import { checkSettings, type GroupSettings, Optimizer, type Parameters, type Rule } from './optimizer';
-import { Setting } from './setting';
+import { MomentumOptimizer } from './momentum';
+import { checkSettings, type GroupSettings, type Parameters, type Rule } from './optimizer';
 
 export interface SGDOptions {
   /** Default 1e-3. */
@@ -20,38 +20,24 @@ export interface SGDOptions {
  * g ← g + λ·p;  b ← μ·b + (1 − τ)·g (b ← g at the first step);  p ← p − lr·b, with nesterov p ← p − lr·(g + μ·b).
  * torch.optim.SGD (Sutskever et al. 2013) @throws ArgumentError for settings out of range.
  */
-export class SGD extends Optimizer {
+export class SGD extends MomentumOptimizer {
   dampening: number;
   weightDecay: number;
   nesterov: boolean;
-  readonly #momentum: Setting;
 
   constructor(parameters: Parameters, options: SGDOptions = {}) {
     const { lr = 1e-3, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false } = options;
-    super(parameters, lr);
-    checkSettings('SGD', { momentum, weightDecay }, 0, Infinity);
+    super(parameters, lr, momentum);
+    checkSettings('SGD', { weightDecay }, 0, Infinity);
     if (nesterov && (momentum === 0 || dampening !== 0))
       throw new ArgumentError('SGD: nesterov wants a momentum above 0 and no dampening');
-    this.#momentum = new Setting('momentum', momentum);
     this.dampening = dampening;
     this.weightDecay = weightDecay;
     this.nesterov = nesterov;
   }
 
-  /** Momentum; it may change between steps, compiled or not. */
-  get momentum(): number {
-    return this.#momentum.value;
-  }
-  set momentum(value: number) {
-    this.#momentum.value = value;
-  }
-
-  protected slots(): readonly string[] {
-    return guard(() => this.momentum !== 0) ? ['momentum_buffer'] : [];
-  }
-
   protected rule(step: Tensor, { lr, weightDecay: decay }: GroupSettings): Rule {
-    const momentum = this.#momentum.state.read();
+    const momentum = this.readMomentum();
     const dampening = guard(() => this.dampening);
     const nesterov = guard(() => this.nesterov);
     const share = dampening === 0 ? null : where(le(step, 1), 1, 1 - dampening);
