@@ -20,30 +20,49 @@ export class NotAligned {}
 class Interner {
   #known = new Map<string, Expr>();
   #ids = new Map<Expr, number>();
-  #one(key: string, make: () => Expr): Expr {
-    let expr = this.#known.get(key);
-    if (!expr) {
-      expr = make();
-      this.#known.set(key, expr);
-      this.#ids.set(expr, this.#ids.size);
-    }
+  #one(key: string, expr: Expr): Expr {
+    const known = this.#known.get(key);
+    if (known) return known;
+    this.#known.set(key, expr);
+    this.#ids.set(expr, this.#ids.size);
     return expr;
   }
+  #list(exprs: readonly Expr[]): string {
+    return `${exprs.map((expr) => this.#ids.get(expr))}`;
+  }
   leaf(expr: Load | Const | Uniform | Index | Acc): Expr {
-    if (expr.op === 'load') {
-      const at = expr.at?.map((coordinate) => this.#ids.get(coordinate));
-      return this.#one(`l${expr.input}:${JSON.stringify(expr.view)}:${at}`, () => expr);
-    }
-    if (expr.op === 'const')
-      return this.#one(`c${expr.dtype}:${Object.is(expr.value, -0) ? '-0' : expr.value}`, () => expr);
-    return this.#one(`${expr.op}${expr.op === 'index' ? expr.axis : expr.index}:${expr.dtype}`, () => expr);
+    if (expr.op === 'load')
+      return this.#one(`l${expr.input}:${JSON.stringify(expr.view)}:${expr.at && this.#list(expr.at)}`, expr);
+    if (expr.op === 'const') return this.#one(`c${expr.dtype}:${Object.is(expr.value, -0) ? '-0' : expr.value}`, expr);
+    return this.#one(`${expr.op}${expr.op === 'index' ? expr.axis : expr.index}:${expr.dtype}`, expr);
   }
   apply(expr: Omit<Apply, 'args'>, args: readonly Expr[]): Expr {
-    return this.#one(`a${expr.fn}:${expr.dtype}:${args.map((arg) => this.#ids.get(arg))}`, () => ({ ...expr, args }));
+    const key = `${expr.fn}:${expr.dtype},${this.#list(args)}`;
+    return this.#known.get(key) ?? this.#one(key, { ...expr, args });
   }
-  get size(): number {
-    return this.#ids.size;
+}
+/** A move as text: an op's own moves are met again in all that is inlined under it. */
+function moveKey(move: Move): string {
+  let key = moveKeys.get(move);
+  if (key === undefined) {
+    key = JSON.stringify(Object.values(move));
+    moveKeys.set(move, key);
   }
+  return key;
+}
+const moveKeys = /* @__PURE__ */ new WeakMap<Move, string>();
+
+/** Where an op's expression is being built. */
+interface Site {
+  readonly item: Item;
+  /** The op's own domain, and the moves from it to the group's. */
+  readonly shape: readonly number[];
+  readonly moves: readonly Move[];
+  readonly accs: ((acc: Acc) => Expr) | undefined;
+  /** The op's coordinates in the group's, once one was asked for. */
+  coordinates: readonly Expr[] | null;
+  /** What its shared parts became. */
+  known: Map<OpExpr, Expr> | null;
 }
 
 /** Builds the expressions of one kernel and notes what it loads. */
@@ -64,43 +83,40 @@ export class Expressions {
     readonly inlined: ReadonlySet<Item> = new Set(),
   ) {}
 
-  /** How many different expressions there are. */
-  get count(): number {
-    return this.#interner.size;
-  }
-
   /** An op's expression over the group's domain: `moves` lead from the op's own domain to it (null: coordinates as they are). */
   of(expr: OpExpr, item: Item, shape: readonly number[], moves: readonly Move[], accs?: (acc: Acc) => Expr): Expr {
-    let coordinates: Expr[] | null = null;
-    const leaf = (node: OpExpr): Expr => {
-      switch (node.op) {
-        case 'read':
-          return node.at
-            ? this.#readAt(node, item, (sub) => visit(sub))
-            : this.input(item.inputs[node.input] as Input, node.moves.length ? [...node.moves, ...moves] : moves);
-        case 'index':
-          if (!moves.length) return this.#interner.leaf(node);
-          coordinates ??= this.#coordinates(shape, moves, item);
-          return coordinates[node.axis] as Expr;
-        case 'acc':
-          if (!accs) throw new NotAligned();
-          return accs(node);
-        case 'apply':
-          return this.#interner.apply(node as unknown as Apply, node.args.map(visit));
-        default:
-          return this.#interner.leaf(node);
+    return this.#visit(expr, { item, shape, moves, accs, coordinates: null, known: null });
+  }
+
+  #visit(node: OpExpr, site: Site): Expr {
+    switch (node.op) {
+      case 'read': {
+        const { item, moves } = site;
+        if (node.at) return this.#readAt(node, site);
+        return this.input(item.inputs[node.input] as Input, node.moves.length ? [...node.moves, ...moves] : moves);
       }
-    };
-    const memo = new Map<OpExpr, Expr>();
-    const visit = (node: OpExpr): Expr => {
-      let known = memo.get(node);
-      if (!known) {
-        known = leaf(node);
-        memo.set(node, known);
+      case 'index':
+        if (!site.moves.length) return this.#interner.leaf(node);
+        site.coordinates ??= this.#coordinates(site);
+        return site.coordinates[node.axis] as Expr;
+      case 'acc':
+        if (!site.accs) throw new NotAligned();
+        return site.accs(node);
+      case 'apply': {
+        let known = site.known?.get(node);
+        if (!known) {
+          known = this.#interner.apply(
+            node as unknown as Apply,
+            node.args.map((arg) => this.#visit(arg, site)),
+          );
+          site.known ??= new Map();
+          site.known.set(node, known);
+        }
+        return known;
       }
-      return known;
-    };
-    return visit(expr);
+      default:
+        return this.#interner.leaf(node);
+    }
   }
 
   /** A value at the domain's coordinates after `moves`. */
@@ -113,7 +129,7 @@ export class Expressions {
       if (all.some((move) => move.type === 'pad')) throw new NeedsBuffer(item);
       return this.#uniform(item);
     }
-    if (item.group === this.group) return this.#own(item, output, all);
+    if (item.group === this.group) return this.member(item, output, all);
     if (item.group && !this.inlined.has(item)) return this.#load(seen, moves);
     return this.#inline(item, output, all);
   }
@@ -136,10 +152,6 @@ export class Expressions {
 
   /** The value of a member of this group, over the group's domain. */
   member(item: Item, output: number, moves: readonly Move[]): Expr {
-    return this.#own(item, output, moves);
-  }
-
-  #own(item: Item, output: number, moves: readonly Move[]): Expr {
     const { lowering } = item;
     const { shape, dtype } = item.outputs[output] as Item['outputs'][number];
     if (lowering?.kind === 'map') return this.#inline(item, output, moves);
@@ -161,7 +173,7 @@ export class Expressions {
   #inline(item: Item, output: number, moves: readonly Move[]): Expr {
     const known = this.#inlinedValues.get(item) ?? new Map<string, Expr>();
     this.#inlinedValues.set(item, known);
-    const key = moves.length ? `${output}${this.#keyOf(moves)}` : String(output);
+    const key = `${output}${moves.map(moveKey)}`;
     let expr = known.get(key);
     if (!expr) {
       expr = this.#inlineOnce(item, output, moves);
@@ -170,36 +182,24 @@ export class Expressions {
     return expr;
   }
   readonly #inlinedValues = new Map<Item, Map<string, Expr>>();
-  /** Moves as text; one list is handed down through all that is inlined under it. */
-  #keyOf(moves: readonly Move[]): string {
-    let key = this.#moveKeys.get(moves);
-    if (key === undefined) {
-      key = JSON.stringify(moves);
-      this.#moveKeys.set(moves, key);
-    }
-    return key;
-  }
-  readonly #moveKeys = new Map<readonly Move[], string>();
 
   #inlineOnce(item: Item, output: number, moves: readonly Move[]): Expr {
     const { shape, dtype } = item.outputs[output] as Item['outputs'][number];
     if (item.node.source?.kind === 'scalar') return this.#uniform(item);
-    if (item.lowering?.kind !== 'map') throw new NeedsBuffer(item);
-    if (moves.some((move) => move.type === 'pad')) throw new NeedsBuffer(item);
+    if (item.lowering?.kind !== 'map' || moves.some((move) => move.type === 'pad')) throw new NeedsBuffer(item);
     try {
       const expr = this.of(item.lowering.outs[output] as OpExpr, item, shape, moves);
       return dtype === 'uint8'
-        ? this.#interner.apply({ op: 'apply', fn: 'and', dtype: 'int32' }, [expr, this.#const(255)])
+        ? this.#interner.apply({ op: 'apply', fn: 'and', dtype: 'int32' }, [
+            expr,
+            this.#interner.leaf(constant(255, 'int32')),
+          ])
         : expr;
     } catch (error) {
       // the moves do not fit what it reads: give it a buffer, which any view fits
       if (error instanceof NeedsBuffer && moves.length && item.group !== this.group) throw new NeedsBuffer(item);
       throw error;
     }
-  }
-
-  #const(value: number): Expr {
-    return this.#interner.leaf(constant(value, 'int32'));
   }
 
   #uniform(item: Item): Expr {
@@ -209,16 +209,27 @@ export class Expressions {
   }
 
   #load(seen: Seen, moves: readonly Move[]): Expr {
+    const known = moves.length ? undefined : this.#wholeLoads.get(seen);
+    if (known) return known;
     const view = applyMoves(this.#viewOf(seen), moves);
     if (!view) throw new NeedsBuffer((seen.views[seen.views.length - 1] ?? seen.item) as Item);
-    return this.#interner.leaf({ op: 'load', dtype: this.#dtype(seen), input: this.#slot(seen), view, at: null });
+    const load = this.#interner.leaf({
+      op: 'load',
+      dtype: this.#dtype(seen),
+      input: this.#slot(seen),
+      view,
+      at: null,
+    });
+    if (!moves.length) this.#wholeLoads.set(seen, load);
+    return load;
   }
+  readonly #wholeLoads = new Map<Seen, Expr>();
 
-  #readAt(read: Read, item: Item, visit: (expr: OpExpr) => Expr): Expr {
-    const seen = seeThrough(item.inputs[read.input] as Input);
+  #readAt(read: Read, site: Site): Expr {
+    const seen = seeThrough(site.item.inputs[read.input] as Input);
     if (seen.item.group === this.group) throw new NotAligned();
     if (!seen.item.leaf && !seen.item.group) throw new NeedsBuffer(seen.item);
-    const at = (read.at as readonly OpExpr[]).map(visit);
+    const at = (read.at as readonly OpExpr[]).map((coordinate) => this.#visit(coordinate, site));
     return this.#interner.leaf({
       op: 'load',
       dtype: this.#dtype(seen),
@@ -248,17 +259,20 @@ export class Expressions {
   }
 
   /** Where the domain's coordinates lie in `shape`, before the moves. */
-  #coordinates(shape: readonly number[], moves: readonly Move[], item: Item): Expr[] {
+  #coordinates({ shape, moves, item }: Site): readonly Expr[] {
     const shapes = [shape];
     for (const move of moves) shapes.push(movedShape(shapes[shapes.length - 1] as readonly number[], move));
-    const intern = (expr: Expr): Expr =>
-      expr.op === 'apply' ? this.#interner.apply(expr, expr.args.map(intern)) : this.#interner.leaf(expr);
+    const known = new Map<Expr, Expr>();
+    const intern = (expr: Expr): Expr => {
+      let one = known.get(expr);
+      if (!one) {
+        one = expr.op === 'apply' ? this.#interner.apply(expr, expr.args.map(intern)) : this.#interner.leaf(expr);
+        known.set(expr, one);
+      }
+      return one;
+    };
     let at: Expr[] = (shapes[shapes.length - 1] as readonly number[]).map((_, axis) => index(axis));
-    for (let i = moves.length - 1; i >= 0; i--) {
-      const move = moves[i] as Move;
-      const before = shapes[i] as readonly number[];
-      at = undo(move, at, before, item);
-    }
+    for (let i = moves.length - 1; i >= 0; i--) at = undo(moves[i] as Move, at, shapes[i] as readonly number[], item);
     return at.map(intern);
   }
 }

@@ -15,6 +15,7 @@ export function schedule(graph: Graph, limits: Limits, arrange?: Arrange): Progr
   const forced = new Set<Node>();
   lowerAll(graph, forced);
   for (const { item } of graph.targets) if (isView(item)) lookAtViews(forced, item);
+  if (forced.size) lowerAll(graph, forced);
   for (;;) {
     const missing = new Set<Node>();
     const jobs = attempt(graph, limits, forced, missing);
@@ -24,6 +25,7 @@ export function schedule(graph: Graph, limits: Limits, arrange?: Arrange): Progr
         throw new BackendError(`plan: ${node.op?.opName} cannot be laid out; please report this graph`);
       forced.add(node);
     }
+    lowerAll(graph, forced);
   }
 }
 
@@ -41,7 +43,6 @@ function lookAtViews(forced: Set<Node>, item: Item): void {
 }
 
 function attempt(graph: Graph, limits: Limits, forced: ReadonlySet<Node>, missing: Set<Node>): Job[] {
-  lowerAll(graph, forced);
   const groups = inOrder(fuse(graph, limits, forced));
   const wanted: Wanted = new Map();
   for (const target of graph.targets) want(wanted, seeThrough(target));
