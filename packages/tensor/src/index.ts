@@ -9,7 +9,7 @@ export type { DType } from './ir';
 export type { Node } from './node';
 // For packages that walk the graph (autograd), not for programs.
 export type { Attributes } from './op';
-export { defineMultiOp, defineOp, type GradientRule, type Op, type OpDefinition } from './op';
+export { defineMultiOp, defineOp, type GradientRule, type Op, type OpDefinition, showShape } from './op';
 export * from './ops/activation';
 export * from './ops/adaptive';
 export * from './ops/arithmetic';
