@@ -1,6 +1,7 @@
-/** The memory of a backend: buffers, what is live, growth, and its errors. */
-import { BackendError, type DeviceBuffer } from '@tessera/tensor/backend';
-import { Allocator, type Block, formatBytes, growth, pageBytes, reserve } from './memory';
+/** The memory of a backend: buffers, growth, and its errors. */
+import { BackendError, type DeviceBuffer, type MemoryUse } from '@tessera/tensor/backend';
+import { Live } from './live';
+import { Allocator, type Block, growth, pageBytes, reserve } from './memory';
 import { fillLowPage, lowPage } from './protocol';
 
 /** A buffer of this backend. Its address changes only in `trim`. */
@@ -31,7 +32,7 @@ export class Heap {
   /** Null where the worker owns the memory: then this heap only deals out addresses. */
   memory: WebAssembly.Memory | null = null;
   readonly limit: number;
-  readonly #live = new Set<CpuBuffer>();
+  readonly #live = new Live<CpuBuffer>();
   readonly #shared: boolean;
   /** Tells the worker that owns the memory to grow it. */
   readonly #grow: (pages: number) => void;
@@ -39,8 +40,6 @@ export class Heap {
   readonly #done: () => number;
   #allocator!: Allocator;
   #view = new Uint8Array(0);
-  bytes = 0;
-  peak = 0;
 
   constructor(shared: boolean, limit: number, done: () => number, grow: (pages: number) => void) {
     this.#shared = shared;
@@ -50,11 +49,8 @@ export class Heap {
     this.renew(0);
   }
 
-  get reserved(): number {
-    return this.#allocator.end;
-  }
-  get buffers(): number {
-    return this.#live.size;
+  use(): MemoryUse {
+    return this.#live.use(this.#allocator.end);
   }
 
   /** All of the memory as bytes; only where it is shared. */
@@ -70,8 +66,6 @@ export class Heap {
     if (!block) throw this.outOfMemory(bytes, what);
     const buffer = new CpuBuffer(this, bytes, block);
     this.#live.add(buffer);
-    this.bytes += bytes;
-    this.peak = Math.max(this.peak, this.bytes);
     return buffer;
   }
 
@@ -80,7 +74,6 @@ export class Heap {
     const { block } = buffer;
     if (!block || !this.#live.delete(buffer)) return; // a second free is none
     buffer.block = null;
-    this.bytes -= buffer.bytes;
     this.release(block, buffer.busyUntil);
   }
 
@@ -99,7 +92,7 @@ export class Heap {
   }
 
   #extend(missing: number): boolean {
-    const reserved = this.reserved;
+    const reserved = this.#allocator.end;
     let bytes = growth(reserved, missing, this.limit);
     while (bytes >= missing && bytes > 0) {
       try {
@@ -142,10 +135,6 @@ export class Heap {
   }
 
   outOfMemory(bytes: number, what: string): BackendError {
-    return new BackendError(
-      `cpu: out of memory: wanted ${formatBytes(bytes)} for ${what}; ${this.buffers} buffers with ${formatBytes(this.bytes)} ` +
-        `are live and ${formatBytes(this.reserved)} reserved of at most ${formatBytes(this.limit)}; ` +
-        'dispose of tensors (using), take smaller batches, or await reads more often',
-    );
+    return this.#live.outOfMemory(bytes, what, this.#allocator.end, this.limit);
   }
 }

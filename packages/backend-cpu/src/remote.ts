@@ -13,6 +13,7 @@ import {
   type TypedArray,
 } from '@tessera/tensor/backend';
 import { Crew, interpreterWorker } from './device';
+import { Live } from './live';
 import { mostBytes } from './memory';
 import type { Call, FromWorker } from './protocol';
 
@@ -50,13 +51,11 @@ export class RemoteReference implements Backend {
   readonly limits: Limits;
   readonly #crew: Crew;
   readonly #most: number;
-  readonly #live = new Set<RemoteBuffer>();
+  readonly #live = new Live<RemoteBuffer>();
   readonly #executables = new Map<number, WeakRef<RemoteExecutable>>();
   readonly #gone: FinalizationRegistry<number>;
   readonly #reads = new Map<number, Read>();
   #next = 0;
-  #bytes = 0;
-  #peak = 0;
   #failure: BackendError | null = null;
   #listener: ((timing: KernelTiming) => void) | null = null;
   /** Resolves when the worker runs. */
@@ -85,20 +84,16 @@ export class RemoteReference implements Backend {
   }
 
   memory(): MemoryUse {
-    return { bytes: this.#bytes, buffers: this.#live.size, reserved: this.#bytes, peak: this.#peak };
+    return this.#live.use(this.#live.bytes);
   }
 
   allocate(dtype: DType, size: number): DeviceBuffer {
     if (this.#failure) throw this.#failure;
     const buffer = new RemoteBuffer(this.#next++, size * elementBytes[dtype]);
-    if (this.#bytes + buffer.bytes > this.#most) {
-      throw new BackendError(
-        `cpu: out of memory: wanted ${buffer.bytes} bytes for ${dtype}[${size}], ${this.#bytes} of ${this.#most} are live; dispose of tensors or allow more (maxMemoryBytes)`,
-      );
-    }
+    const { bytes } = this.#live;
+    if (bytes + buffer.bytes > this.#most)
+      throw this.#live.outOfMemory(buffer.bytes, `${dtype}[${size}]`, bytes, this.#most);
     this.#live.add(buffer);
-    this.#bytes += buffer.bytes;
-    this.#peak = Math.max(this.#peak, this.#bytes);
     this.#call({ do: 'allocate', id: buffer.id, dtype, size });
     return buffer;
   }
@@ -107,7 +102,6 @@ export class RemoteReference implements Backend {
     if (this.#failure) return;
     const id = this.#own(buffer);
     this.#live.delete(buffer as RemoteBuffer);
-    this.#bytes -= buffer.bytes;
     this.#call({ do: 'free', id });
   }
 
@@ -196,6 +190,5 @@ export class RemoteReference implements Backend {
     for (const read of this.#reads.values()) read.reject(error);
     this.#reads.clear();
     this.#live.clear();
-    this.#bytes = 0;
   }
 }

@@ -131,8 +131,7 @@ export class CpuBackend implements Cpu {
   }
 
   memory(): MemoryUse {
-    const { bytes, buffers, reserved, peak } = this.#heap;
-    return { bytes, buffers, reserved, peak };
+    return this.#heap.use();
   }
 
   allocate(dtype: DType, size: number): DeviceBuffer {
