@@ -53,14 +53,11 @@ export function emitValues(scope: Scope, expr: Expr, to: Local, row: Row): Code 
     set(into, to),
     alongRow(scope, domain, row, (sweep, count) => {
       const pointer = sweep.pointer(into, 4);
-      const code = sweep.emit(unrolling(domain), (step) =>
-        sweep.store(
-          { pointer, stride: 1, bytes: 4, range: null },
-          sweep.value(root, step),
-          step,
-          expr.dtype === 'bool',
-        ),
-      );
+      const place = { pointer, stride: 1, bytes: 4, range: null };
+      const code = sweep.emit(unrolling(domain), (step) => {
+        const value = sweep.printer.bind(sweep.value(root, step));
+        return () => sweep.store(place, value, step, expr.dtype === 'bool');
+      });
       return [code, set(into, i32.add(into, i32.shl(count, 2)))];
     }),
   ];
@@ -78,26 +75,24 @@ export function storeAll(
   domain: Domain,
   stores: readonly Store[],
   unroll = unrolling(domain),
-  /** Called behind each vector. */
+  /** Called behind each vector's values. */
   next: () => void = () => {},
 ): Code {
   const places = stores.map(({ output }, i) => sweep.destination(output, domain.views[i] as Store['view']));
   const pairs = pairsOf(sweep.scope, domain, stores);
   return sweep.emit(unroll, (step) => {
-    const values = domain.roots.map((root) => {
-      const value = sweep.value(root, step);
-      return stores.length > 1 ? sweep.printer.bind(value) : value;
-    });
-    stores.forEach(({ output }, i) => {
-      const isBool = sweep.scope.kernel.outputs[output]?.dtype === 'bool';
-      const [place, value] = [places[i] as (typeof places)[number], values[i] as (typeof values)[number]];
-      const [odd, even] = [pairs[i], pairs.indexOf(i)];
-      if (step.lanes === 4 && even >= 0) return; // written with its partner
-      if (step.lanes === 4 && odd !== undefined)
-        storePair(sweep.printer, place, value, values[odd] as typeof value, step);
-      else sweep.store(place, value, step, isBool);
-    });
+    const values = domain.roots.map((root) => sweep.printer.bind(sweep.value(root, step)));
     next();
+    return () =>
+      stores.forEach(({ output }, i) => {
+        const isBool = sweep.scope.kernel.outputs[output]?.dtype === 'bool';
+        const [place, value] = [places[i] as (typeof places)[number], values[i] as (typeof values)[number]];
+        const [odd, even] = [pairs[i], pairs.indexOf(i)];
+        if (step.lanes === 4 && even >= 0) return; // written with its partner
+        if (step.lanes === 4 && odd !== undefined)
+          storePair(sweep.printer, place, value, values[odd] as typeof value, step);
+        else sweep.store(place, value, step, isBool);
+      });
   });
 }
 

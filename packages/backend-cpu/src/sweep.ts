@@ -332,8 +332,12 @@ export class Sweep {
   destination(output: number, view: View): Place {
     const dtype = this.scope.kernel.outputs[output]?.dtype;
     const bytes = dtype === 'bool' || dtype === 'uint8' ? 1 : 4;
+    return this.place(i32.load(this.scope.args, 4 * argWords(this.scope.kernel).output(output)), view, bytes);
+  }
+  /** A place of one's own: a view of elements of so many bytes from `base` on. Call before `emit`. */
+  place(base: Code, view: View, bytes: number): Place {
     const before = this.printer.code.length;
-    const place = this.#place(i32.load(this.scope.args, 4 * argWords(this.scope.kernel).output(output)), view, bytes);
+    const place = this.#place(base, view, bytes);
     this.#prelude.push(...this.printer.code.splice(before));
     return place;
   }
@@ -357,18 +361,22 @@ export class Sweep {
 
   // ---- the loop ----
 
-  /** All of it: `body` writes what is done with one vector. */
-  emit(wanted: number, body: (step: Step) => void): Code {
+  /**
+   * All of it: `body` writes what is done with one vector. What it returns is written behind all vectors of the round: stores
+   * that wait so long let the engine compute the vectors side by side, where each alone would wait for its own results.
+   */
+  emit(wanted: number, body: (step: Step) => (() => void) | undefined): Code {
     const unroll = [...this.#uses.keys()].some((node) => this.#isQuad(node)) ? 4 * Math.ceil(wanted / 4) : wanted;
     const { printer } = this;
     const { count } = this.#stretch;
     const vectors = (steps: readonly Step[], elements: number): Code => {
       printer.code = [];
       this.#round = steps[0]?.lanes === 4 ? steps.length : 0;
-      for (const step of steps) {
+      const endings = steps.map((step) => {
         this.#memo = new Map();
-        body(step);
-      }
+        return body(step);
+      });
+      for (const end of endings) end?.();
       if (elements > 0) {
         for (const { local, by } of this.#moving) {
           if (by !== 0) printer.write(set(local, i32.add(local, by * elements)));

@@ -112,6 +112,21 @@ const reduceOf = (
   ...own,
 });
 
+/** softmax, and the logarithm of the sum of each row. */
+function softmaxOf(shape: number[], axes: number[]): ReduceKernel {
+  const x = load(0, shape);
+  const e = apply('exp', [sub(x, acc(0))]);
+  const rows = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  return reduceOf(shape, axes, {
+    outputs: [floats(sizeOf(shape)), floats(sizeOf(rows))],
+    stages: [[{ combine: 'max', expr: x, dtype: 'float32' }], [{ combine: 'sum', expr: e, dtype: 'float32' }]],
+    stores: [
+      { output: 0, view: contiguous(shape), expr: div(e, acc(1)), per: 'element' },
+      { output: 1, view: contiguous(rows), expr: apply('log', [acc(1)]), per: 'row' },
+    ],
+  });
+}
+
 describe('reduce', () => {
   const combines: Combine[] = ['sum', 'max', 'argmax', 'argmin'];
   const shapes: [number[], number[]][] = [
@@ -149,17 +164,44 @@ describe('reduce', () => {
       [64, 4, 40, 40],
       [0, 2, 3],
     ],
-  ])('runs stages over segments and writes back: %j along %j', (shape, axes) => {
-    const x = load(0, shape);
-    const e = apply('exp', [sub(x, acc(0))]);
-    const rows = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  ])('runs stages over segments and writes back: %j along %j', (shape, axes) => check(softmaxOf(shape, axes)));
+
+  it.each([
+    [[40, 301], [1]],
+    [[300, 45], [0]],
+    [
+      [20, 7, 5, 30],
+      [1, 3],
+    ],
+    [
+      [7, 4, 20, 9],
+      [0, 2],
+    ],
+  ])('keeps exponentials for the write-back: %j along %j', async (shape, axes) => {
+    await check(softmaxOf(shape, axes));
+    await check({ ...softmaxOf(shape, axes), aliases: [0, -1] });
+  });
+  it('computes them again where a row is too long to be kept', () => check(softmaxOf([16, 66_000], [1])));
+
+  it('keeps several values, of what type they are', () => {
+    const shape = [50, 77];
+    const [x, rows] = [load(0, shape), [50, 1]];
+    const [sine, falls] = [apply('sin', [x]), apply('lt', [apply('cos', [x]), constant(0)])];
+    const value = apply('select', [falls, sine, constant(1)]);
     return check(
-      reduceOf(shape, axes, {
-        outputs: [floats(sizeOf(shape)), floats(sizeOf(rows))],
-        stages: [[{ combine: 'max', expr: x, dtype: 'float32' }], [{ combine: 'sum', expr: e, dtype: 'float32' }]],
+      reduceOf(shape, [1], {
+        outputs: [floats(sizeOf(shape)), { dtype: 'bool', size: sizeOf(shape) }, floats(50)],
+        stages: [
+          [
+            { combine: 'sum', expr: sine, dtype: 'float32' },
+            { combine: 'max', expr: falls, dtype: 'bool' },
+          ],
+          [{ combine: 'max', expr: mul(value, acc(0)), dtype: 'float32' }],
+        ],
         stores: [
-          { output: 0, view: contiguous(shape), expr: div(e, acc(1)), per: 'element' },
-          { output: 1, view: contiguous(rows), expr: apply('log', [acc(1)]), per: 'row' },
+          { output: 0, view: contiguous(shape), expr: add(value, acc(0)), per: 'element' },
+          { output: 1, view: contiguous(shape), expr: falls, per: 'element' },
+          { output: 2, view: contiguous(rows), expr: acc(2), per: 'row' },
         ],
       }),
     );

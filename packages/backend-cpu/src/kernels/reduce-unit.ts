@@ -1,12 +1,13 @@
 /** One unit of a reduction: its stages, its partial results, its stores. The picture is in reduce.ts. */
 import type { Accumulate, ReduceKernel, View } from '@tessera/tensor/backend';
-import { type Arg, type Code, type Func, i32, i32x4, type Local, loop, select, set, v128 } from '../assembler';
+import { type Arg, type Code, type Func, get, i32, i32x4, type Local, loop, select, set, v128 } from '../assembler';
 import { begin, foldLanes, isPositional, type Rule, result, type State, take } from '../combine';
 import type { Domain, Node } from '../domain';
 import { argWords, type Scope, storeAll, unrolling } from '../expression';
 import { Printer } from '../functions';
 import { laneNumbers, type Step } from '../lanes';
-import { type Accs, Sweep } from '../sweep';
+import { type Accs, type Stretch, Sweep } from '../sweep';
+import type { Kept } from './kept';
 
 /** What a unit has to know of the reduction that it is part of. */
 export interface Layout {
@@ -44,6 +45,8 @@ export interface Roots {
   readonly place: Node | null;
   readonly stores: readonly Node[];
   readonly views: readonly View[];
+  /** For each stage what later ones and the stores read from scratch. */
+  readonly kept: readonly (readonly Kept[])[];
 }
 
 /** The code of one unit of work: a row, or a block of rows a lane each. */
@@ -56,6 +59,8 @@ export class Unit {
   readonly #results: Local[][] = [];
   /** The same before an arg… has become a plain number, to be kept. */
   readonly #states: State[][] = [];
+  /** Where in scratch the loads of what has been kept find it. */
+  readonly #bases = new Map<Node, Local>();
 
   constructor(of: Layout, scope: Scope, where: Where, roots: Roots) {
     this.#of = of;
@@ -124,12 +129,14 @@ export class Unit {
 
   /** One stage over the row, or over a segment of it. */
   pass(stage: number, segment: Local | null): Code {
-    const { along, rules, domain } = this.#of;
+    const { along, rules } = this.#of;
     const { vectors } = this.#where;
     const numbers = this.#accumulators(stage);
     const roots = this.#roots.stages[stage] as readonly Node[];
     const positional = numbers.some((i) => isPositional((rules[i] as Rule).combine));
-    const wanted = positional && this.#roots.place ? [...roots, this.#roots.place] : roots;
+    const kept = this.#roots.kept[stage] ?? [];
+    const wanted = [...roots, ...kept.map(({ node }) => node)];
+    if (positional && this.#roots.place) wanted.push(this.#roots.place);
     const unroll = along ? (positional ? 1 : unrolling({ roots })) : vectors;
     const states = numbers.map((i) =>
       Array.from({ length: along ? unroll : vectors }, () => this.#newState(rules[i] as Rule)),
@@ -138,15 +145,20 @@ export class Unit {
     numbers.forEach((i, n) => {
       for (const state of states[n] as State[]) begin(setup, rules[i] as Rule, state);
     });
+    for (const { load, offset } of kept) {
+      const base = this.#f.local('i32');
+      this.#bases.set(load, base);
+      setup.write(set(base, this.#scratch(offset)));
+    }
     const body = this.#nest(segment, (coords, start, count) => {
       let vector = 0;
-      const stretch = { shape: domain.shape, coords: [...this.#where.kept, ...coords], start, count };
       const sweep = new Sweep(
         this.#scope,
-        stretch,
+        this.#stretch(coords, start, count),
         wanted,
         this.#accs(() => vector),
       );
+      const places = kept.map(({ load }) => sweep.place(get(this.#bases.get(load) as Local), load.view, 4));
       return sweep.emit(unroll, (step) => {
         const mask = along ? laneMask(step) : null;
         const place = positional && this.#roots.place ? sweep.value(this.#roots.place, step) : null;
@@ -163,7 +175,11 @@ export class Unit {
             mask,
           );
         });
+        const values = kept.map(({ node }) => sweep.printer.bind(sweep.value(node, step)));
         vector++;
+        return () => {
+          for (const [i, place] of places.entries()) sweep.store(place, values[i] as Local, step, false);
+        };
       });
     });
     const finish = new Printer(this.#scope);
@@ -178,6 +194,18 @@ export class Unit {
       if (!segment) this.#results[i] = made.map((state) => result(finish, state));
     });
     return [setup.code, body, finish.code];
+  }
+
+  #stretch(coords: readonly (Local | number)[], start: Local | number, count: Local | number): Stretch {
+    const { shape } = this.#of.domain;
+    return { shape, coords: [...this.#where.kept, ...coords], start, count, bases: this.#bases };
+  }
+
+  /** Where an element would lie whose coordinates are all 0: a block's first row is that of its `start`. */
+  #scratch(offset: number): Code {
+    const { start } = this.#where;
+    const own = i32.add(i32.load(this.#scope.args, 4 * argWords(this.#of.kernel).threadScratch), offset);
+    return start === 0 ? own : i32.sub(own, i32.shl(start, 2));
   }
 
   /** Several vectors of one accumulator into one, in pairs. */
@@ -266,10 +294,9 @@ export class Unit {
     };
     const sweepOver = (coords: readonly (Local | number)[], start: Local | number, count: Local | number): Code => {
       let vector = 0;
-      const stretch = { shape: domain.shape, coords: [...this.#where.kept, ...coords], start, count };
       const sweep = new Sweep(
         this.#scope,
-        stretch,
+        this.#stretch(coords, start, count),
         part.roots,
         this.#accs(() => vector),
       );

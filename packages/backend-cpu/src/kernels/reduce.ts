@@ -24,8 +24,9 @@ import { isPositional, type Rule } from '../combine';
 import { type Affine, type Domain, eachNode, type Node, regroup, simplify, toNodes, weight } from '../domain';
 import { asStored, type Scope } from '../expression';
 import { type Phase, unitPhase } from '../phase';
+import { keep } from './kept';
 import { unravel } from './map';
-import { type Layout, Unit } from './reduce-unit';
+import { type Layout, type Roots, Unit } from './reduce-unit';
 
 /** Rows at once where lanes are rows: as many accumulators as registers hold, for one plain sum and for more. */
 const [wideRows, narrowRows] = [32, 16];
@@ -56,10 +57,8 @@ class Reduction implements Layout {
   readonly rules: readonly Rule[];
   /** For each accumulator the first of its slots of partial results; then the number of slots. */
   readonly slots: readonly number[];
-  #stageRoots: Node[][] = [];
-  #placeRoot: Node | null = null;
-  #storeRoots: Node[] = [];
-  #storeViews: readonly View[] = [];
+  readonly #roots: Roots;
+  readonly #threadScratch: number;
 
   constructor(kernel: ReduceKernel, target: Target) {
     this.kernel = kernel;
@@ -105,21 +104,27 @@ class Reduction implements Layout {
       [...kept, ...rest, swept].map((axis) => [axis]),
     );
     const { roots } = this.domain;
-    let at = 0;
-    for (const stage of stages) {
-      this.#stageRoots.push(roots.slice(at, at + stage.length));
-      at += stage.length;
-    }
-    this.#storeRoots = roots.slice(at, at + stores.length);
-    this.#placeRoot = positional ? (roots[roots.length - 1] as Node) : null;
-    this.#storeViews = this.domain.views;
-
-    const simpleSum = all.length === 1 && !positional && weight(this.#stageRoots.flat()) <= 3;
+    const simpleSum = all.length === 1 && !positional && weight(roots.slice(0, 1)) <= 3;
     this.blockRows = simpleSum ? wideRows : narrowRows;
     const [axis, count, length] = this.#cut();
     this.cutAxis = axis;
     this.segments = count;
     this.segmentLength = length;
+
+    const passes: Node[][] = [];
+    let at = 0;
+    for (const { length } of [...stages, stores]) passes.push(roots.slice(at, (at += length)));
+    // Where rows are cut each pass is a phase, and what it kept would have to be there for other workers.
+    const row = [...this.domain.shape.slice(this.keptLoops, -1), this.along ? this.#size(this.#last) : this.blockRows];
+    const made = this.segments === 1 ? keep(passes, this.domain.shape.length, row) : { passes, kept: [], bytes: 0 };
+    this.#threadScratch = made.bytes;
+    this.#roots = {
+      stages: made.passes.slice(0, -1),
+      stores: made.passes[stages.length] as readonly Node[],
+      place: positional ? (roots[roots.length - 1] as Node) : null,
+      views: this.domain.views,
+      kept: made.kept,
+    };
   }
 
   get #last(): number {
@@ -199,7 +204,7 @@ class Reduction implements Layout {
     const vectors = this.along ? 1 : this.blockRows / 4;
     const slots = this.slots[this.slots.length - 1] as number;
     const sharedScratch = this.segments === 1 ? 0 : slots * this.segments * this.#units * vectors * 16;
-    return { bytes: this.module.bytes(), phases, sharedScratch, threadScratch: 0 };
+    return { bytes: this.module.bytes(), phases, sharedScratch, threadScratch: this.#threadScratch };
   }
 
   /** Code for a unit: finds its coordinates and does `make`, for full blocks and for the last one where that is shorter. */
@@ -245,17 +250,7 @@ class Reduction implements Layout {
     vectors: number,
     count: number,
   ) {
-    return new Unit(
-      this,
-      scope,
-      { unit, segment, kept, start, vectors, count, units: this.#units },
-      {
-        stages: this.#stageRoots,
-        place: this.#placeRoot,
-        stores: this.#storeRoots,
-        views: this.#storeViews,
-      },
-    );
+    return new Unit(this, scope, { unit, segment, kept, start, vectors, count, units: this.#units }, this.#roots);
   }
 }
 
