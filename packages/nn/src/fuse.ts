@@ -14,7 +14,7 @@ import { replaceModules } from './replace';
 import { inputOf } from './summary';
 
 const transposed = [ConvTranspose1d, ConvTranspose2d, ConvTranspose3d] as const;
-const products = [Conv1d, Conv2d, Conv3d, ...transposed, Linear] as const;
+const products = [Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Linear] as const;
 const norms = [BatchNorm1d, BatchNorm2d, BatchNorm3d, FrozenBatchNorm2d] as const;
 const dropouts = [Dropout, Dropout1d, Dropout2d, Dropout3d, StochasticDepth, DropPath] as const;
 
