@@ -1,6 +1,6 @@
 /** Shape inference: a forward pass of shapes that settles every open layer, or tells which layer does not fit and what would. */
 import { type Module, OpenLayer, replaceModules } from '@tessera/nn';
-import { type DType, meta, type Shape, ShapeError, showShape, type TesseraError } from '@tessera/tensor';
+import { type DType, meta, runtime, type Shape, ShapeError, showShape, type TesseraError } from '@tessera/tensor';
 import { type Fault, watched } from './watched';
 
 type AnyModule = Module<never, unknown>;
@@ -51,13 +51,16 @@ const closeIn = <M extends AnyModule>(model: M): M =>
 function passOf(model: Module, shape: Shape, dtype: DType): { output: Shape } | { fault: Fault } {
   const modules = model.namedModules();
   const modes = modules.map(([, module]) => module.training);
+  const { pending } = runtime;
   let settled = false;
   try {
     model.eval();
+    runtime.pending = Number.NEGATIVE_INFINITY; // shapes are no work that waits: however many, nothing is run for them
     const found = watched(modules, () => model.forward(meta(shape, dtype)).shape);
     settled = 'output' in found;
     return found;
   } finally {
+    runtime.pending = pending;
     if (!settled) reopen(modules.map(([, module]) => module));
     // inner modules come later in the list: each sets its own again
     for (const [i, [, module]] of modules.entries()) module.train(modes[i] as boolean);

@@ -1,5 +1,6 @@
 import * as nn from '@tessera/nn';
-import { cat, manualSeed, meta, rand, randomState, runtime, type Tensor } from '@tessera/tensor';
+import { cat, manualSeed, meta, rand, randomState, runtime, setBackend, type Tensor } from '@tessera/tensor';
+import { reference } from '@tessera/tensor/reference';
 import { describe, expect, it } from 'vitest';
 import * as flex from '../src/index';
 
@@ -89,6 +90,20 @@ describe('shapeInference', () => {
     expect(runtime.layer).toBeNull();
   });
 
+  it('runs nothing however deep the model is', async () => {
+    const backend = reference();
+    setBackend(backend);
+    const model = new nn.Sequential(
+      ...Array.from({ length: 300 }, () => [new flex.Linear(2), new flex.BatchNorm()]).flat(),
+    );
+    const { buffers } = backend.memory();
+    flex.shapeInference(model, [null, 3]);
+    expect(backend.memory().buffers).toBe(buffers);
+    runtime.backend = null;
+    backend.dispose();
+    manualSeed(0); // its numbers were on that backend
+  });
+
   it('takes one image where training would want more', () => {
     const model = new nn.Sequential(new flex.Linear(4), new flex.BatchNorm());
     expect(flex.shapeInference(model, [1, 3])).toEqual([1, 4]);
@@ -117,7 +132,8 @@ describe('shapeInference', () => {
     expect(() => flex.shapeInference(new Own() as nn.Module, [null, 3, 5, 6])).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: shapeInference: branches.0 (Conv2d): conv2d: a window of 5 does not fit input [?,4,3,4], which is 3 on spatial axis 0 with its padding; enlarge input or padding; the smallest input that fits is [?,3,7,9]]`,
     );
-    const net = new nn.Sequential(new nn.Sequential(new flex.Conv2d(4, 3, { stride: 2 }), new nn.Conv2d(8, 8, 3)));
+    const misfit: nn.Module = new nn.Conv2d(8, 8, 3); // of unknown type, or it would not compile
+    const net = new nn.Sequential(new nn.Sequential(new flex.Conv2d(4, 3, { stride: 2 }), misfit));
     expect(() => flex.shapeInference(net, [null, 3, 32, 32])).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: shapeInference: 0.1 (Conv2d): conv2d: input has 4 channels but weight [8,8,3,3] wants 8 (groups 1); it saw [?,4,15,15]]`,
     );
