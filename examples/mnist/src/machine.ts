@@ -1,13 +1,12 @@
 /** The backend of the demo, and what decides the bits it computes. */
-import { createRequire } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { type Cpu, cpu } from '@tessera/backend-cpu';
 import { setBackend } from '@tessera/tensor';
 
 /** What must be equal for two runs to be equal in every bit; threads are not part of it. */
 export interface Machine {
-  /** Version of the backend, with which comes the table that picks algorithms and tiles. */
-  readonly table: string;
+  /** Version of the backend's table of algorithms and tiles. */
+  readonly table: number;
   /** What the processor and the engine offer. */
   readonly features: string;
 }
@@ -22,8 +21,7 @@ export async function startBackend(threads: number | null): Promise<Cpu> {
 }
 
 export function machineOf(backend: Cpu): Machine {
-  const { simd, relaxed, reference } = backend.info();
+  const { simd, relaxed, reference, algorithms } = backend.info();
   const features = [simd && 'simd', relaxed && 'relaxed-simd', reference && 'reference'].filter((name) => name);
-  const { version } = createRequire(import.meta.url)('@tessera/backend-cpu/package.json') as { version: string };
-  return { table: version, features: features.join(' ') };
+  return { table: algorithms, features: features.join(' ') };
 }

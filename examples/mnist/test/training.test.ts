@@ -151,9 +151,9 @@ describe('kernelTimes', () => {
 
 describe('a checkpoint', () => {
   it('says what keeps a resumed run from the same bits', () => {
-    const then = { table: '1', features: 'simd relaxed-simd' };
+    const then = { table: 1, features: 'simd relaxed-simd' };
     expect(difference(then, then)).toBe(null);
-    expect(difference(then, { table: '2', features: 'simd' })).toMatchInlineSnapshot(
+    expect(difference(then, { table: 2, features: 'simd' })).toMatchInlineSnapshot(
       `"the table of algorithms was version 1, it is 2; the processor's features were 'simd relaxed-simd', they are 'simd'"`,
     );
   });

@@ -10,6 +10,12 @@ import { scan } from './kernels/scan';
 import { scatter } from './kernels/scatter';
 import { sort } from './kernels/sort';
 
+/**
+ * Version of what is chosen below `generate` (algorithms, tiles, the order of sums): one more with each change that can turn a
+ * bit of a result. Whoever keeps a training to go on with later keeps it, too: `info().algorithms`.
+ */
+export const algorithms = 1;
+
 function generate(kernel: Kernel, target: Target): CpuKernel {
   switch (kernel.kind) {
     case 'map':

@@ -1,5 +1,6 @@
 /** @tessera/backend-cpu: kernels made as WebAssembly at run time, on worker threads. `await cpu()` is the backend. */
 import { features } from './assembler';
+import { algorithms } from './compile';
 import { type Cpu, CpuBackend, type CpuInfo, type CpuOptions } from './runtime';
 
 export type { Cpu, CpuInfo, CpuOptions };
@@ -28,7 +29,8 @@ function allowed(): boolean {
 
 /** The reference backend: in a worker, for a page's UI thread never computes; in place only where none starts. */
 async function withoutWebAssembly(options: CpuOptions): Promise<Cpu> {
-  const info: CpuInfo = { threads: 1, simd: false, relaxed: false, shared: false, reference: true, inPlace: false };
+  const none = { simd: false, relaxed: false, shared: false, inPlace: false };
+  const info: CpuInfo = { threads: 1, algorithms, reference: true, ...none };
   const complain = (where: string) =>
     console.warn(
       `cpu: WebAssembly with SIMD is not available here, so the slow reference backend takes over, ${where}; if a content security policy forbids it, add 'wasm-unsafe-eval' to script-src`,

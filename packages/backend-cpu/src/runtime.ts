@@ -12,7 +12,7 @@ import {
   type Plan,
   type TypedArray,
 } from '@tessera/tensor/backend';
-import { Compiler, CpuExecutable, copyKernel } from './compile';
+import { algorithms, Compiler, CpuExecutable, copyKernel } from './compile';
 import { Crew, kernelWorker, processors } from './device';
 import { CpuBuffer, Heap } from './heap';
 import { type Block, mostBytes } from './memory';
@@ -36,6 +36,8 @@ export interface CpuInfo {
   readonly relaxed: boolean;
   /** One memory for all threads. */
   readonly shared: boolean;
+  /** Version of the choice of algorithms: where it, simd and relaxed are equal, so are results in every bit. */
+  readonly algorithms: number;
   /** WebAssembly is forbidden here, and the reference backend runs instead. */
   readonly reference: boolean;
   /** And no worker started for it, or cpu() was called in one: the thread that called computes by itself. */
@@ -80,7 +82,8 @@ export class CpuBackend implements Cpu {
     const threads = shared ? Math.max(1, Math.floor(options.threads ?? processors())) : 1;
     const limit = Math.min(options.maxMemoryBytes ?? mostBytes, mostBytes);
     this.#options = options;
-    this.#info = { threads, simd: has.simd, relaxed: has.relaxed, shared, reference: false, inPlace: false };
+    const { simd, relaxed } = has;
+    this.#info = { threads, simd, relaxed, shared, algorithms, reference: false, inPlace: false };
     this.limits = {
       maxBuffers: 1024,
       maxBufferBytes: Math.min(limit, 2 ** 31 - 2 ** 16),

@@ -12,6 +12,7 @@ import {
   type Plan,
 } from '@tessera/tensor/backend';
 import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest';
+import { algorithms } from '../src/compile';
 import { type CpuOptions, cpu } from '../src/index';
 
 /** y = x + 1 over n elements. */
@@ -181,7 +182,7 @@ describe('a policy that forbids WebAssembly', () => {
     });
   });
   afterEach(() => vi.restoreAllMocks());
-  const none = { threads: 1, simd: false, relaxed: false, shared: false, reference: true };
+  const none = { threads: 1, algorithms, simd: false, relaxed: false, shared: false, reference: true };
 
   it('leaves the reference backend in a worker, which says how to allow more', () =>
     using({}, async (backend) => {
