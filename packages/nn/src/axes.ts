@@ -1,5 +1,17 @@
 /** The lecture's layers that check axes and move them about. Axis letters: B batch, D depth (channels), H, W, L length. */
-import { ArgumentError, cast, permute, reshape, type Shape, ShapeError, showShape, type Tensor } from '@tessera/tensor';
+import {
+  ArgumentError,
+  cast,
+  meta,
+  permute,
+  reshape,
+  type Shape,
+  ShapeError,
+  type State,
+  showShape,
+  type Tensor,
+} from '@tessera/tensor';
+import { checkedRange, newlySeen, type Range, seeFirst } from './check-range';
 import { Module } from './module';
 import type { Dims, Keeps, Makes, shapes } from './types';
 
@@ -11,10 +23,12 @@ export interface InputOptions<Sizes extends readonly SizeCheck[] | null = readon
   readonly sizes?: Sizes;
   /** The letters of `order` in the order that the model wants. Default: as they are. */
   readonly reorder?: string;
+  /** What the values are to lie in, in the first batch and in debug mode: `checkRanges(model)` and `fit` look. Default: anywhere. */
+  readonly range?: Range | null;
 }
 /**
  * The door of a model: y is x as float32, its axes moved from `order` to `reorder`, their sizes checked.
- * `new Input('BDHW', { sizes: [null, 3, 224, 224] })`. torchmore's layers.Input, without its parameter
+ * `new Input('BDHW', { sizes: [null, 3, 224, 224], range: [-5, 5] })`. torchmore's layers.Input, without its parameter
  * @throws ArgumentError where letters and sizes disagree; forward: ShapeError for other axes.
  */
 export class Input<
@@ -29,7 +43,11 @@ export class Input<
   readonly order: string;
   readonly reorder: string;
   readonly sizes: readonly SizeCheck[] | null;
-  constructor(order: Order, { sizes, reorder = order }: InputOptions<Sizes> = {}) {
+  readonly range: Range | null;
+  /** Least and most value of the batches looked at, where there is a range. */
+  readonly seen: State | null;
+  watched = false;
+  constructor(order: Order, { sizes, reorder = order, range = null }: InputOptions<Sizes> = {}) {
     super();
     axesFrom('Input', order, reorder);
     if (sizes && sizes.length !== order.length)
@@ -37,6 +55,8 @@ export class Input<
     this.order = order;
     this.reorder = reorder;
     this.sizes = sizes ?? null;
+    this.range = range && checkedRange('Input', range);
+    this.seen = range && newlySeen();
   }
   forward(x: Tensor): Tensor {
     const { order, reorder } = this;
@@ -44,7 +64,9 @@ export class Input<
       throw new ShapeError(`input: ${showShape(x.shape)} has ${x.rank} axes, wants ${order}`);
     const y = order === reorder ? x : permute(x, axesFrom('Input', order, reorder));
     if (this.sizes) checkSizes('input', y.shape, this.sizes, reorder);
-    return y.dtype === 'float32' ? y : cast(y, 'float32');
+    const z = y.dtype === 'float32' ? y : cast(y, 'float32');
+    seeFirst(this, z);
+    return z;
   }
 }
 
@@ -52,14 +74,22 @@ export class Input<
 export class CheckSizes extends Module {
   declare readonly [shapes]: Keeps;
   readonly sizes: readonly SizeCheck[];
+  /** Letters of the axes, for messages. */
+  readonly order: string;
   readonly label: string;
-  constructor(sizes: readonly SizeCheck[], { name = '' }: { readonly name?: string } = {}) {
+  constructor(
+    sizes: readonly SizeCheck[],
+    { name = '', order = '' }: { readonly name?: string; readonly order?: string } = {},
+  ) {
     super();
+    if (order && order.length !== sizes.length)
+      throw new ArgumentError(`CheckSizes: ${sizes.length} sizes for the axes ${order}; wants one each`);
     this.sizes = sizes;
+    this.order = order;
     this.label = name;
   }
   forward(x: Tensor): Tensor {
-    checkSizes(`checkSizes${this.label && ` ${this.label}`}`, x.shape, this.sizes);
+    checkSizes(`checkSizes${this.label && ` ${this.label}`}`, x.shape, this.sizes, this.order);
     return x;
   }
 }
@@ -181,15 +211,25 @@ export class Reshape<
   }
 }
 
+export interface LambdaOptions {
+  /** For drawings and messages. Default: the function's own. */
+  readonly name?: string;
+  /** y's shape from x's, where f cannot run on shapes alone (it wants to know a size). Default: f itself tells. */
+  readonly shape?: (shape: Shape) => Shape;
+}
 /** y = f(x): a function as a layer. torchmore's layers.Fun_ */
 export class Lambda extends Module {
   readonly f: (x: Tensor) => Tensor;
-  constructor(f: (x: Tensor) => Tensor) {
+  readonly label: string;
+  readonly shape: ((shape: Shape) => Shape) | null;
+  constructor(f: (x: Tensor) => Tensor, { name = f.name, shape }: LambdaOptions = {}) {
     super();
     this.f = f;
+    this.label = name;
+    this.shape = shape ?? null;
   }
   forward(x: Tensor): Tensor {
-    return this.f(x);
+    return this.shape && x.node.source?.kind === 'meta' ? meta(this.shape(x.shape), x.dtype) : this.f(x);
   }
 }
 

@@ -54,7 +54,7 @@ export function evaluator<Batch extends object, Output, Target>(
   const totals = new Totals(['loss', ...Object.keys(task.metrics ?? {})]);
   const step = overBatches(
     (batch: Batch) => {
-      const { input, target } = columnsOf(batch, task);
+      const [input, target] = [inputOf(batch, task.input), targetOf(batch, task)];
       const output = model.forward(input);
       totals.add(measured(task, output, target, task.loss(output, target)), samplesOf(input));
     },
@@ -69,20 +69,25 @@ export function evaluator<Batch extends object, Output, Target>(
   };
 }
 
-/** The batch's input and target. */
-export function columnsOf<Batch extends object, Output, Target>(
+/** What the model is given of a batch. @throws ArgumentError where that is no tensor. */
+export function inputOf<Batch extends object>(batch: Batch, pick?: (batch: Batch) => Tensor): Tensor {
+  const input: unknown = pick ? pick(batch) : Object.values(batch)[0];
+  if (!isTensor(input)) throw noColumns(batch, 'an input, first');
+  return input;
+}
+/** What its output is compared with. @throws ArgumentError where there is nothing. */
+export function targetOf<Batch extends object, Output, Target>(
   batch: Batch,
   task: Task<Batch, Output, Target>,
-): { readonly input: Tensor; readonly target: Target } {
-  const [first, second] = Object.values(batch) as readonly unknown[];
-  const input = task.input ? task.input(batch) : first;
-  const target = task.target ? task.target(batch) : second;
-  if (!isTensor(input) || target === undefined)
-    throw new ArgumentError(
-      `fit: a batch has ${Object.keys(batch).join(', ') || 'no columns'}; wants input and target, or the options of these names that tell them`,
-    );
-  return { input, target: target as Target };
+): Target {
+  const target: unknown = task.target ? task.target(batch) : Object.values(batch)[1];
+  if (target === undefined) throw noColumns(batch, 'a target, second');
+  return target as Target;
 }
+const noColumns = (batch: object, wanted: string): ArgumentError =>
+  new ArgumentError(
+    `batch: it has ${Object.keys(batch).join(', ') || 'no columns'}, wants ${wanted}; or the options input and target that tell them`,
+  );
 
 /** The loss and the metrics, in the order of their names. */
 export const measured = <Batch, Output, Target>(

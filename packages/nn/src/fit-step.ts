@@ -3,7 +3,7 @@ import { valueAndGrad } from '@tessera/autograd';
 import { ArgumentError, guard, type Tensor } from '@tessera/tensor';
 import type { AveragedModel } from './averaged';
 import { type CompileOptions, compile } from './compile';
-import { columnsOf, measured, overBatches, type Task } from './evaluate';
+import { inputOf, measured, overBatches, type Task, targetOf } from './evaluate';
 import { clipGradNorm, GradientAccumulator } from './gradients';
 import { LossScaler } from './loss-scaler';
 import type { Module } from './module';
@@ -48,7 +48,7 @@ export function stepsOf<Batch extends object, Output, Target, Model extends Modu
     throw new ArgumentError('fit: mixed precision and loss scaling are of compiled steps; leave out compiled: false');
 
   const differentiate = (batch: Batch) => {
-    const { input, target } = columnsOf(batch, options);
+    const [input, target] = [inputOf(batch, options.input), targetOf(batch, options)];
     const free = optimizer.parameters.filter((parameter) => guard(() => parameter.requiresGrad));
     if (!free.length) throw new ArgumentError('fit: all parameters of the optimizer are frozen; unfreeze some');
     const f = (): [Tensor, Output] => {

@@ -3,9 +3,10 @@
  * `optimizer.step`, then the schedule, events, validation and checkpoints, all by public calls.
  */
 import { ArgumentError, type Tensor, TesseraError } from '@tessera/tensor';
+import { checkRanges } from './check-range';
 import { firstNonFinite } from './diagnose';
 import { EarlyStopping } from './early-stopping';
-import { columnsOf, type Evaluation, evaluator, type Loader } from './evaluate';
+import { type Evaluation, evaluator, inputOf, type Loader } from './evaluate';
 import { type Parts, readCheckpoint, restore, saveCheckpoint, under } from './fit-checkpoint';
 import { checkOptions, type EpochEvent, type FitOptions, type FitResult, type ProgressEvent } from './fit-options';
 import { type Steps, stepsOf } from './fit-step';
@@ -17,7 +18,7 @@ import { samplesOf, Totals } from './totals';
  * Trains a model: `await fit(model, { data, loss: crossEntropy, optimizer, epochs: 3, metrics: { accuracy } })`. A batch's loss is
  * read while the next batch is made; metrics stay on the device until an epoch ends or a progress event asks.
  * @throws TesseraError where a loss is no number, naming the step and the layer where that began; model, optimizer and data are
- *   then as before that step. ArgumentError for options that do not go together; LoadError for another model's checkpoint.
+ *   then as before that step. ArgumentError for options that do not go together, and values out of a layer's range; LoadError for another model's checkpoint.
  */
 export async function fit<
   Batch extends object,
@@ -144,7 +145,8 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
     this.#running = null;
     const loss = await value.item();
     value.dispose();
-    const { input } = columnsOf(batch, this.#options);
+    const input = inputOf(batch, this.#options.input);
+    if (this.#clock.steps === 0) await checkRanges(this.#model);
     if (!Number.isFinite(loss)) throw await this.#noNumber(loss, input);
     this.#part.push({ loss, samples: samplesOf(input) });
     if (this.#part.length >= (this.#options.accumulate ?? 1)) await this.#stepDone(behind);
@@ -175,6 +177,7 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
 
   async #endEpoch(): Promise<void> {
     const { schedule, scheduleEvery = 'step', validation, checkpoint, onEpoch } = this.#options;
+    await checkRanges(this.#model);
     const { loss, ...metrics } = (await this.#totals.read()).means;
     const evaluation = validation && this.#validate ? await this.#validate(validation) : null;
     const { metric = 'loss' } = this.#options.earlyStopping ?? {};

@@ -12,7 +12,7 @@ export interface GraphNode {
   readonly kind: 'layer' | 'op' | 'input' | 'output';
   /** Path of the layer; '' for others. */
   readonly path: string;
-  /** Class of the layer, or name of the op. */
+  /** Class of the layer, with the name it was given; or name of the op. */
   readonly name: string;
   readonly output: Shape;
   readonly parameters: number;
@@ -83,7 +83,8 @@ export function moduleGraph(model: Module<[x: Tensor], unknown>, shape: Shape): 
     const parameters = Object.values(module)
       .filter((field): field is Parameter => field instanceof Parameter)
       .reduce((sum, parameter) => sum + countOf(parameter.shape), 0);
-    const name = module.constructor.name;
+    const label = 'label' in module && typeof module.label === 'string' ? module.label : '';
+    const name = label ? `${module.constructor.name} ${label}` : module.constructor.name;
     const outer = module.namedModules().length > 1;
     if (outer) groups.push({ path, name, parameters });
     return addForwardHook<readonly unknown[], unknown>(module as never, (inputs, output) => {

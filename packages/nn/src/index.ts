@@ -3,6 +3,7 @@
 export * from './activation';
 export { Adagrad, type AdagradOptions } from './adagrad';
 export { Adam, type AdamOptions, AdamW } from './adam';
+export { AlphaDropout } from './alpha-dropout';
 export { type AttendOptions, MultiheadAttention, type MultiheadAttentionOptions } from './attention';
 export { AveragedModel, type AveragedOptions } from './averaged';
 export {
@@ -11,12 +12,14 @@ export {
   type InputOptions,
   Inspect,
   Lambda,
+  type LambdaOptions,
   Permute,
   Reorder,
   Reshape,
   type SizeCheck,
   View,
 } from './axes';
+export { CheckRange, checkRanges, type Range } from './check-range';
 export {
   Additive,
   type AdditiveOptions,
@@ -37,10 +40,12 @@ export {
   type ConvTransposeOptions,
   type Size2d,
 } from './conv';
+export { type DeadUnitsOptions, deadUnits } from './dead-units';
+export { type DecayOptions, weightDecayGroups } from './decay-groups';
 export { firstNonFinite } from './diagnose';
 export { Dropout, Dropout1d, Dropout2d, Dropout3d, DropPath, StochasticDepth } from './dropout';
 export type { EarlyStoppingOptions } from './early-stopping';
-export { Embedding } from './embedding';
+export { Embedding, type EmbeddingOptions } from './embedding';
 export { type EvaluateOptions, type Evaluation, evaluate, type Loader, type Task } from './evaluate';
 export { type Files, readFile, writeFile } from './files';
 export { fit } from './fit';
@@ -51,6 +56,7 @@ export { clipGradNorm, clipGradValue, GradientAccumulator } from './gradients';
 export { toDot, toMermaid } from './graph-text';
 export type { ForwardHook, GradientHook } from './hooks';
 export * as init from './init';
+export { type InputReport, InputStats, type Spread } from './input-stats';
 export { LARS, type LARSOptions } from './lars';
 export { Flatten } from './layers';
 export { Linear, type LinearOptions } from './linear';
@@ -121,4 +127,6 @@ export type { ByteSource } from './source';
 export type { LoadOptions, LoadReport, StateDict } from './state-dict';
 export type { LoadedTensors } from './stream';
 export { Summary, type SummaryRow, summary } from './summary';
+export { type TrimOptions, trimTo } from './trim';
 export type { Beside, Chain, Dims, Keeps, MadeBy, Makes, Maps, shapes } from './types';
+export { FractionalMaxPool2d, type FractionalOptions, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d } from './unpool';

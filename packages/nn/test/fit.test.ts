@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { valueAndGrad } from '@tessera/autograd';
 import * as t from '@tessera/tensor';
 import { reference } from '@tessera/tensor/reference';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -84,15 +85,13 @@ describe('fit', () => {
 
   it('does what the same loop written by hand does', async () => {
     const one = setting();
-    await nn.fit(one.model, one.options);
-    const { valueAndGrad } = await import('@tessera/autograd');
+    await nn.fit(one.model, { ...one.options, epochs: 1 });
     const { model, optimizer, options } = setting();
-    for (let epoch = 0; epoch < 3; epoch++)
-      for await (const { point, label } of options.data) {
-        const { grads } = valueAndGrad(() => t.crossEntropy(model.forward(point), label), optimizer.parameters);
-        optimizer.step(grads);
-        options.schedule.step();
-      }
+    for await (const { point, label } of options.data) {
+      const { grads } = valueAndGrad(() => t.crossEntropy(model.forward(point), label), optimizer.parameters);
+      optimizer.step(grads);
+      options.schedule.step();
+    }
     const [byFit, byHand] = [await bits(one.model, one.optimizer), await bits(model, optimizer)];
     for (const [i, values] of byFit.entries())
       for (const [j, value] of values.entries()) expect(value).toBeCloseTo(byHand[i]?.[j] as number, 5);
@@ -136,7 +135,7 @@ describe('fit', () => {
     expect(epochs).toHaveLength(1);
     const { model: other, options: rest } = setting();
     await expect(nn.fit(other, { ...rest, data: batches([points().point], { size: 11 }) })).rejects.toThrow(
-      /wants input and target/,
+      /wants a target, second/,
     );
   });
 
