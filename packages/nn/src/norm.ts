@@ -31,7 +31,9 @@ export interface BatchNormOptions {
   readonly trackRunningStats?: boolean;
 }
 
-abstract class BatchNorm<C extends number> extends Module {
+/** What BatchNorm and InstanceNorm have in common: numbers per channel, and running statistics where they are kept.
+ *  torch.nn.modules.batchnorm._NormBase */
+export abstract class RunningNorm<C extends number> extends Module {
   readonly weight: Parameter | null;
   readonly bias: Parameter | null;
   readonly runningMean: Buffer | null;
@@ -40,10 +42,9 @@ abstract class BatchNorm<C extends number> extends Module {
   readonly eps: number;
   readonly momentum: number | null;
 
-  constructor(numFeatures: C, options: BatchNormOptions = {}) {
+  constructor(numFeatures: C, { eps, momentum, affine, trackRunningStats }: Required<BatchNormOptions>) {
     super();
     checkFeatures(new.target.name, numFeatures);
-    const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
     this.weight = affine ? new Parameter(ones([numFeatures])) : null;
     this.bias = affine ? new Parameter(zeros([numFeatures])) : null;
     this.runningMean = trackRunningStats ? new Buffer(zeros([numFeatures])) : null;
@@ -55,27 +56,43 @@ abstract class BatchNorm<C extends number> extends Module {
     this.momentum = momentum;
   }
 
-  /** Normalises x, whose rank is right. */
+  /** Normalises x, whose rank is right: evaluating with the running statistics, where they are kept. */
   protected normalize(x: Tensor): Tensor {
     const { weight, bias, eps, runningMean, runningVar } = this;
-    if (!this.training && runningMean && runningVar)
-      return batchNorm(x, { weight, bias, eps, runningMean, runningVar });
-    const [y, mean, variance] = batchNormTraining(x, { weight, bias, eps });
-    if (this.training) this.track(x, mean, variance);
-    return y;
+    if (this.training || !runningMean || !runningVar) return this.normalizeByOwn(x);
+    return batchNorm(x, { weight, bias, eps, runningMean, runningVar });
+  }
+  /** Normalises x with its own statistics, and remembers them while training. */
+  protected abstract normalizeByOwn(x: Tensor): Tensor;
+
+  /** The statistics to update; null where none are kept, or where x is a shape alone, with nothing to remember. */
+  protected kept(x: Tensor): { readonly mean: Buffer; readonly variance: Buffer; readonly batches: Buffer } | null {
+    const { runningMean: mean, runningVar: variance, numBatchesTracked: batches } = this;
+    if (!this.training || !mean || !variance || !batches || x.node.source?.kind === 'meta') return null;
+    return { mean, variance, batches };
+  }
+}
+
+abstract class BatchNorm<C extends number> extends RunningNorm<C> {
+  constructor(numFeatures: C, options: BatchNormOptions = {}) {
+    const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
+    super(numFeatures, { eps, momentum, affine, trackRunningStats });
   }
 
-  protected track(x: Tensor, mean: Tensor, variance: Tensor): void {
-    const { runningMean, runningVar, numBatchesTracked } = this;
-    if (!runningMean || !runningVar || !numBatchesTracked) return;
-    if (x.node.source?.kind === 'meta') return; // shapes only: there is nothing to remember
-    const batches = add(numBatchesTracked, 1);
-    const momentum = this.momentum ?? div(1, cast(batches, 'float32'));
-    const count = x.size / (x.shape[1] as number);
-    const [nextMean, nextVar] = runningStatistics([runningMean, runningVar], [mean, variance], count, momentum);
-    runningMean.assign(nextMean);
-    runningVar.assign(nextVar);
-    numBatchesTracked.assign(batches);
+  protected normalizeByOwn(x: Tensor): Tensor {
+    const { weight, bias, eps } = this;
+    const [y, mean, variance] = batchNormTraining(x, { weight, bias, eps });
+    const running = this.kept(x);
+    if (running) {
+      const batches = add(running.batches, 1);
+      const momentum = this.momentum ?? div(1, cast(batches, 'float32'));
+      const count = x.size / (x.shape[1] as number);
+      const next = runningStatistics([running.mean, running.variance], [mean, variance], count, momentum);
+      running.mean.assign(next[0]);
+      running.variance.assign(next[1]);
+      running.batches.assign(batches);
+    }
+    return y;
   }
 }
 

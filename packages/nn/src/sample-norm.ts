@@ -1,7 +1,6 @@
 /** Normalisations within one sample: the same in training and evaluating, unless running statistics are asked for. */
 import {
   ArgumentError,
-  batchNorm,
   groupNorm,
   instanceNorm,
   layerNorm,
@@ -10,12 +9,11 @@ import {
   ones,
   rmsNorm,
   type Tensor,
-  tensor,
   variance as varianceOf,
   zeros,
 } from '@tessera/tensor';
-import { Buffer, Module, Parameter } from './module';
-import { checkFeatures, checkRank } from './norm';
+import { Module, Parameter } from './module';
+import { checkFeatures, checkRank, RunningNorm } from './norm';
 import type { Maps, shapes } from './types';
 
 export interface NormOptions {
@@ -115,42 +113,23 @@ export interface InstanceNormOptions {
   /** Keep running statistics and use them when evaluating. Default false. */
   readonly trackRunningStats?: boolean;
 }
-abstract class InstanceNorm<C extends number> extends Module {
-  readonly weight: Parameter | null;
-  readonly bias: Parameter | null;
-  readonly runningMean: Buffer | null;
-  readonly runningVar: Buffer | null;
-  readonly numBatchesTracked: Buffer | null;
-  readonly eps: number;
-  readonly momentum: number;
+abstract class InstanceNorm<C extends number> extends RunningNorm<C> {
+  declare readonly momentum: number;
 
   constructor(numFeatures: C, options: InstanceNormOptions = {}) {
-    super();
-    checkFeatures(new.target.name, numFeatures);
     const { eps = 1e-5, momentum = 0.1, affine = false, trackRunningStats = false } = options;
-    this.weight = affine ? new Parameter(ones([numFeatures])) : null;
-    this.bias = affine ? new Parameter(zeros([numFeatures])) : null;
-    this.runningMean = trackRunningStats ? new Buffer(zeros([numFeatures])) : null;
-    this.runningVar = trackRunningStats ? new Buffer(ones([numFeatures])) : null;
-    this.numBatchesTracked = trackRunningStats
-      ? new Buffer(tensor(0, { dtype: 'int32' }), { storedAs: 'int64' })
-      : null;
-    this.eps = eps;
-    this.momentum = momentum;
+    super(numFeatures, { eps, momentum, affine, trackRunningStats });
   }
 
-  /** Normalises x [N,C,…]. */
-  protected normalize(x: Tensor): Tensor {
-    const { weight, bias, eps, runningMean, runningVar } = this;
-    if (!this.training && runningMean && runningVar)
-      return batchNorm(x, { weight, bias, eps, runningMean, runningVar });
+  protected normalizeByOwn(x: Tensor): Tensor {
+    const { weight, bias, eps } = this;
     const y = instanceNorm(x, { weight, bias, eps });
-    // of shapes alone there is nothing to remember
-    if (this.training && runningMean && runningVar && x.node.source?.kind !== 'meta') {
+    const running = this.kept(x);
+    if (running) {
       const places = x.shape.map((_, axis) => axis).slice(2);
-      // PyTorch's: the samples' means, and their unbiased variances, averaged over the batch.
-      runningMean.assign(lerp(runningMean, meanOf(x, [0, ...places]), this.momentum));
-      runningVar.assign(lerp(runningVar, meanOf(varianceOf(x, places), 0), this.momentum));
+      // PyTorch's: the samples' means, and their unbiased variances, averaged over the batch; batches are not counted.
+      running.mean.assign(lerp(running.mean, meanOf(x, [0, ...places]), this.momentum));
+      running.variance.assign(lerp(running.variance, meanOf(varianceOf(x, places), 0), this.momentum));
     }
     return y;
   }
