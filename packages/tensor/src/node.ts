@@ -145,6 +145,8 @@ export function knownShape(tensor: { shape: Shape }, op = 'size'): readonly numb
   return tensor.shape as readonly number[];
 }
 
-/** "layer4.0.conv1: conv2d at train.ts:12": how messages name a node. */
-export const nameOf = ({ layer, op, line, source }: Node): string =>
-  `${layer ? `${layer}: ` : ''}${op?.opName ?? source?.kind ?? 'tensor'}${line ? ` at ${line}` : ''}`;
+/** "layer4.0.conv1: conv2d at train.ts:12": how messages name a node. State that was never computed has the layer it was made in. */
+export function nameOf({ layer, op, line, source }: Node): string {
+  const made = layer ?? (source?.kind === 'state' ? source.state.pending?.node.layer : null);
+  return `${made ? `${made}: ` : ''}${op?.opName ?? source?.kind ?? 'tensor'}${line ? ` at ${line}` : ''}`;
+}
