@@ -3,6 +3,7 @@ import { library } from '../../tools/build/tsdown.js';
 export default library({
   alexnet: 'src/alexnet.ts',
   'cifar-resnet': 'src/cifar-resnet.ts',
+  crops: 'src/crops.ts',
   densenet: 'src/densenet.ts',
   googlenet: 'src/googlenet.ts',
   inception: 'src/inception.ts',
@@ -10,7 +11,10 @@ export default library({
   mobilenet: 'src/mobilenet.ts',
   overfeat: 'src/overfeat.ts',
   'preact-resnet': 'src/preact-resnet.ts',
+  presets: 'src/presets.ts',
+  pretrained: 'src/pretrained.ts',
   resnet: 'src/resnet.ts',
   squeezenet: 'src/squeezenet.ts',
+  topk: 'src/topk.ts',
   vgg: 'src/vgg.ts',
 });
