@@ -4,9 +4,10 @@
  * values, batch norm, and its 3×3 convolutions where the paper has 5×5 (an old mistake that published weights depend on).
  */
 import { BatchNorm2d, Conv2d, type Conv2dOptions, Dropout, Linear, MaxPool2d, Module, Sequential } from '@tessera/nn';
-import { adaptiveAvgPool2d, add, cat, flatten, maxPool2d, mul, relu, type Tensor, tensor } from '@tessera/tensor';
+import { adaptiveAvgPool2d, cat, flatten, maxPool2d, relu, type Tensor } from '@tessera/tensor';
 import { normalWeight } from './initial';
 import { Network, type Stages } from './network';
+import { checkTransform, fromImageNet } from './transform-input';
 
 export interface GoogLeNetOptions {
   /** Default 1000. */
@@ -151,6 +152,7 @@ export class GoogLeNet extends Network<Tap> {
     this.aux2 = auxLogits ? new InceptionAux(528, numClasses, dropoutAux) : null;
     this.dropout = new Dropout(dropout);
     this.fc = linear(1024, numClasses);
+    checkTransform('GoogLeNet', transformInput, inChannels);
     this.transformInput = transformInput;
   }
   stages(): Stages<Tap> {
@@ -176,17 +178,6 @@ export class GoogLeNet extends Network<Tap> {
     const [aux2, aux1] = this.training ? [this.aux2?.forward(inception4d), this.aux1?.forward(inception4a)] : [];
     return { logits: this.head(C5), aux2: aux2 ?? null, aux1: aux1 ?? null };
   }
-}
-
-/** From (x − mean)/std of ImageNet to 2·x − 1, a channel each. */
-function fromImageNet(x: Tensor): Tensor {
-  const [mean, std] = [
-    [0.485, 0.456, 0.406],
-    [0.229, 0.224, 0.225],
-  ];
-  const scale = tensor([std.map((s) => [[s / 0.5]])]);
-  const shift = tensor([mean.map((m) => [[(m - 0.5) / 0.5]])]);
-  return add(mul(x, scale), shift);
 }
 
 /** 13,004,888 parameters, 6,624,904 without the auxiliary heads; 69.8 % top-1. torchvision.models.googlenet */

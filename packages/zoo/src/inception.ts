@@ -14,20 +14,10 @@ import {
   Sequential,
   type Size2d,
 } from '@tessera/nn';
-import {
-  adaptiveAvgPool2d,
-  add,
-  avgPool2d,
-  cat,
-  flatten,
-  maxPool2d,
-  mul,
-  relu,
-  type Tensor,
-  tensor,
-} from '@tessera/tensor';
+import { adaptiveAvgPool2d, avgPool2d, cat, flatten, maxPool2d, relu, type Tensor } from '@tessera/tensor';
 import { normalWeight } from './initial';
 import { Network, type Stages } from './network';
+import { checkTransform, fromImageNet } from './transform-input';
 
 export interface InceptionOptions {
   /** Default 1000. */
@@ -292,6 +282,7 @@ export class InceptionV3 extends Network<Tap> {
     this.AuxLogits = auxLogits ? new InceptionAux(768, numClasses) : null;
     this.dropout = new Dropout(dropout);
     this.fc = classifier(2048, hidden, numClasses, dropout);
+    checkTransform('InceptionV3', transformInput, inChannels);
     this.transformInput = transformInput;
   }
   stages(): Stages<Tap> {
@@ -314,17 +305,6 @@ export class InceptionV3 extends Network<Tap> {
     const { C4, C5 } = this.features(x, ['C4', 'C5']);
     return { logits: this.head(C5), aux: this.training ? (this.AuxLogits?.forward(C4) ?? null) : null };
   }
-}
-
-/** From (x − mean)/std of ImageNet to 2·x − 1, a channel each. */
-function fromImageNet(x: Tensor): Tensor {
-  const [mean, std] = [
-    [0.485, 0.456, 0.406],
-    [0.229, 0.224, 0.225],
-  ];
-  const scale = tensor([std.map((s) => [[s / 0.5]])]);
-  const shift = tensor([mean.map((m) => [[(m - 0.5) / 0.5]])]);
-  return add(mul(x, scale), shift);
 }
 
 /** 27,161,264 parameters, 23,834,568 without the auxiliary head; 77.3 % top-1. torchvision.models.inception_v3 */

@@ -1,12 +1,17 @@
 /** New models' values, and what the golden cases do not reach. */
+
 import { cpu } from '@tessera/backend-cpu';
 import { Parameter } from '@tessera/nn';
-import { type Backend, div, manualSeed, meta, mul, rand, setBackend, sub, tensor } from '@tessera/tensor';
+import { amax, type Backend, div, manualSeed, meta, mul, rand, setBackend, slice, sub, tensor } from '@tessera/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { alexnet } from '../src/alexnet';
+import { alexnet, alexnetPaper } from '../src/alexnet';
+import { densenet121 } from '../src/densenet';
 import { googlenet } from '../src/googlenet';
 import { inceptionV3 } from '../src/inception';
+import { mobilenetV2 } from '../src/mobilenet';
+import { overfeatAccurate } from '../src/overfeat';
 import { resnet18, resnet50 } from '../src/resnet';
+import { squeezenet1_1 } from '../src/squeezenet';
 import { vgg11_bn } from '../src/vgg';
 
 let backend: Backend;
@@ -25,7 +30,7 @@ async function momentsOf(model: { stateDict(): Map<string, unknown> }, key: stri
   return [mean, Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length)];
 }
 
-describe('initial values are torchvision’s', () => {
+describe('initial values are torchvision’s, or the paper’s', () => {
   it.each([
     ['alexnet', alexnet, 'features.3.weight', 1 / Math.sqrt(3 * 64 * 25)], // PyTorch's default, U(±1/√fanIn)
     ['vgg11_bn', vgg11_bn, 'features.4.weight', Math.sqrt(2 / (128 * 9))],
@@ -34,10 +39,24 @@ describe('initial values are torchvision’s', () => {
     ['googlenet', googlenet, 'inception3a.branch2.1.conv.weight', 0.01],
     ['inceptionV3', inceptionV3, 'Mixed_6b.branch1x1.conv.weight', 0.1],
     ['inceptionV3', inceptionV3, 'AuxLogits.fc.weight', 0.001],
+    ['mobilenetV2', mobilenetV2, 'features.18.0.weight', Math.sqrt(2 / 1280)],
+    ['mobilenetV2', mobilenetV2, 'classifier.1.weight', 0.01],
+    ['densenet121', densenet121, 'features.denseblock4.denselayer16.conv2.weight', Math.sqrt(2 / (128 * 9))],
+    ['squeezenet1_1', squeezenet1_1, 'features.12.expand3x3.weight', Math.sqrt(2 / (64 * 9))], // U(±√(6/fanIn))
+    ['squeezenet1_1', squeezenet1_1, 'classifier.1.weight', 0.01],
+    ['alexnetPaper', alexnetPaper, 'features.8.weight', 0.01],
+    ['overfeatAccurate', overfeatAccurate, 'features.3.weight', 0.01],
   ])('%#: %s', async (_, make, key, std) => {
     const [mean, deviation] = await momentsOf(make(), key);
     expect(Math.abs(mean)).toBeLessThan(0.02 * std);
     expect(deviation / std).toBeCloseTo(1, 1.5);
+  });
+
+  it('biases of the paper’s AlexNet are 1 behind the first convolution of a tower and in hidden layers, else 0', async () => {
+    const model = alexnetPaper();
+    const biases = model.namedParameters().filter(([key]) => key.endsWith('bias'));
+    const means = await Promise.all(biases.map(([key]) => momentsOf(model, key)));
+    expect(means.map(([mean]) => mean)).toEqual([0, 1, 0, 1, 1, 1, 1, 0]);
   });
 
   it('biases of VGG are 0; zeroInitResidual makes the last norm of a block 0', async () => {
@@ -75,6 +94,37 @@ describe('transformInput', () => {
     const normalised = div(sub(pixels, perChannel([0.485, 0.456, 0.406])), perChannel([0.229, 0.224, 0.225]));
     const [a, b] = [await plain.forward(sub(mul(pixels, 2), 1)).data(), await turned.forward(normalised).data()];
     for (const [i, value] of a.entries()) expect(b[i]).toBeCloseTo(value, 4);
+  });
+});
+
+describe('transformInput of other channels than three', () => {
+  it('is refused', () => {
+    for (const make of [googlenet, inceptionV3])
+      expect(() => make({ transformInput: true, inChannels: 1 })).toThrow(
+        "transformInput with inChannels 1, wants 3, as ImageNet's mean and deviation have; leave it out",
+      );
+  });
+});
+
+describe('OverFeat', () => {
+  it('gives of each class the largest of a map of logits, whose places are windows 36 pixels apart', async () => {
+    const model = overfeatAccurate({ numClasses: 2, inChannels: 1 }).eval();
+    const image = rand([1, 1, 257, 257]);
+    const dense = model.dense(model.features(image));
+    expect(dense.shape).toEqual([1, 2, 2, 2]);
+    expect(await model.forward(image).data()).toEqual(await amax(dense, [2, 3]).data());
+  });
+});
+
+describe('dropRate', () => {
+  it('leaves out what DenseNet’s layers add, while training', async () => {
+    const model = densenet121({ dropRate: 1, numClasses: 2 });
+    const block = model.layers.features.get('denseblock1');
+    const x = rand([2, 64, 4, 4]);
+    const added = async () => await slice(block.forward(x), [null, [64]]).data();
+    expect((await added()).every((value) => value === 0)).toBe(true);
+    model.eval();
+    expect((await added()).every((value) => value === 0)).toBe(false);
   });
 });
 

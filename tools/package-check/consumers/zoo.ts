@@ -1,18 +1,23 @@
-import { zeros } from '@tessera/tensor';
+import { createModel, listModels, type ModelOptions } from '@tessera/zoo';
 import { alexnet } from '@tessera/zoo/alexnet';
-import { fiveCrop } from '@tessera/zoo/crops';
+import { cifarResnet20 } from '@tessera/zoo/cifar-resnet';
+import { densenet121 } from '@tessera/zoo/densenet';
 import { googlenet } from '@tessera/zoo/googlenet';
 import { inceptionV3 } from '@tessera/zoo/inception';
-import { imagenet, preprocess } from '@tessera/zoo/presets';
-import { loadPretrained } from '@tessera/zoo/pretrained';
+import { lectureAlexnet } from '@tessera/zoo/lecture';
+import { mobilenetV2 } from '@tessera/zoo/mobilenet';
+import { overfeatFast } from '@tessera/zoo/overfeat';
+import { preactResnet18 } from '@tessera/zoo/preact-resnet';
 import { resnet18 } from '@tessera/zoo/resnet';
-import { topK } from '@tessera/zoo/topk';
+import { squeezenet1_1 } from '@tessera/zoo/squeezenet';
 import { vgg11 } from '@tessera/zoo/vgg';
 
-for (const make of [alexnet, googlenet, inceptionV3, resnet18, vgg11])
+const towers = [alexnet, cifarResnet20, densenet121, googlenet, inceptionV3, lectureAlexnet, mobilenetV2];
+for (const make of [...towers, overfeatFast, preactResnet18, resnet18, squeezenet1_1, vgg11])
   if (make({ numClasses: 2 }).parameters().length === 0)
     throw new Error(`@tessera/zoo: ${make.name} has no parameters`);
 
-const crops = fiveCrop(preprocess(imagenet)(zeros([3, 256, 300], { dtype: 'uint8' })), 200);
-if (crops.length !== 5) throw new Error('@tessera/zoo: fiveCrop makes five');
-for (const f of [loadPretrained, topK]) if (typeof f !== 'function') throw new Error('@tessera/zoo: a path is empty');
+const options: ModelOptions<'googlenet'> = { auxLogits: false };
+const model = await createModel('googlenet', options);
+if (model.aux1 !== null || !listModels().includes('googlenet'))
+  throw new Error('@tessera/zoo: createModel is not what its types say');
