@@ -1,11 +1,11 @@
 /** Running what is pending: the graph of some tensors, and every assignment of state, as one plan. */
 import type { Backend, DeviceBuffer, MemoryUse, TypedArray } from './backend';
 import { ReadError } from './errors';
-import type { DType } from './ir';
 import { knownShape, type Meta, type Node, Storage, type Value } from './node';
 import { planOf, run } from './plan';
 import { getBackend, runtime } from './runtime';
 import { collect, type Graph } from './schedule/graph';
+import { toTyped } from './typed';
 import { sizeOf } from './view';
 
 /** Values already on a device, or on the host: a plan starts from them. */
@@ -78,7 +78,7 @@ export async function download(value: Value): Promise<TypedArray> {
   const shape = knownShape(value.node.outputs[value.output] as Meta, 'data');
   const { source } = value.node;
   if (source?.kind === 'host') return source.data.slice();
-  if (source?.kind === 'scalar') return scalarData(value.node.outputs[0]?.dtype, source.value);
+  if (source?.kind === 'scalar') return toTyped([source.value], value.node.outputs[0]?.dtype ?? 'float32');
   if (source?.kind === 'meta') throw new ReadError(`data: a meta tensor of shape [${shape}] has a shape but no values`);
   if (!value.node.values[value.output]) flush([value]);
   const storage = value.node.values[value.output] as Storage;
@@ -94,13 +94,6 @@ export async function download(value: Value): Promise<TypedArray> {
 }
 /** Values this few live on the host once they were read. */
 const smallRead = 256;
-
-const scalarData = (dtype: DType | undefined, value: number): TypedArray =>
-  dtype === 'int32'
-    ? Int32Array.of(value)
-    : dtype === 'bool' || dtype === 'uint8'
-      ? Uint8Array.of(value)
-      : Float32Array.of(value);
 
 export function forbidInTrace(what: string): void {
   if (runtime.trace)

@@ -2,7 +2,7 @@
 import type { Backend, DeviceBuffer, Executable, Plan } from './backend';
 import { BackendError } from './errors';
 import type { DType, Kernel } from './ir';
-import type { Graph } from './schedule/graph';
+import { exact, type Graph } from './schedule/graph';
 import type { Arrange, Program } from './schedule/link';
 import { schedule } from './schedule/schedule';
 
@@ -91,14 +91,12 @@ function executable(backend: Backend, kernel: Kernel): Executable {
 export function structure(kernel: Kernel): string {
   const seen = new Map<object, number>();
   return JSON.stringify(kernel, (_, value: unknown) => {
-    if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)))
-      return `#${Object.is(value, -0) ? '-0' : value}`;
     if (typeof value === 'object' && value !== null && 'op' in value) {
       const known = seen.get(value);
       if (known !== undefined) return `@${known}`;
       seen.set(value, seen.size);
     }
-    return value;
+    return exact(value);
   });
 }
 

@@ -7,6 +7,7 @@ import { knownShape, type Meta, Node, type Shape, type Source, Storage } from '.
 import type { Attributes, OpDefinition } from './op';
 import { brand, getBackend, runtime, version } from './runtime';
 import type { State } from './state';
+import { toTyped } from './typed';
 import { sizeOf } from './view';
 
 export { knownShape, type Meta, type Shape } from './node';
@@ -186,26 +187,20 @@ export function tensor(data: Nested | TypedArray | Uint8ClampedArray | ImageLike
     return tensor(data.data, { dtype: 'uint8', shape: [data.height, data.width, 4], ...options });
   if (ArrayBuffer.isView(data)) return fromTyped(data as TypedArray | Uint8ClampedArray, options);
   const found: number[] = [];
+  for (let first = data as Nested; Array.isArray(first); first = first[0]) found.push(first.length);
   const flat: number[] = [];
   let bools = 0;
-  let depthOfNumbers: number | null = null;
   const walk = (value: Nested, depth: number, path: string): void => {
-    if (Array.isArray(value)) {
-      const list = value as readonly Nested[];
-      if (depth === depthOfNumbers)
-        throw new ArgumentError(`tensor: nested arrays are ragged: data${path} is an array beside numbers`);
-      found[depth] ??= list.length;
-      if (found[depth] !== list.length)
-        throw new ArgumentError(
-          `tensor: nested arrays are ragged: data${path} has ${list.length} entries, others ${found[depth]}`,
-        );
-      for (const [i, entry] of list.entries()) walk(entry, depth + 1, `${path}[${i}]`);
-    } else {
-      if (typeof value !== 'number' && typeof value !== 'boolean')
-        throw new DTypeError(`tensor: data${path} is ${describe(value)}; wants numbers or booleans`);
-      depthOfNumbers ??= depth;
-      if (depth !== depthOfNumbers || depth !== found.length)
-        throw new ArgumentError(`tensor: nested arrays are ragged: data${path} is a number beside arrays`);
+    const entries = Array.isArray(value) ? (value as readonly Nested[]) : null;
+    if (!entries && typeof value !== 'number' && typeof value !== 'boolean')
+      throw new DTypeError(`tensor: data${path} is ${describe(value)}; wants numbers or booleans`);
+    const wanted = found[depth];
+    if (entries?.length !== wanted)
+      throw new ArgumentError(
+        `tensor: nested arrays are ragged: data${path} has ${entries?.length ?? 'no'} entries, others ${wanted ?? 'none'}`,
+      );
+    if (entries) for (const [i, entry] of entries.entries()) walk(entry, depth + 1, `${path}[${i}]`);
+    else {
       if (typeof value === 'boolean') bools++;
       flat.push(Number(value));
     }
@@ -227,25 +222,6 @@ function fromTyped(data: TypedArray | Uint8ClampedArray, { dtype, shape }: Tenso
   if (sizeOf(sizes) !== data.length)
     throw new ArgumentError(`tensor: shape [${sizes}] wants ${sizeOf(sizes)} elements, the data has ${data.length}`);
   return fromSource({ kind: 'host', data: toTyped(data, type) }, [...sizes], type);
-}
-
-/** A fresh typed array of the storage that dtype has on the host. */
-export function toTyped(data: ArrayLike<number>, dtype: DType): TypedArray {
-  switch (dtype) {
-    case 'int32':
-      return Int32Array.from(data);
-    case 'uint8':
-      return Uint8Array.from(data);
-    case 'bool':
-      return Uint8Array.from(data, (value) => (value === 0 ? 0 : 1));
-    case 'float16':
-    case 'float32':
-      return Float32Array.from(data);
-    default:
-      throw new DTypeError(
-        `unknown dtype ${String(dtype satisfies never)}; use float32, int32, uint8, bool or float16`,
-      );
-  }
 }
 
 /** The same values on another backend (default: the chosen one). */

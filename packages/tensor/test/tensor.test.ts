@@ -35,7 +35,7 @@ describe('tensor', () => {
       `[ArgumentError: tensor: nested arrays are ragged: data[1] has 1 entries, others 2]`,
     );
     expect(() => tensor([1, [2]])).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: tensor: nested arrays are ragged: data[1] is an array beside numbers]`,
+      `[ArgumentError: tensor: nested arrays are ragged: data[1] has 1 entries, others none]`,
     );
     expect(() => tensor(['1'] as never)).toThrowErrorMatchingInlineSnapshot(
       `[DTypeError: tensor: data[0] is string; wants numbers or booleans]`,

@@ -80,6 +80,9 @@ function placeOf(group: Group, item: Item, output: number) {
 
 type Body = Record<string, unknown>;
 
+/** A lowering but for what its outputs are: the kernel says that in its stores. */
+const bare = <L extends object>({ outs: _, ...rest }: L & { readonly outs?: unknown }) => rest;
+
 function print(
   groups: readonly Group[],
   expressions: Expressions,
@@ -118,57 +121,27 @@ function print(
     case 'reduce':
       return reduction(group, expressions, storesOf(group));
     case 'matmul': {
-      const { kind, batch, m, n, k } = lowering;
-      return {
-        kind,
-        batch,
-        m,
-        n,
-        k,
-        a: operand(lowering.a, [...batch, m, k]),
-        b: operand(lowering.b, [...batch, k, n]),
-        stores: stores(),
-      };
+      const { batch, m, n, k } = lowering;
+      const [a, b] = [operand(lowering.a, [...batch, m, k]), operand(lowering.b, [...batch, k, n])];
+      return { ...bare(lowering), a, b, stores: stores() };
     }
-    case 'conv': {
-      const { kind, direction, sizes } = lowering;
-      return { kind, direction, sizes, a: operand(lowering.a, []), b: operand(lowering.b, []), stores: stores() };
-    }
+    case 'conv':
+      return { ...bare(lowering), a: operand(lowering.a, []), b: operand(lowering.b, []), stores: stores() };
     case 'pool': {
-      const { kind, direction, combine, sizes } = lowering;
+      const { direction, sizes } = lowering;
       const over = [sizes.batch, ...(direction === 'forward' ? sizes.input : sizes.output)];
-      return {
-        kind,
-        direction,
-        combine,
-        sizes,
-        a: own(lowering.a, over),
-        b: lowering.b && own(lowering.b, over),
-        stores: stores(),
-      };
+      const [a, b] = [own(lowering.a, over), lowering.b && own(lowering.b, over)];
+      return { ...bare(lowering), a, b, stores: stores() };
     }
     case 'scatter': {
-      const { kind, shape, updates, combine } = lowering;
+      const { shape, updates } = lowering;
       const at = lowering.at.map((place) => own(place, updates));
-      return {
-        kind,
-        shape,
-        updates,
-        combine,
-        init: own(lowering.init, shape),
-        at,
-        value: own(lowering.value, updates),
-        stores: stores(),
-      };
+      const [init, value] = [own(lowering.init, shape), own(lowering.value, updates)];
+      return { ...bare(lowering), init, at, value, stores: stores() };
     }
-    case 'sort': {
-      const { kind, shape, axis, descending, k } = lowering;
-      return { kind, shape, axis, descending, k, a: own(lowering.a, shape), stores: stores() };
-    }
-    case 'scan': {
-      const { kind, shape, axis, combine, reverse } = lowering;
-      return { kind, shape, axis, combine, reverse, a: own(lowering.a, shape), stores: stores() };
-    }
+    case 'sort':
+    case 'scan':
+      return { ...bare(lowering), a: own(lowering.a, lowering.shape), stores: stores() };
     default:
       throw new TypeError(`emit: ${anchor.node.op?.opName} cannot open a group (${lowering?.kind})`);
   }

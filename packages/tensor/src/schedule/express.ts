@@ -6,7 +6,7 @@ import { add, apply, computeOf, constant, index, linearIndex, mul, rewrite } fro
 import type { Acc, Apply, Compute, Const, Expr, Index, Load, Uniform, View } from '../ir';
 import type { OpExpr, Read } from '../op';
 import { applyMoves, contiguous, type Move, movedShape, sizeOf } from '../view';
-import { type Input, type Item, type Seen, seeThrough } from './graph';
+import { exact, type Input, type Item, type Seen, seeThrough } from './graph';
 import type { Group } from './group';
 
 /** This item must have a buffer of its own before the group can be expressed. */
@@ -33,7 +33,7 @@ class Interner {
   leaf(expr: Load | Const | Uniform | Index | Acc): Expr {
     if (expr.op === 'load')
       return this.#one(`l${expr.input}:${JSON.stringify(expr.view)}:${expr.at && this.#list(expr.at)}`, expr);
-    if (expr.op === 'const') return this.#one(`c${expr.dtype}:${Object.is(expr.value, -0) ? '-0' : expr.value}`, expr);
+    if (expr.op === 'const') return this.#one(`c${expr.dtype}:${exact(expr.value)}`, expr);
     return this.#one(`${expr.op}${expr.op === 'index' ? expr.axis : expr.index}:${expr.dtype}`, expr);
   }
   apply(expr: Omit<Apply, 'args'>, args: readonly Expr[]): Expr {
@@ -209,21 +209,10 @@ export class Expressions {
   }
 
   #load(seen: Seen, moves: readonly Move[]): Expr {
-    const known = moves.length ? undefined : this.#wholeLoads.get(seen);
-    if (known) return known;
     const view = applyMoves(this.#viewOf(seen), moves);
     if (!view) throw new NeedsBuffer((seen.views[seen.views.length - 1] ?? seen.item) as Item);
-    const load = this.#interner.leaf({
-      op: 'load',
-      dtype: this.#dtype(seen),
-      input: this.#slot(seen),
-      view,
-      at: null,
-    });
-    if (!moves.length) this.#wholeLoads.set(seen, load);
-    return load;
+    return this.#interner.leaf({ op: 'load', dtype: this.#dtype(seen), input: this.#slot(seen), view, at: null });
   }
-  readonly #wholeLoads = new Map<Seen, Expr>();
 
   #readAt(read: Read, site: Site): Expr {
     const seen = seeThrough(site.item.inputs[read.input] as Input);

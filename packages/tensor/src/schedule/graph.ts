@@ -53,13 +53,11 @@ function opId(op: OpDefinition): number {
   return id;
 }
 
-/** JSON that keeps what JSON loses: NaN, infinities, −0. */
-const attributesKey = (attributes: unknown): string =>
-  JSON.stringify(attributes, (_, value: unknown) =>
-    typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
-      ? `#${Object.is(value, -0) ? '-0' : value}`
-      : value,
-  );
+/** For JSON, what it loses: NaN, infinities, −0. */
+export const exact = (value: unknown): unknown =>
+  typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
+    ? `#${Object.is(value, -0) ? '-0' : value}`
+    : value;
 
 /** Everything between the leaves and the targets, in the order it was made (recomputation stays where it was asked for). */
 function reachable(targets: readonly Value[], isLeaf: (node: Node) => boolean): Node[] {
@@ -108,7 +106,9 @@ export function collect(targets: readonly Value[], isLeaf: (node: Node) => boole
       key.push(`S${metas}`);
     } else {
       const from = inputs.map(keyOf);
-      key.push(`${opId(node.op as OpDefinition)}(${from})${attributesKey(node.attributes)}`);
+      key.push(
+        `${opId(node.op as OpDefinition)}(${from})${JSON.stringify(node.attributes, (_, value: unknown) => exact(value))}`,
+      );
     }
     known.set(node, item);
     return item;
