@@ -1,6 +1,8 @@
+import { zeros } from '@tessera/tensor';
 import { createModel, listModels, type ModelOptions } from '@tessera/zoo';
 import { alexnet } from '@tessera/zoo/alexnet';
 import { cifarResnet20 } from '@tessera/zoo/cifar-resnet';
+import { fiveCrop } from '@tessera/zoo/crops';
 import { densenet121 } from '@tessera/zoo/densenet';
 import { googlenet } from '@tessera/zoo/googlenet';
 import { inceptionV3 } from '@tessera/zoo/inception';
@@ -8,8 +10,11 @@ import { lectureAlexnet } from '@tessera/zoo/lecture';
 import { mobilenetV2 } from '@tessera/zoo/mobilenet';
 import { overfeatFast } from '@tessera/zoo/overfeat';
 import { preactResnet18 } from '@tessera/zoo/preact-resnet';
+import { imagenet, preprocess } from '@tessera/zoo/presets';
+import { loadPretrained } from '@tessera/zoo/pretrained';
 import { resnet18 } from '@tessera/zoo/resnet';
 import { squeezenet1_1 } from '@tessera/zoo/squeezenet';
+import { topK } from '@tessera/zoo/topk';
 import { vgg11 } from '@tessera/zoo/vgg';
 
 const towers = [alexnet, cifarResnet20, densenet121, googlenet, inceptionV3, lectureAlexnet, mobilenetV2];
@@ -21,3 +26,7 @@ const options: ModelOptions<'googlenet'> = { auxLogits: false };
 const model = await createModel('googlenet', options);
 if (model.aux1 !== null || !listModels().includes('googlenet'))
   throw new Error('@tessera/zoo: createModel is not what its types say');
+
+const crops = fiveCrop(preprocess(imagenet)(zeros([3, 256, 300], { dtype: 'uint8' })), 200);
+if (crops.length !== 5) throw new Error('@tessera/zoo: fiveCrop makes five');
+for (const f of [loadPretrained, topK]) if (typeof f !== 'function') throw new Error('@tessera/zoo: a path is empty');
