@@ -25,7 +25,7 @@ export interface Preset {
   readonly mean: readonly number[];
   /** Divided by, after that. */
   readonly std: readonly number[];
-  /** Names of the classes, where they are few; else ask for them where the weights are from. */
+  /** Names of the classes, where they are few: ImageNet's are on a path of their own, `@tessera/zoo/imagenet-labels`. */
   readonly labels: readonly string[] | null;
 }
 

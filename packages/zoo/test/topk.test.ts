@@ -1,6 +1,7 @@
 import { ArgumentError, ShapeError, setBackend, tensor } from '@tessera/tensor';
 import { reference } from '@tessera/tensor/reference';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { imagenetLabels } from '../src/imagenet-labels';
 import { topK } from '../src/topk';
 
 beforeAll(() => setBackend(reference()));
@@ -38,5 +39,13 @@ describe('topK', () => {
     await expect(topK(tensor([1, 2, 3, 4]), labels)).rejects.toThrow(ShapeError);
     await expect(topK(tensor([[1, 2]]), labels)).rejects.toThrow('4 labels for logits [1,2], wants 2');
     await expect(topK(tensor([[1, 2, 3, 4]]), labels)).rejects.toThrow(ArgumentError); // k is 5 unless told
+  });
+});
+
+describe('imagenetLabels', () => {
+  it('has the classes in the order of published weights', () => {
+    expect(imagenetLabels.length).toBe(1000);
+    const known = { 0: 'tench', 207: 'golden retriever', 281: 'tabby', 817: 'sports car', 999: 'toilet tissue' };
+    for (const [index, name] of Object.entries(known)) expect(imagenetLabels[Number(index)]?.split(', ')[0]).toBe(name);
   });
 });
