@@ -70,6 +70,24 @@ describe('map', () => {
     return check(mapOf(shape, [sizeOf(shape), sizeOf(shape)], sub(turned, mul(load(1, shape), constant(2)))));
   });
 
+  it.each([[[70, 90]], [[33, 17]], [[8, 9]], [[1030, 11]], [[13, 1030]], [[3, 40, 50]], [[2, 8, 600]]])(
+    'moves what is only transposed square by square: %j',
+    (shape) => {
+      const [m, n] = shape.slice(-2) as [number, number];
+      const strides = [...(shape.length === 3 ? [m * n] : []), 1, m];
+      return check(mapOf(shape, [sizeOf(shape)], load(0, { shape, strides, offset: 0, valid: null })));
+    },
+  );
+
+  it('moves a transposed part of one buffer into a part of another', () => {
+    const shape = [5, 20, 37];
+    const from = { shape, strides: [4000, 1, 90], offset: 11, valid: null };
+    const to = { shape, strides: [2000, 80, 1], offset: 3, valid: null };
+    const kernel = mapOf(shape, [20_000], load(0, from));
+    const parts = [{ shape, stores: [{ output: 0, view: to, expr: load(0, from) }] }];
+    return check({ ...kernel, outputs: [floats(10_000)], parts });
+  });
+
   it('cuts a padded domain into boxes', () => {
     const shape = [3, 40, 45];
     const valid = [

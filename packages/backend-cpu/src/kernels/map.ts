@@ -27,7 +27,16 @@ import { asStored, type Scope, storeAll } from '../expression';
 import { chunkElements } from '../phase';
 import { split } from '../split';
 import { Sweep } from '../sweep';
-import { type Transposed, tile, transposed, turnedView, turnTiles } from './transpose';
+import {
+  copyTurned,
+  type Transposed,
+  type TurnedCopy,
+  tile,
+  transposed,
+  turnedCopy,
+  turnedView,
+  turnTiles,
+} from './transpose';
 
 export function map(kernel: MapKernel, target: Target): CpuKernel {
   const module = new Module(target);
@@ -79,6 +88,8 @@ function mapPart(module: Module, kernel: MapKernel, { shape, stores }: MapPart):
     stores.map(({ view }) => view),
   );
   return split(domain).map((box) => {
+    const copy = turnedCopy(box, kernel, stores);
+    if (copy) return moves(make(), copy);
     const turned = transposed(box, (input) => elementBytes(kernel.inputs[input]?.dtype));
     return turned ? tiles(make(), box, stores, turned) : rows(make(), box, stores);
   });
@@ -164,6 +175,20 @@ function tiles(scope: Scope, domain: Domain, stores: readonly Store[], turned: T
     ];
   });
   return { ...made, scratch: turned.scratch };
+}
+
+/** Strips of a transpose that computes nothing; neighbouring ones follow one another. */
+function moves(scope: Scope, copy: TurnedCopy): Made {
+  const { f } = scope;
+  const { axis, size, steps } = copy;
+  const order = [...steps.keys()].filter((i) => i !== axis).concat(axis);
+  const sizes = order.map((i) => steps[i] as number);
+  const made = overUnits(scope, sizeOf(sizes), size.strip * size.q, (unit) => {
+    const coords = steps.map(() => f.local('i32'));
+    const inOrder = order.map((i) => coords[i] as Local);
+    return [unravel(f, unit, sizes, inOrder), copyTurned(scope, copy, coords)];
+  });
+  return { ...made, scratch: copy.scratch };
 }
 
 /** Sets `coords` from a row-major number of `sizes`. */
