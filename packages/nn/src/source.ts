@@ -14,13 +14,23 @@ export interface OpenSource {
 
 /**
  * What a name means. With a scheme it is a URL; `file:` and all else is a path where there is a file system, and in a page a URL
- * beside it.
+ * beside it. @throws ArgumentError
  */
 export function locate(source: string | URL): string | URL {
-  const url = typeof source !== 'string' ? source : /^(https?|file|data|blob):/i.test(source) ? new URL(source) : null;
-  if (url?.protocol === 'file:' && hasFiles()) return process.getBuiltinModule('node:url').fileURLToPath(url);
-  if (url) return url;
-  return hasFiles() ? String(source) : new URL(source, globalThis.document?.baseURI ?? globalThis.location?.href);
+  const isUrl = typeof source !== 'string' || /^(https?|file|data|blob):/i.test(source) || !hasFiles();
+  if (!isUrl) return source;
+  const url = parse(String(source));
+  return url.protocol === 'file:' && hasFiles() ? process.getBuiltinModule('node:url').fileURLToPath(url) : url;
+}
+
+function parse(text: string): URL {
+  try {
+    return new URL(text, globalThis.document?.baseURI ?? globalThis.location?.href);
+  } catch (cause) {
+    throw new ArgumentError(`loadSafetensors: ${JSON.stringify(text)} is no URL; wants https://host/path or a path`, {
+      cause,
+    });
+  }
 }
 
 /** The place of a source as errors show it. */
@@ -90,6 +100,7 @@ async function request(url: URL, signal?: AbortSignal): Promise<ReadableStream<U
 }
 
 async function* streamed(stream: ReadableStream<Uint8Array>, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  signal?.throwIfAborted();
   const reader = stream.getReader();
   // A stream that has stalled answers the cancelling at once; whoever reads sees the signal.
   const cancel = () => void reader.cancel(signal?.reason).catch(() => {});

@@ -244,6 +244,7 @@ describe('loadSafetensors refuses, as the bytes come,', () => {
     const texts = new ReadableStream({ start: (controller) => controller.enqueue('text') });
     await expect(loadSafetensors(texts)).rejects.toThrow('the stream gives pieces of string; wants Uint8Array');
     await expect(loadSafetensors(5 as unknown as string)).rejects.toThrow(ArgumentError);
+    await expect(loadSafetensors('https://')).rejects.toThrow('"https://" is no URL');
   });
 });
 
