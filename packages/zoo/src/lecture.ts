@@ -1,21 +1,10 @@
 /**
  * The networks of the lecture "The Modern Deep Learning Era", cell for cell: rows of layers whose keys are their places, for
- * images of one size. They learn with PyTorch's initial values.
+ * images of one size, which shape inference tells the layers. They learn with PyTorch's initial values.
  */
-import {
-  BatchNorm1d,
-  BatchNorm2d,
-  Conv2d,
-  Flatten,
-  Input,
-  Linear,
-  MaxPool2d,
-  type Module,
-  ReLU,
-  Reshape,
-  Sequential,
-} from '@tessera/nn';
-import { meta, type Tensor } from '@tessera/tensor';
+import { BatchNorm, Conv2d, Linear, MaxPool2d, shapeInference } from '@tessera/flex';
+import { Flatten, Input, type Module, ReLU, Reshape, Sequential } from '@tessera/nn';
+import type { Tensor } from '@tessera/tensor';
 import { cut, mapsOf, type Network, part, type Stages } from './network';
 
 export interface LectureOptions {
@@ -53,10 +42,6 @@ export class LectureNetwork<Tap extends string> extends Sequential implements Ne
   }
 }
 
-/** Values of an image's last map. @throws ShapeError where the image is too small, with the layer that it does not fit. */
-const flatSize = (layers: readonly Module[], inChannels: number, size: number): number =>
-  new Sequential(...layers).forward(meta([2, inChannels, size, size])).size / 2; // two, as one is too few for batch norm
-
 /**
  * The cell "AlexNet (approximately)": four convolutions without stride or padding, one pool. 10,719,985,768 parameters as printed,
  * which is 43 GB: nothing is drawn before it is used. Of 32×32: 49,676,392. C0 is the map before the pool, C1 the last
@@ -64,37 +49,37 @@ const flatSize = (layers: readonly Module[], inChannels: number, size: number): 
  */
 export function lectureAlexnet(options: LectureOptions = {}): LectureNetwork<'C0' | 'C1'> {
   const { numClasses = 1000, inChannels = 3, size = 224 } = options;
-  const features = [
+  const layers = [
     new Input('BDHW', { sizes: [null, inChannels, size, size] }),
-    new Conv2d(inChannels, 2 * 48, 11),
+    new Conv2d(2 * 48, [11, 11]),
     new ReLU(),
-    new MaxPool2d(2),
-    new Conv2d(2 * 48, 2 * 192, 3),
+    new MaxPool2d([2, 2]),
+    new Conv2d(2 * 192, [3, 3]),
     new ReLU(),
-    new Conv2d(2 * 192, 2 * 192, 3),
+    new Conv2d(2 * 192, [3, 3]),
     new ReLU(),
-    new Conv2d(2 * 192, 2 * 128, 3),
-  ];
-  const head = [
+    new Conv2d(2 * 128, [3, 3]),
     new Reshape(0, [1, 2, 3]),
-    new Linear(flatSize(features, inChannels, size), 4096),
+    new Linear(4096),
     new ReLU(),
-    new Linear(4096, 4096),
+    new Linear(4096),
     new ReLU(),
-    new Linear(4096, numClasses),
+    new Linear(numClasses),
   ];
-  return new LectureNetwork([...features, ...head], { C0: 3, C1: 9 });
+  const model = new LectureNetwork(layers, { C0: 3, C1: 9 });
+  shapeInference(model, [null, inChannels, size, size]);
+  return model;
 }
 
-/** The cell's function: two convolutions with norms, and a pool. */
-const conv2dBlock = (inChannels: number, d: number): Module[] => [
-  new Conv2d(inChannels, d, 3, { padding: 1 }),
-  new BatchNorm2d(d),
+/** The cell's function of the same name: two convolutions with norms, and a pool. */
+const conv2dBlock = (d: number): Module[] => [
+  new Conv2d(d, 3, { padding: 1 }),
+  new BatchNorm(),
   new ReLU(),
-  new Conv2d(d, d, 3, { padding: 1 }),
-  new BatchNorm2d(d),
+  new Conv2d(d, 3, { padding: 1 }),
+  new BatchNorm(),
   new ReLU(),
-  new MaxPool2d(2),
+  new MaxPool2d(),
 ];
 
 /**
@@ -103,17 +88,18 @@ const conv2dBlock = (inChannels: number, d: number): Module[] => [
  */
 export function vggLike(options: LectureOptions = {}): LectureNetwork<'C0' | 'C1' | 'C2' | 'C3' | 'C4' | 'C5' | 'C6'> {
   const { numClasses = 1000, inChannels = 3, size = 256 } = options;
-  const widths = [64, 128, 256, 512, 1024, 2048];
-  const features = widths.flatMap((d, i) => conv2dBlock(widths[i - 1] ?? inChannels, d));
-  const head = [
+  const layers = [
+    ...[64, 128, 256, 512, 1024, 2048].flatMap(conv2dBlock),
     new Flatten(),
-    new Linear(flatSize(features, inChannels, size), 4096),
-    new BatchNorm1d(4096),
+    new Linear(4096),
+    new BatchNorm(),
     new ReLU(),
-    new Linear(4096, 4096),
-    new BatchNorm1d(4096),
+    new Linear(4096),
+    new BatchNorm(),
     new ReLU(),
-    new Linear(4096, numClasses),
+    new Linear(numClasses),
   ];
-  return new LectureNetwork([...features, ...head], { C0: 6, C1: 13, C2: 20, C3: 27, C4: 34, C5: 41, C6: 42 });
+  const model = new LectureNetwork(layers, { C0: 6, C1: 13, C2: 20, C3: 27, C4: 34, C5: 41, C6: 42 });
+  shapeInference(model, [null, inChannels, size, size]);
+  return model;
 }

@@ -175,11 +175,11 @@ describe('images of the smallest legal size', () => {
   it('of the lecture’s networks are told when they are made', () => {
     expect(lectureAlexnet({ size: 24 }).forward(meta([1, 3, 24, 24])).shape).toEqual([1, 1000]);
     expect(() => lectureAlexnet({ size: 23 })).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: 8 (Conv2d): conv2d: a window of 3 does not fit input [2,384,2,2], which is 2 on spatial axis 0 with its padding; enlarge input or padding]`,
+      `[ShapeError: shapeInference: 8 (Conv2d): conv2d: a window of 3 does not fit input [?,384,2,2], which is 2 on spatial axis 0 with its padding; enlarge input or padding]`,
     );
     expect(vggLike({ size: 64 }).forward(meta([2, 3, 64, 64])).shape).toEqual([2, 1000]);
     expect(() => vggLike({ size: 32 })).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: 41 (MaxPool2d): maxPool2d: windows [2,2] do not fit input [2,2048,1,1] with padding [0,0]; enlarge the input or lower the window]`,
+      `[ShapeError: shapeInference: 41 (MaxPool2d): maxPool2d: windows [2,2] do not fit input [?,2048,1,1] with padding [0,0]; enlarge the input or lower the window; the smallest input that fits is [?,3,64,64]]`,
     );
   });
 });
