@@ -47,7 +47,9 @@ interface Progress {
 /** A batch on its way through the device; `behind` is where the data stands after it. */
 interface Running<Batch> {
   readonly batch: Batch;
-  readonly loss: Tensor;
+  readonly value: Tensor;
+  /** `value`, read. */
+  readonly loss: Promise<number>;
   readonly behind: unknown;
 }
 
@@ -128,7 +130,10 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
         if (typeof checkpoint?.every === 'number' && this.#step - this.#savedAt >= checkpoint.every) await this.#save();
       }
       behind = data.position;
-      this.#running = { batch, loss: this.#steps.batch(batch), behind };
+      const value = this.#steps.batch(batch);
+      const loss = value.item();
+      loss.catch(() => {}); // it is waited for when the next batch is there
+      this.#running = { batch, value, loss, behind };
     }
     await this.#settle();
     // The last batches of an epoch may be fewer: they make an update of their own.
@@ -141,9 +146,9 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
   /** Waits for the batch on its way, and updates where enough of them are through. */
   async #settle(): Promise<void> {
     if (!this.#running) return;
-    const { batch, loss: value, behind } = this.#running;
+    const { batch, value, behind } = this.#running;
+    const loss = await this.#running.loss;
     this.#running = null;
-    const loss = await value.item();
     value.dispose();
     const input = inputOf(batch, this.#options.input);
     if (this.#clock.steps === 0) await checkRanges(this.#model);

@@ -2,6 +2,7 @@
 import { ArgumentError, isTensor, meta, type Shape } from '@tessera/tensor';
 import { Input } from './axes';
 import { addForwardHook } from './hooks';
+import { inMode } from './mode';
 import { countOf, type Module, Parameter } from './module';
 
 /** One layer's call. An unknown size counts one in all numbers: they are per image, then. */
@@ -76,7 +77,6 @@ export class Summary {
 export function summary(model: Module<never, unknown>, shape: Shape = inputOf('summary', model)): Summary {
   const [parameters, trainable] = [model.parameters(), model.trainableParameters()]; // none of an open layer: that throws
   const modules = model.namedModules();
-  const modes = modules.map(([, module]) => module.training);
   const rows: SummaryRow[] = [];
   const hooks = modules.flatMap(([path, module]) => {
     const own = Object.values(module).filter((field): field is Parameter => field instanceof Parameter);
@@ -92,12 +92,9 @@ export function summary(model: Module<never, unknown>, shape: Shape = inputOf('s
     return [addForwardHook<readonly unknown[], unknown>(module as never, row)];
   });
   try {
-    model.eval();
-    model.forward(...([meta(shape)] as unknown as never));
+    inMode(model, false, () => model.forward(...([meta(shape)] as unknown as never)));
   } finally {
     for (const off of hooks) off();
-    // Inner modules come later in the list: each sets its own again.
-    for (const [i, [, module]] of modules.entries()) module.train(modes[i] as boolean);
   }
   const count = (cells: readonly Parameter[]): number => cells.reduce((sum, cell) => sum + countOf(cell.shape), 0);
   return new Summary(rows, count(parameters), count(trainable));
