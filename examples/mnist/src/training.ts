@@ -5,7 +5,6 @@ import { batches, type Position, randomShift } from '@tessera/data';
 import * as nn from '@tessera/nn';
 import { argmax, compile, crossEntropy, eq, manualSeed, sum, type Tensor, TesseraError } from '@tessera/tensor';
 import type { Digits } from './data';
-import { firstNonFinite } from './diagnose';
 import { digitNet, normalise } from './model';
 
 export interface Settings {
@@ -88,13 +87,15 @@ export class Training {
       const { epoch } = this.position;
       let running: Promise<StepResult> | null = null;
       for await (const batch of this.loader) {
-        if (running) onStep?.(await running);
+        const result = await running;
+        if (result) onStep?.(result);
         running = null;
         if (signal?.aborted) break;
         running = this.#run(batch);
         running.catch(() => {}); // whoever awaits it hears of it
       }
-      if (running) onStep?.(await running);
+      const result = await running;
+      if (result) onStep?.(result);
       this.loader.position = this.position;
       if (this.position.epoch > epoch) await onEpoch?.(epoch + 1);
     }
@@ -107,7 +108,7 @@ export class Training {
     const step = this.schedule.position;
     const [loss, right] = await Promise.all([lossTensor.item(), correct.item()]);
     if (!Number.isFinite(loss)) {
-      const where = await firstNonFinite(this.model, normalise(image));
+      const where = await nn.firstNonFinite(this.model, normalise(image));
       throw new TesseraError(
         `training: the loss is ${loss} at step ${step}, first seen in ${where}; lower the learning rate, or look at that layer's input`,
       );
