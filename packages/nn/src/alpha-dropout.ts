@@ -1,6 +1,7 @@
 /** Dropout beside SELU. */
 import { ArgumentError, add, bernoulli, guard, mul, type Tensor, where, zerosLike } from '@tessera/tensor';
 import { Module } from './module';
+import type { Keeps, shapes } from './types';
 
 /** What SELU tends to for x → −∞: −scale·α. */
 const saturated = -1.7580993408473766;
@@ -10,6 +11,7 @@ const saturated = -1.7580993408473766;
  * stay as they were. Evaluating: x. torch.nn.AlphaDropout (Klambauer 2017) @throws ArgumentError for p outside of [0, 1].
  */
 export class AlphaDropout extends Module {
+  declare readonly [shapes]: Keeps;
   p: number;
   constructor(p = 0.5) {
     super();

@@ -17,6 +17,7 @@ import {
   tensor,
 } from '@tessera/tensor';
 import { Module } from './module';
+import type { Keeps, shapes } from './types';
 
 /** Smallest and largest value allowed. */
 export type Range = readonly [low: number, high: number];
@@ -24,6 +25,7 @@ export type Range = readonly [low: number, high: number];
 /** y = x, whose values are to lie from low to high (−1e5 to 1e5 unless told); NaN does not. torchmore's layers.CheckRange
  *  @throws in `checkRanges`: ArgumentError naming what was seen. */
 export class CheckRange extends Module {
+  declare readonly [shapes]: Keeps;
   readonly range: Range;
   readonly label: string;
   /** [2] float32: least and most since it was made; NaN where there was one. */

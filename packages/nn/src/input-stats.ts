@@ -17,6 +17,7 @@ import {
   tensor,
 } from '@tessera/tensor';
 import { Buffer, Module } from './module';
+import type { Keeps, shapes } from './types';
 
 /** One number over all batches seen. */
 export interface Spread {
@@ -41,6 +42,7 @@ type Measure = (typeof measures)[number];
  * @throws forward: ShapeError for another rank.
  */
 export class InputStats extends Module {
+  declare readonly [shapes]: Keeps;
   /** [rank,5]: min, max, n, Σ, Σ² of each axis' size. */
   readonly sizes: Buffer;
   /** [4,5]: the same of the batches' min, max, mean and standard deviation. */

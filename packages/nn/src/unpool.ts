@@ -25,6 +25,7 @@ import {
   where,
 } from '@tessera/tensor';
 import { Module } from './module';
+import type { Maps, shapes } from './types';
 
 abstract class MaxUnpool extends Module<[x: Tensor, indices: Tensor, outputSize?: readonly number[]]> {
   readonly kernelSize: Sizes;
@@ -69,6 +70,7 @@ export type FractionalOptions =
  * torch.nn.FractionalMaxPool2d (Graham 2014) @throws forward: ShapeError where windows do not fit.
  */
 export class FractionalMaxPool2d extends Module {
+  declare readonly [shapes]: Maps<'FractionalMaxPool2d', '[N,C,H,W]', number>;
   readonly kernelSize: readonly [number, number];
   readonly options: FractionalOptions;
   constructor(kernelSize: number | readonly [height: number, width: number], options: FractionalOptions) {

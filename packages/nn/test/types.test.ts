@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Tensor } from '@tessera/tensor';
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import type { shapes } from '../src/index';
 import * as nn from '../src/index';
 import { check } from './type-check';
 
@@ -58,6 +59,20 @@ describe('types', () => {
     expectTypeOf<nn.Conv2d<3, 64>>().toExtend<nn.Conv2d>();
     expectTypeOf<nn.Conv2d<3, 64>>().not.toExtend<nn.Conv2d<3, 32>>();
     expectTypeOf<nn.Additive<[nn.ReLU]>>().toExtend<nn.Additive>();
+  });
+
+  it('take the word of a layer of your own', () => {
+    class Gate extends nn.Module {
+      declare readonly [shapes]: nn.Maps<'Gate', '[N,C,H,W]', 8>;
+      forward(x: Tensor): Tensor {
+        return x;
+      }
+    }
+    const model = () => new nn.Sequential(new nn.Conv2d(3, 8, 3), new Gate(), new nn.ReLU());
+    expectTypeOf<nn.MadeBy<ReturnType<typeof model>>>().toEqualTypeOf<[number, 8, number, number]>();
+    // @ts-expect-error layer 1 (Gate): wants 8 channels, gets 4 from layer 0 (Conv2d)
+    const refused = () => new nn.Sequential(new nn.Conv2d(3, 4, 3), new Gate());
+    expect(Object.getOwnPropertyNames(refused().get(1))).toEqual([]);
   });
 
   it('leave no trace in the layers', () => {
