@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { valueAndGrad } from '@tessera/autograd';
+import { cpu } from '@tessera/backend-cpu';
 import * as t from '@tessera/tensor';
 import { reference } from '@tessera/tensor/reference';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -203,6 +204,31 @@ describe('a checkpoint', () => {
     expect(await bits(second.model, second.optimizer, second.average)).toEqual(
       await bits(whole.model, whole.optimizer, whole.average),
     );
+  });
+
+  it('does so on backend-cpu, with other threads after than before', async () => {
+    const run = async (threads: number, change: object) => {
+      const backend = await cpu({ threads });
+      t.setBackend(backend);
+      try {
+        const { model, optimizer, average, options } = everything();
+        await nn.fit(model, { ...options, ...change });
+        return await bits(model, optimizer, average);
+      } finally {
+        backend.dispose();
+        t.setBackend(reference());
+      }
+    };
+    const path = join(folder, 'cpu.safetensors');
+    const stop = new AbortController();
+    await run(2, {
+      checkpoint: { to: path },
+      signal: stop.signal,
+      onStep: ({ step }: nn.StepEvent) => {
+        if (step === 8) stop.abort();
+      },
+    });
+    expect(await run(1, { resume: path })).toEqual(await run(2, {}));
   });
 
   it('is written after so many steps, or epochs, and may be bytes', async () => {
