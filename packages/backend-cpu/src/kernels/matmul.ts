@@ -24,7 +24,7 @@ import {
   when,
 } from '../assembler';
 import { argWords, emitStores, type Scope } from '../expression';
-import { isPlain, materialise, packPanel } from './pack';
+import { isPlain, materialise, packPanel, packRows } from './pack';
 import { isBareStore } from './stores';
 import { thinBlocks, thinPhases } from './thin';
 import { matmulTile, multiplyAdd, tileColumns, tileRows, tileVectors } from './tile';
@@ -32,7 +32,7 @@ import { matmulTile, multiplyAdd, tileColumns, tileRows, tileVectors } from './t
 /** Longest slab of k: a strip of `maxColumns` takes 144 kB, four rows of A 6 kB. */
 const maxSlab = 384;
 const maxColumns = 96;
-const maxRows = 128;
+const maxRows = 256;
 /**
  * Up to this many rows of A, B is read where it lies, if its rows are contiguous: packing it would cost as much as the
  * product. A thin product is limited by memory, so its slabs are short: k rows of B are k streams.
@@ -130,7 +130,8 @@ export function matmul(
   const cRow = 4 * (direct ? n : columns);
   const packedA = a.across !== 1;
   // from one tile's columns of B to the next
-  const panel = open ? 4 * tileWidth : 4 * tileWidth * slab;
+  // a line more than a panel takes: panels of 2ⁿ bytes would share few sets of the cache
+  const panel = open ? 4 * tileWidth : 4 * tileWidth * slab + 64;
   const strides = {
     aRow: packedA ? 4 : 4 * a.down,
     aStep: packedA ? 4 * tileRows : 4,
@@ -144,6 +145,7 @@ export function matmul(
     ]),
   );
   const packB = open ? null : packPanel(module, tileColumns, { across: b.across, along: b.down });
+  const packRowsB = !open && b.across === 1 ? packRows(module, tileColumns, b.down, panel) : null;
   const packA = packedA ? packPanel(module, tileRows, { across: a.down, along: a.across }) : null;
 
   const f = module.func(['i32', 'i32', 'i32'], [], 'multiply');
@@ -234,8 +236,17 @@ export function matmul(
         when(i32.gt_s(depth, slab), set(depth, slab)),
         packB
           ? [
+              set(j, j0),
               set(to, strip),
-              loop(j, j0, j1, tileWidth, [
+              packRowsB
+                ? [
+                    set(width, i32.div_u(i32.sub(j1, j0), tileWidth)),
+                    packRowsB.call(at(baseB, b, k0, j0), strip, depth, width),
+                    set(j, i32.add(j, i32.mul(width, tileWidth))),
+                    set(to, i32.add(to, i32.mul(width, panel))),
+                  ]
+                : [],
+              loop(j, j, j1, tileWidth, [
                 least(width, i32.sub(j1, j), tileWidth),
                 packB.call(at(baseB, b, k0, j), to, depth, width),
                 set(to, i32.add(to, panel)),

@@ -45,6 +45,38 @@ export function materialise(
   return { name, chunks: copyChunks(size) };
 }
 
+/** Rows that go together, so that panels are written by whole lines. */
+const rowsTogether = 2;
+
+/**
+ * (from, to, k, panels): packs so many whole panels of `size` columns, `panel` bytes apart, of a matrix whose rows, `along`
+ * elements apart, are contiguous. Row by row through all of them: a panel by itself would touch another page with each row.
+ */
+export function packRows(module: Module, size: 4 | 8, along: number, panel: number): Func {
+  const f = module.func(['i32', 'i32', 'i32', 'i32']);
+  const [from, to, k, panels] = f.params as [Local, Local, Local, Local];
+  const [i, j, at, put] = f.locals('i32', 4) as [Local, Local, Local, Local];
+  const vectors = Array.from({ length: size / 4 }, (_, v) => 16 * v);
+  const rows = (count: number): Code => [
+    set(at, from),
+    set(put, to),
+    loop(j, 0, panels, 1, [
+      Array.from({ length: count }, (_, r) =>
+        vectors.map((v) => v128.store(put, v128.load(at, 4 * r * along + v), 4 * r * size + v)),
+      ),
+      set(at, i32.add(at, 4 * size)),
+      set(put, i32.add(put, panel)),
+    ]),
+    set(from, i32.add(from, 4 * count * along)),
+    set(to, i32.add(to, 4 * count * size)),
+  ];
+  f.emit(
+    loop(i, 0, i32.and(k, -rowsTogether), rowsTogether, rows(rowsTogether)),
+    loop(i, 0, i32.and(k, rowsTogether - 1), 1, rows(1)),
+  );
+  return f;
+}
+
 /** Source strides in elements, of one matrix with `width` × k elements. */
 export interface PanelSource {
   /** From one row of A (column of B) to the next. */
