@@ -11,8 +11,9 @@ interface Loaded {
 // A job takes a few µs and a worker that sleeps needs 50 to wake: look this often before sleeping (about 10 µs). Longer
 // looking takes the core from the host, which prepares the next plan.
 const spins = 1500;
-// Pieces a worker takes of its share of a phase: small enough to even out, large enough to keep neighbours together.
-const piecesPerWorker = 6;
+// Into how many pieces a worker's share of what is left is cut: large pieces first, which keep neighbours together, and ever
+// smaller ones, so that all end at the same time.
+const piecesPerWorker = 4;
 
 class Runner {
   readonly #memory: WebAssembly.Memory;
@@ -166,8 +167,9 @@ class Runner {
       if (chunks > 0) run(args, 0, chunks);
       return;
     }
-    const piece = Math.max(1, Math.ceil(chunks / (this.#threads * piecesPerWorker)));
     for (;;) {
+      const left = chunks - Atomics.load(this.#control, control.chunk);
+      const piece = Math.max(1, Math.floor(left / (this.#threads * piecesPerWorker)));
       const lo = Atomics.add(this.#control, control.chunk, piece);
       if (lo >= chunks) return;
       run(args, lo, Math.min(lo + piece, chunks));
