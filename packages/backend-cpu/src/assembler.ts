@@ -77,6 +77,8 @@ const value = (arg: Arg, type: Type): Code =>
   arg instanceof Local ? arg.get : typeof arg === 'number' ? constants[type](arg) : arg;
 export const get = (local: Local): Code => local.get;
 export const set = (local: Local, to: Arg): Code => [value(to, local.type), 0x21, local.index];
+/** Computes a value and forgets it. */
+export const drop = (code: Code): Code => [code, 0x1a];
 /** Sets a local and leaves its value. */
 export const tee = (local: Local, to: Arg): Code => [value(to, local.type), 0x22, local.index];
 

@@ -1,13 +1,26 @@
 /** One unit of a reduction: its stages, its partial results, its stores. The picture is in reduce.ts. */
-import type { Accumulate, ReduceKernel, View } from '@tessera/tensor/backend';
-import { type Arg, type Code, type Func, get, i32, i32x4, type Local, loop, select, set, v128 } from '../assembler';
+import { type Accumulate, elementBytes, type ReduceKernel, sizeOf, type View } from '@tessera/tensor/backend';
+import {
+  type Arg,
+  type Code,
+  drop,
+  type Func,
+  get,
+  i32,
+  i32x4,
+  type Local,
+  loop,
+  select,
+  set,
+  v128,
+} from '../assembler';
 import { begin, foldLanes, isPositional, type Rule, result, type State, take } from '../combine';
 import type { Domain, Node } from '../domain';
 import { argWords, type Scope, storeAll, unrolling } from '../expression';
 import { Printer } from '../functions';
 import { laneNumbers, type Step } from '../lanes';
 import { type Accs, type Stretch, Sweep } from '../sweep';
-import type { Kept } from './kept';
+import { type Kept, mostBytes } from './kept';
 
 /** What a unit has to know of the reduction that it is part of. */
 export interface Layout {
@@ -129,7 +142,7 @@ export class Unit {
 
   /** One stage over the row, or over a segment of it. */
   pass(stage: number, segment: Local | null): Code {
-    const { along, rules } = this.#of;
+    const { along, rules, kernel } = this.#of;
     const { vectors } = this.#where;
     const numbers = this.#accumulators(stage);
     const roots = this.#roots.stages[stage] as readonly Node[];
@@ -159,7 +172,12 @@ export class Unit {
         this.#accs(() => vector),
       );
       const places = kept.map(({ load }) => sweep.place(get(this.#bases.get(load) as Local), load.view, 4));
+      const ahead = this.#storedNext(stage).map((i) =>
+        sweep.destination(kernel.stores[i]?.output as number, this.#roots.views[i] as View),
+      );
       return sweep.emit(unroll, (step) => {
+        if (step.lanes === 4 && step.u % 4 === 0)
+          for (const { pointer } of ahead) sweep.printer.write(drop(i32.load(pointer, 16 * step.u)));
         const mask = along ? laneMask(step) : null;
         const place = positional && this.#roots.place ? sweep.value(this.#roots.place, step) : null;
         numbers.forEach((i, n) => {
@@ -194,6 +212,23 @@ export class Unit {
       if (!segment) this.#results[i] = made.map((state) => result(finish, state));
     });
     return [setup.code, body, finish.code];
+  }
+
+  /**
+   * The stores whose lines a stage reads beforehand, a word each: they would be waited for when they are written, and a pass
+   * over a row that lies in the cache leaves the memory idle. Not while exponentials are computed, which would wait as well.
+   */
+  #storedNext(stage: number): number[] {
+    const { kernel, domain, keptLoops, along, segments } = this.#of;
+    const { stores, stages, aliases } = kernel;
+    if (!along || segments > 1 || stage === 0 || stage < stages.length - 1 || this.#roots.kept[stage]?.length)
+      return [];
+    if (4 * sizeOf(domain.shape.slice(keptLoops)) > mostBytes) return [];
+    return stores.flatMap(({ per, output }, i) => {
+      const contiguous = this.#roots.views[i]?.strides[domain.shape.length - 1] === 1;
+      const words = elementBytes[kernel.outputs[output]?.dtype ?? 'float32'] === 4;
+      return per === 'element' && contiguous && words && (aliases[output] ?? -1) < 0 ? [i] : [];
+    });
   }
 
   #stretch(coords: readonly (Local | number)[], start: Local | number, count: Local | number): Stretch {
