@@ -102,6 +102,19 @@ describe('views', () => {
     expect(await y.toArray()).toEqual([1, 4, 2, 5, 3, 6]);
   });
 
+  it('of what is stored already are looked up element by element where none can say them', async () => {
+    const x = tensor(new Float32Array([1, 2]));
+    const stored = add(x, 1);
+    const rows = reshape(matmul(ones(4, 3), ones(3, 4)), [2, 2, 4]);
+    const y = mul(rows, reshape(stored, [1, 2, 1]));
+    expect(kernels(stored, y)).toHaveLength(3);
+    expect(await y.toArray()).toEqual([
+      [Array(4).fill(6), Array(4).fill(9)],
+      [Array(4).fill(6), Array(4).fill(9)],
+    ]);
+    await stored.data();
+  });
+
   it('of a target share its memory where they are its whole content', () => {
     const y = add(ones(2, 3), 1);
     const z = reshape(y, [6]);

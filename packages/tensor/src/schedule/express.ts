@@ -209,9 +209,18 @@ export class Expressions {
   }
 
   #load(seen: Seen, moves: readonly Move[]): Expr {
-    const view = applyMoves(this.#viewOf(seen), moves);
-    if (!view) throw new NeedsBuffer((seen.views[seen.views.length - 1] ?? seen.item) as Item);
-    return this.#interner.leaf({ op: 'load', dtype: this.#dtype(seen), input: this.#slot(seen), view, at: null });
+    const whole = this.#viewOf(seen);
+    const view = applyMoves(whole, moves);
+    const last = seen.views[seen.views.length - 1];
+    if (!view && last) throw new NeedsBuffer(last);
+    return this.#interner.leaf({
+      op: 'load',
+      dtype: this.#dtype(seen),
+      input: this.#slot(seen),
+      view: view ?? whole,
+      // what is stored in order and still makes no strided view is looked up element by element
+      at: view ? null : this.#coordinates({ shape: whole.shape, moves, item: seen.item }),
+    });
   }
 
   #readAt(read: Read, site: Site): Expr {
@@ -248,7 +257,7 @@ export class Expressions {
   }
 
   /** Where the domain's coordinates lie in `shape`, before the moves. */
-  #coordinates({ shape, moves, item }: Site): readonly Expr[] {
+  #coordinates({ shape, moves, item }: Pick<Site, 'shape' | 'moves' | 'item'>): readonly Expr[] {
     const shapes = [shape];
     for (const move of moves) shapes.push(movedShape(shapes[shapes.length - 1] as readonly number[], move));
     const known = new Map<Expr, Expr>();
