@@ -116,6 +116,19 @@ describe('OverFeat', () => {
   });
 });
 
+describe('DenseNet’s old files', () => {
+  it('load, with dots in the names of layers', async () => {
+    const [old, model] = [densenet121({ numClasses: 2 }), densenet121({ numClasses: 2 })];
+    const file = [...old.stateDict()].map(
+      ([key, state]) => [key.replace(/(norm|conv)([12])\./, '$1.$2.'), state] as const,
+    );
+    expect(file.map(([key]) => key)).toContain('features.denseblock1.denselayer1.norm.1.weight');
+    model.loadStateDict(new Map(file));
+    const key = 'features.denseblock4.denselayer16.conv2.weight';
+    expect(await model.stateDict().get(key)?.data()).toEqual(await old.stateDict().get(key)?.data());
+  });
+});
+
 describe('dropRate', () => {
   it('leaves out what DenseNet’s layers add, while training', async () => {
     const model = densenet121({ dropRate: 1, numClasses: 2 });
