@@ -77,6 +77,24 @@ describe('fusion', () => {
     expect(found[0]?.program.steps.map(({ kernel }) => kernel.kind === 'map' && kernel.parts.length)).toEqual([3]);
   });
 
+  it('is decided in one go, however many products read what is computed with them', () => {
+    let lowered = 0;
+    const drawn = defineOp({
+      name: 'drawn',
+      args: (x: Tensor) => [[x], {}],
+      shape: ([x]) => ({ shape: (x as Tensor).shape, dtype: 'float32' }),
+      lower: ([x]) => {
+        lowered++;
+        return { kind: 'map', outs: [{ op: 'apply', fn: 'exp', dtype: 'float32', args: [read(x as never)] }] };
+      },
+      notDifferentiable: 'test',
+    });
+    let x = ones(3, 3);
+    for (let layer = 0; layer < 12; layer++) x = matmul(x, drawn(add(ones(3, 3), layer)));
+    kernels(x);
+    expect(lowered).toBe(12);
+  });
+
   it('never makes a kernel wait for itself', async () => {
     const x = ones(4, 4);
     const y = matmul(x, x);

@@ -3,7 +3,7 @@ import { computeOf, rewrite } from '../expr';
 import type { Accumulate, Expr, Kernel, Operand, RowStore, Store, View } from '../ir';
 import type { OpExpr } from '../op';
 import { contiguous, rowMajor, sizeOf } from '../view';
-import { Expressions, NeedsBuffer, NotAligned } from './express';
+import { Expressions, expressible } from './express';
 import type { Input, Item, Wanted } from './graph';
 import { accsPerReduction, type Group, type ReduceLowering } from './group';
 import { evaluatesOnce, worthRecomputing } from './recompute';
@@ -25,13 +25,11 @@ export function emit(groups: readonly Group[], wanted: Wanted): Job {
   let inlined = new Set<Item>();
   for (const chain of worthRecomputing(job.inputs, wanted)) {
     const more = new Set([...inlined, ...chain]);
-    try {
+    // where its views do not fit here it is loaded after all
+    const fits = expressible(() => {
       job = build(groups, wanted, more);
-      inlined = more;
-    } catch (error) {
-      // its views do not fit here: load it after all
-      if (!(error instanceof NeedsBuffer || error instanceof NotAligned)) throw error;
-    }
+    });
+    if (fits) inlined = more;
   }
   return job;
 }

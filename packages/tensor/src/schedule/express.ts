@@ -15,6 +15,16 @@ export class NeedsBuffer {
 }
 /** A value of this group is wanted at other coordinates than it is made at: it cannot be computed here. */
 export class NotAligned {}
+/** Does it come through without either of the two? */
+export function expressible(build: () => void): boolean {
+  try {
+    build();
+    return true;
+  } catch (error) {
+    if (error instanceof NotAligned || error instanceof NeedsBuffer) return false;
+    throw error;
+  }
+}
 
 /** Equal expressions become one object. */
 class Interner {

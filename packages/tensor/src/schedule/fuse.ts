@@ -8,7 +8,7 @@ import type { Expr } from '../ir';
 import type { Node } from '../node';
 import type { OpExpr } from '../op';
 import { sizeOf } from '../view';
-import { Expressions, NeedsBuffer, NotAligned } from './express';
+import { Expressions, expressible } from './express';
 import { type Graph, type Input, type Item, seeThrough } from './graph';
 import { Group, type Member, type ReduceLowering } from './group';
 
@@ -29,6 +29,11 @@ export function fuse(graph: Graph, limits: Limits, forced: ReadonlySet<Node>): G
   };
   const needed = new Set<Item>(graph.items.filter((item) => forced.has(item.node)));
   for (const target of graph.targets) needed.add(seeThrough(target).item);
+  // what products read as it is must lie in a buffer
+  for (const { lowering, inputs } of graph.items)
+    if (lowering?.kind === 'matmul' || lowering?.kind === 'conv')
+      for (const operand of [lowering.a, lowering.b])
+        if (operand.op === 'read' && !operand.at) needed.add(seeThrough(inputs[operand.input] as Input).item);
 
   const chains = new Map<Item, number>();
   const cuts = new Set<Group>();
@@ -118,14 +123,12 @@ function fits(group: Group, { item, moves }: Member, limits: Limits, drafts: Dra
   drafts.set(group, draft);
   const { lowering } = item;
   if (lowering?.kind !== 'map') return false;
-  try {
+  const fitting = expressible(() => {
     lowering.outs.forEach((out, output) => {
       draft.of(out, item, item.outputs[output]?.shape ?? [], moves);
     });
-  } catch (error) {
-    if (error instanceof NotAligned || error instanceof NeedsBuffer) return false;
-    throw error;
-  }
+  });
+  if (!fitting) return false;
   const outputs = group.members.reduce((sum, member) => sum + member.item.outputs.length, item.outputs.length);
   const sources = new Set([...group.sources, ...sourcesOf(item)]);
   sources.delete(group);
@@ -183,15 +186,11 @@ function joinReduction(item: Item, lowering: ReduceLowering, groups: readonly Gr
       continue;
     if (!mayWriteBack(group) || !reads(group) || wouldCycle(item, group)) continue;
     const expressions = new Expressions(group);
-    try {
-      for (const accs of lowering.stages)
-        for (const acc of accs)
-          expressions.of(acc.expr, item, lowering.shape, [], (own) => ({ ...own, op: 'acc' }) as Expr);
-    } catch (error) {
-      if (error instanceof NotAligned || error instanceof NeedsBuffer) continue;
-      throw error;
-    }
-    if (expressions.loads.length + group.members.length + item.outputs.length > limits.maxBuffers) continue;
+    const fitting = expressible(() => {
+      for (const { expr } of lowering.stages.flat())
+        expressions.of(expr, item, lowering.shape, [], (own) => ({ ...own, op: 'acc' }) as Expr);
+    });
+    if (!fitting || expressions.loads.length + group.members.length + item.outputs.length > limits.maxBuffers) continue;
     const stage = expressions.stage + 1;
     add(group, { item, per: 'element', moves: [] });
     group.reductions.push({ item, stage });
@@ -277,7 +276,7 @@ function mayMerge(into: Group, group: Group, limits: Limits): boolean {
   if (into.kind !== 'map' || String(into.domain) !== String(group.domain)) return false;
   const sources = (g: Group) => g.members.flatMap(({ item }) => [...sourcesOf(item)]);
   const mine = new Set(sources(into));
-  const related = group.deps.has(into) || into.deps.has(group) || sources(group).some((source) => mine.has(source));
+  const related = group.deps.has(into) || sources(group).some((source) => mine.has(source));
   if (!related || into.deps.has(group)) return false;
   if (
     [...group.deps].some((dep) => dep !== into && reaches(dep, into)) ||
@@ -287,21 +286,14 @@ function mayMerge(into: Group, group: Group, limits: Limits): boolean {
   const buffers = new Set([...mine, ...sources(group)]).size + into.members.length + group.members.length;
   if (buffers > limits.maxBuffers) return false;
   // every member must be expressible beside the others: read what the other group makes at the same coordinates only
-  const before = group.members.map(({ item }) => item.group);
   for (const { item } of group.members) item.group = into;
-  try {
-    const expressions = new Expressions(into);
+  const expressions = new Expressions(into);
+  const fitting = expressible(() => {
     for (const { item, moves } of group.members)
       item.outputs.forEach((_, output) => {
         expressions.member(item, output, moves);
       });
-    return true;
-  } catch (error) {
-    if (error instanceof NotAligned || error instanceof NeedsBuffer) return false;
-    throw error;
-  } finally {
-    group.members.forEach(({ item }, i) => {
-      item.group = before[i] ?? null;
-    });
-  }
+  });
+  for (const { item } of group.members) item.group = group;
+  return fitting;
 }

@@ -38,7 +38,7 @@ export function worthRecomputing(loads: readonly Input[], wanted: Wanted): Set<I
   const candidates = loads.filter(
     (load) => load.item.group && load.item.lowering?.kind === 'map' && bytesOf(load) >= leastBytes,
   );
-  const largestFirst = [...candidates].sort((a, b) => bytesOf(b) - bytesOf(a));
+  const largestFirst = candidates.sort((a, b) => bytesOf(b) - bytesOf(a));
   const chosen: Set<Item>[] = [];
   // a second look: what the first chose to load may be all that another needs
   for (let look = 0; look < 2; look++) {

@@ -14,7 +14,7 @@ import { type Arrange, link, type Program } from './link';
 export function schedule(graph: Graph, limits: Limits, arrange?: Arrange): Program {
   const forced = new Set<Node>();
   lowerAll(graph, forced);
-  for (const { item } of graph.targets) if (isView(item)) lookAtViews(forced, item);
+  for (const { item } of graph.targets) lookAtViews(forced, item);
   if (forced.size) lowerAll(graph, forced);
   for (;;) {
     const missing = new Set<Node>();
@@ -29,17 +29,13 @@ export function schedule(graph: Graph, limits: Limits, arrange?: Arrange): Progr
   }
 }
 
-const isView = (item: Item): boolean => item.node.op !== null && !item.leaf && item.node.source?.kind !== 'scalar';
-
 /** A target must be its buffer's whole content in order: views that are not get copied. */
 function lookAtViews(forced: Set<Node>, item: Item): void {
-  const { lowering } = item;
-  if (lowering?.kind !== 'view') return;
-  const seen = seeThrough({ item, output: 0 });
-  const view = applyMoves(contiguous(seen.item.outputs[seen.output]?.shape ?? []), seen.moves);
-  const whole =
-    view && isContiguous(view) && sizeOf(view.shape) === sizeOf(seen.item.outputs[seen.output]?.shape ?? []);
-  if (!whole || seen.item.leaf) forced.add(item.node);
+  if (item.lowering?.kind !== 'view') return;
+  const { item: base, output, moves } = seeThrough({ item, output: 0 });
+  const { shape } = base.outputs[output] as Item['outputs'][number];
+  const view = applyMoves(contiguous(shape), moves);
+  if (base.leaf || !view || !isContiguous(view) || sizeOf(view.shape) !== sizeOf(shape)) forced.add(item.node);
 }
 
 function attempt(graph: Graph, limits: Limits, forced: ReadonlySet<Node>, missing: Set<Node>): Job[] {
