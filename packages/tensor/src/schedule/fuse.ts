@@ -63,7 +63,8 @@ export function fuse(graph: Graph, limits: Limits, forced: ReadonlySet<Node>): G
   // groups opened late were made from their users up: what they depend on is known only now
   for (const group of groups) {
     group.deps.clear();
-    for (const { item } of group.members) for (const dep of depsOf(item)) if (dep !== group) group.deps.add(dep);
+    group.sources.clear();
+    for (const { item } of group.members) take(group, item);
   }
   return mergeMaps(groups, limits, cuts);
 }
@@ -86,10 +87,6 @@ function sourcesOf(item: Item, found = new Set<Item | Group>(), visited = new Se
   }
   return found;
 }
-
-/** Groups that must have run before this item can be computed outside of its own. */
-const depsOf = (item: Item): Group[] =>
-  [...sourcesOf(item)].filter((source): source is Group => source instanceof Group && source !== item.group);
 
 /** Does `from` run after `to` (through any chain)? */
 function reaches(from: Group, to: Group, visited = new Set<Group>()): boolean {
@@ -265,25 +262,25 @@ function mergeMaps(groups: Group[], limits: Limits, cuts: ReadonlySet<Group>): G
       member.item.group = into;
       into.members.push(member);
     }
-    for (const dep of group.deps) if (dep !== into) into.deps.add(dep);
-    for (const other of inOrder) if (other.deps.delete(group) && other !== into) other.deps.add(into);
-    into.deps.delete(into);
+    for (const key of ['deps', 'sources'] as const) {
+      for (const other of inOrder) if (other[key].delete(group)) (other[key] as Set<unknown>).add(into);
+      for (const source of group[key]) (into[key] as Set<unknown>).add(source);
+      into[key].delete(into);
+    }
   }
   return merged;
 }
 
 function mayMerge(into: Group, group: Group, limits: Limits): boolean {
   if (into.kind !== 'map' || String(into.domain) !== String(group.domain)) return false;
-  const sources = (g: Group) => g.members.flatMap(({ item }) => [...sourcesOf(item)]);
-  const mine = new Set(sources(into));
-  const related = group.deps.has(into) || sources(group).some((source) => mine.has(source));
+  const related = group.deps.has(into) || [...group.sources].some((source) => into.sources.has(source));
   if (!related || into.deps.has(group)) return false;
   if (
     [...group.deps].some((dep) => dep !== into && reaches(dep, into)) ||
     [...into.deps].some((dep) => reaches(dep, group))
   )
     return false;
-  const buffers = new Set([...mine, ...sources(group)]).size + into.members.length + group.members.length;
+  const buffers = new Set([...into.sources, ...group.sources]).size + into.members.length + group.members.length;
   if (buffers > limits.maxBuffers) return false;
   // every member must be expressible beside the others: read what the other group makes at the same coordinates only
   for (const { item } of group.members) item.group = into;
