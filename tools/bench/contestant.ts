@@ -6,18 +6,21 @@ import type { Work } from './work.ts';
 export interface Contestant {
   readonly name: string;
   readonly version: string;
-  /** Makes the work ready, in place of the one before; answers the result's first number, or null where there is none. */
-  prepare(work: Work): Promise<number | null>;
+  /** Makes the work ready, in place of the one before; answers the result's first numbers. */
+  prepare(work: Work): Promise<Numbers>;
   /** Does it so many times; answers milliseconds for all of them. */
   run(times: number): Promise<number>;
   close(): void;
 }
 
+/** Some numbers of a result, by which contestants are compared; null where there are none to compare. */
+export type Numbers = number | readonly number[] | null;
+
 /** What a peer is told, and what it answers, a line each. */
 export type Request = { readonly prepare: Work } | { readonly run: number };
 export type Answer =
   | { readonly version: string }
-  | { readonly first: number | null }
+  | { readonly first: Numbers }
   | { readonly ms: number }
   | { readonly error: string };
 
@@ -27,17 +30,29 @@ const keepMemory = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: String(2 ** 
 /** Milliseconds after which a peer is given up. */
 const patience = 120_000;
 
-/** @throws Error with the last line of what the program complained about, where it does not start. */
+/**
+ * A peer that ended, or gave no answer and was ended, starts anew at the next row.
+ * @throws Error with the last line of what the program complained about, where it does not start.
+ */
 export async function startPeer(name: string, program: string, args: readonly string[]): Promise<Contestant> {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...keepMemory } });
-  const ask = conversation(child);
-  const { version } = (await ask(null)) as { version: string };
+  const open = async () => {
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...keepMemory } });
+    const ask = conversation(child);
+    const { version } = (await ask(null)) as { version: string };
+    return { child, ask, version };
+  };
+  let peer = await open();
+  const { version } = peer;
+  const hasEnded = () => peer.child.killed || peer.child.exitCode !== null || peer.child.signalCode !== null;
   return {
     name,
     version,
-    prepare: async (work) => ((await ask({ prepare: work })) as { first: number | null }).first,
-    run: async (times) => ((await ask({ run: times })) as { ms: number }).ms,
-    close: () => child.kill(),
+    prepare: async (work) => {
+      if (hasEnded()) peer = await open();
+      return ((await peer.ask({ prepare: work })) as { first: Numbers }).first;
+    },
+    run: async (times) => ((await peer.ask({ run: times })) as { ms: number }).ms,
+    close: () => peer.child.kill(),
   };
 }
 

@@ -14,11 +14,12 @@ import { features } from '../../packages/backend-cpu/src/assembler';
 import { causes } from './causes.ts';
 import { Limits } from './limits.ts';
 import { best, quick, thorough } from './measure.ts';
-import { peerNames, startPeers } from './peers.ts';
-import { type Machine, type RowResult, toJson } from './result.ts';
+import { type FactResult, facts, measurer } from './networks/facts.ts';
+import { type Peers, peerNames, startPeers } from './peers.ts';
+import { factsToJson, type Machine, type RowResult, toJson } from './result.ts';
 import { rows } from './rows.ts';
 import { measureLimits, measureRow, withBestLimits } from './session.ts';
-import { table } from './table.ts';
+import { factTable, table } from './table.ts';
 import { backends, tessera } from './tessera.ts';
 
 interface Options {
@@ -33,9 +34,13 @@ interface Options {
 }
 
 async function bench(options: Options): Promise<void> {
-  const chosen = rows.filter(({ name }) => options.rows?.test(name) ?? true);
-  if (chosen.length === 0)
-    throw new InvalidArgumentError('no row has a name like that; they stand in tools/bench/rows.ts');
+  const isWanted = ({ name }: { name: string }) => options.rows?.test(name) ?? true;
+  const chosen = rows.filter(isWanted);
+  const wantedFacts = facts.filter(isWanted);
+  if (chosen.length + wantedFacts.length === 0)
+    throw new InvalidArgumentError(
+      'no row has a name like that; they stand in tools/bench/rows.ts and networks/facts.ts',
+    );
   // Node 20 has it behind a flag. Benches may set one, library code never does.
   if (options.relaxed) setFlagsFromString('--experimental-wasm-relaxed-simd');
 
@@ -43,12 +48,11 @@ async function bench(options: Options): Promise<void> {
   const effort = options.best ? best : options.quick ? quick : thorough;
   const load = [os.loadavg()[0] ?? 0];
   const make = backends[options.backend] as (typeof backends)[string];
-  const backend = await make({ threads });
-  const ours = tessera(options.backend, backend);
+  const ours = await tessera(options.backend, () => make({ threads }));
   const limits = new Limits(threads);
   const { peers, absent } = await startPeers(options.peers, threads);
   const open = [ours, limits, ...peers];
-  const { relaxed } = backend.uses;
+  const { relaxed } = ours.uses;
   let results: RowResult[] = [];
   process.once('SIGINT', () => process.exit(130)); // the peers end with their input
   try {
@@ -63,10 +67,17 @@ async function bench(options: Options): Promise<void> {
     for (const contestant of open) contestant.close();
   }
   if (options.best) results = withBestLimits(results);
+  const measureFact = measurer({ backend: options.backend, threads, torch: whyNot('torch', { peers, absent }) });
+  const found: FactResult[] = [];
+  for (const [i, fact] of wantedFacts.entries()) {
+    process.stderr.write(`\r\x1b[K${i + 1}/${wantedFacts.length} ${fact.name}`);
+    found.push(await measureFact(fact));
+  }
+  process.stderr.write('\r\x1b[K');
   load.push(os.loadavg()[0] ?? 0);
   const machine: Machine = {
     cpu: `${os.cpus()[0]?.model ?? 'unknown'}, ${os.availableParallelism()} processors`,
-    threads: backend.uses.threads,
+    threads: ours.uses.threads,
     node: process.version,
     backend: options.backend,
     relaxed,
@@ -80,8 +91,17 @@ async function bench(options: Options): Promise<void> {
   );
   console.log(`peers: ${versions}\n`);
   console.log(table(machine, results, causes));
-  if (options.json) await writeFile(options.json, `${JSON.stringify(toJson(machine, results, causes), null, 2)}\n`);
+  if (found.length) console.log(`\n${factTable(found, causes)}`);
+  const report = {
+    ...toJson(machine, results, causes),
+    ...(found.length > 0 && { facts: factsToJson(found, causes) }),
+  };
+  if (options.json) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
 }
+
+/** True for a peer that takes part. */
+const whyNot = (name: string, { peers, absent }: Peers): true | string =>
+  peers.some((peer) => peer.name === name) || (absent[name] ?? 'not asked for; see --peers');
 
 const count = (text: string): number => {
   const value = Number(text);

@@ -1,5 +1,5 @@
 /** One row: everybody is warmed up, then takes turns; the median of the turns counts (or the best). */
-import type { Contestant } from './contestant.ts';
+import type { Contestant, Numbers } from './contestant.ts';
 import { amountOf, type Unit, type Work } from './work.ts';
 
 export interface Effort {
@@ -38,7 +38,7 @@ export const entrant = (contestant: Contestant, work: Work, unit: Unit): Entrant
 });
 
 /** What one contestant reached, in amount a second, or why it did not. */
-export type Outcome = { readonly value: number; readonly first: number | null } | { readonly fault: string };
+export type Outcome = { readonly value: number; readonly first: Numbers } | { readonly fault: string };
 
 /** Milliseconds between turns, in which the other's threads stop looking for work. */
 const pause = 4;
@@ -53,7 +53,7 @@ export async function race(entrants: readonly Entrant[], effort: Effort): Promis
     amount,
     times: 1,
     turns: effort.turns,
-    first: null as number | null,
+    first: null as Numbers,
     values: [] as number[],
     fault: null as string | null,
   }));

@@ -6,30 +6,32 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Contestant, startPeer } from './contestant.ts';
 
-const home = fileURLToPath(new URL('./peers/', import.meta.url));
-const loader = new URL('../loader/register.mjs', import.meta.url).href;
+export const peersHome = fileURLToPath(new URL('./peers/', import.meta.url));
+export const loader = new URL('../loader/register.mjs', import.meta.url).href;
+/** An interpreter that can import torch. */
+export const python = process.env['TESSERA_PYTHON'] ?? 'python3';
 
 const node = (file: string) => (threads: number) =>
-  [process.execPath, ['--import', loader, '--no-warnings', join(home, file), String(threads)]] as const;
+  [process.execPath, ['--import', loader, '--no-warnings', join(peersHome, file), String(threads)]] as const;
 
 /** How each is started with so many threads. */
 const programs: Record<string, (threads: number) => readonly [program: string, args: readonly string[]]> = {
   tfjs: node('tfjs.ts'),
   jax: node('jax.ts'),
   ort: node('ort.ts'),
-  torch: (threads) => [process.env['TESSERA_PYTHON'] ?? 'python3', [join(home, 'torch_peer.py'), String(threads)]],
+  torch: (threads) => [python, [join(peersHome, 'torch_peer.py'), String(threads)]],
 };
 export const peerNames: readonly string[] = Object.keys(programs);
 
 /** npm installs what peers/package-lock.json says into peers/, once for each state of that file. */
 function install(): void {
-  const lock = readFileSync(join(home, 'package-lock.json'));
+  const lock = readFileSync(join(peersHome, 'package-lock.json'));
   const hash = createHash('sha256').update(lock).digest('hex');
-  const stamp = join(home, 'node_modules/.installed');
+  const stamp = join(peersHome, 'node_modules/.installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
   console.error('bench: installing the peers (tfjs, jax-js, onnxruntime-web) into tools/bench/peers');
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status } = spawnSync('npm', args, { cwd: home, stdio: 'inherit', shell: process.platform === 'win32' });
+  const { status } = spawnSync('npm', args, { cwd: peersHome, stdio: 'inherit', shell: process.platform === 'win32' });
   if (status !== 0)
     throw new Error(
       'npm could not install the peers; is the registry reachable (npm ping)? Or measure with --peers none',

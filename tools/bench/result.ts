@@ -1,4 +1,5 @@
 /** What came of a row: values, verdicts on its goals, and the file that every bench writes. */
+import { type FactResult, factGoal, factVerdict } from './networks/facts.ts';
 import type { Goal, Row } from './rows.ts';
 import type { Limit } from './work.ts';
 
@@ -39,6 +40,7 @@ export function limitOf({ row, limits }: RowResult, relaxed: boolean): number | 
 export function share(goal: Goal, result: RowResult, relaxed: boolean): number | null {
   const { ours, peers, limits } = result;
   if (ours === null) return null;
+  if (goal.of === 'torch') return peers['torch'] === undefined ? null : ours / peers['torch'];
   if (goal.of === 'peers') {
     const rivals = Object.entries(peers).filter(([name]) => !native.includes(name));
     return rivals.length ? ours / Math.max(...rivals.map(([, value]) => value)) : null;
@@ -62,9 +64,13 @@ const nameOf: Record<Goal['of'], string> = {
   relaxed: 'relaxed limit',
   copy: 'copy rate',
   peers: 'JavaScript peers',
+  torch: 'PyTorch’s time',
 };
-export const goalText = ({ of, atLeast }: Goal): string =>
-  of === 'peers' ? `≥ ${atLeast}× ${nameOf[of]}` : `≥ ${Math.round(100 * atLeast)} % of ${nameOf[of]}`;
+export function goalText({ of, atLeast }: Goal): string {
+  if (of === 'peers') return `≥ ${atLeast}× ${nameOf[of]}`;
+  if (of === 'torch') return `≤ ${digits(1 / atLeast)}× ${nameOf[of]}`;
+  return `≥ ${Math.round(100 * atLeast)} % of ${nameOf[of]}`;
+}
 
 /** Three digits, and no more behind the point than they need. */
 export const digits = (value: number): number => Number(value.toPrecision(4));
@@ -95,4 +101,21 @@ export function toJson(machine: Machine, results: readonly RowResult[], causes: 
       };
     }),
   };
+}
+
+/** As rows, with PyTorch's beside ours. */
+export function factsToJson(results: readonly FactResult[], causes: Readonly<Record<string, string>>) {
+  return results.map((result) => {
+    const { fact, ours, torch, missing } = result;
+    const verdict = factVerdict(result);
+    return {
+      fact: fact.name,
+      unit: fact.unit,
+      ours: ours === null ? null : digits(ours),
+      ...(torch !== null && { torch: digits(torch) }),
+      ...(verdict && { goals: [{ goal: factGoal(fact), verdict }] }),
+      ...(verdict === 'lost' && { cause: causes[fact.name] ?? 'not known yet' }),
+      ...(Object.keys(missing).length > 0 && { missing }),
+    };
+  });
 }

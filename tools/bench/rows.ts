@@ -2,11 +2,12 @@
  * The rows of the bench, fixed before they are measured: shapes and goals are not fitted to results. A row that is lost
  * stays, its cause stands in causes.ts. Later backends and issues add rows here.
  */
+import { type NetName, nets, type Pass } from './networks/nets.ts';
 import type { Direction, Limit, Shape, Unit, Work } from './work.ts';
 
 export interface Goal {
-  /** Against a limit of the machine, or against every peer written for JavaScript. */
-  readonly of: Limit | 'peers';
+  /** Against a limit of the machine, against every peer written for JavaScript, or against PyTorch. */
+  readonly of: Limit | 'peers' | 'torch';
   /** Least share of it. */
   readonly atLeast: number;
 }
@@ -57,6 +58,23 @@ const memory = (name: string, work: Work): Row => ({
   goals: [peers, { of: 'copy', atLeast: 0.7 }],
 });
 
+/** A network of the zoo: inference of one image and of eight, and a training step of eight. */
+const network = (net: NetName): Row[] => {
+  const passes: readonly [name: string, pass: Pass, batch: number][] = [
+    ['forward, batch 1', 'forward', 1],
+    ['forward, batch 8', 'forward', 8],
+    ['training step, batch 8', 'train', 8],
+  ];
+  const { title, torch } = nets[net];
+  return passes.map(([name, pass, batch]) => ({
+    name: `${title}, ${name}`,
+    work: { op: 'network', net, batch, pass },
+    unit: 'images/s',
+    limit: null,
+    goals: [peers, { of: 'torch', atLeast: 1 / torch }],
+  }));
+};
+
 export const rows: readonly Row[] = [
   matmul('256', [256, 256], [256, 256]),
   matmul('512', [512, 512], [512, 512]),
@@ -84,4 +102,5 @@ export const rows: readonly Row[] = [
   memory('transpose 4096×4096', { op: 'transpose', x: [4096, 4096] }),
   memory('chain of six, 4096×4096', { op: 'chain', x: [4096, 4096] }),
   { name: 'MNIST step, batch 128', work: { op: 'mnist', batch: 128 }, unit: 'images/s', limit: null, goals: [peers] },
+  ...(Object.keys(nets) as NetName[]).flatMap(network),
 ];

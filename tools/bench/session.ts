@@ -1,10 +1,11 @@
 /** From a row to its result: who takes part, and what their answers say. */
-import type { Contestant } from './contestant.ts';
+import type { Contestant, Numbers } from './contestant.ts';
 import { type Limits, limitAmount } from './limits.ts';
 import { type Effort, type Entrant, entrant, type Outcome, race } from './measure.ts';
+import { modelOf } from './networks/ours.ts';
 import type { RowResult } from './result.ts';
 import type { Row } from './rows.ts';
-import { type Limit, product } from './work.ts';
+import { type Limit, product, type Work } from './work.ts';
 
 export interface Setting {
   readonly ours: Contestant;
@@ -73,7 +74,8 @@ export async function measureRow(row: Row, setting: Setting): Promise<RowResult>
   const { ours, peers, limits, threads, effort, absent } = setting;
   const kinds = limitsOf(row, setting.relaxed);
   const lanes = kinds.map((of) => limitEntrant(limits, of, threads));
-  const entrants = [...[ours, ...peers].map((contestant) => entrant(contestant, row.work, row.unit)), ...lanes];
+  const work = await spelledOut(row.work);
+  const entrants = [...[ours, ...peers].map((contestant) => entrant(contestant, work, row.unit)), ...lanes];
   const outcomes = await race(entrants, effort);
   const [own, ...others] = outcomes as [Outcome, ...Outcome[]];
 
@@ -84,7 +86,7 @@ export async function measureRow(row: Row, setting: Setting): Promise<RowResult>
     const outcome = others[i] as Outcome;
     if ('fault' in outcome) missing[name] = outcome.fault;
     else if ('value' in own && !alike(own.first, outcome.first, slackOf(row.work)))
-      missing[name] = `another answer: its first number is ${outcome.first}, ours ${own.first}`;
+      missing[name] = `another answer: it begins with ${outcome.first}, ours with ${own.first}`;
     else values[name] = outcome.value;
   });
   const reached: Partial<Record<Limit, number>> = {};
@@ -103,5 +105,16 @@ const limitsOf = (row: Row, relaxed: boolean): Limit[] =>
 const slackOf = (work: Row['work']): number => (work.op === 'sum' ? 1e-8 * product(work.x) : 1e-3);
 
 /** Did both compute the same? Wide enough for Winograd and for long sums, narrow enough for a wrong shape. */
-export const alike = (a: number | null, b: number | null, slack = 1e-3): boolean =>
-  a === null || b === null || Math.abs(a - b) <= 1e-2 * Math.max(Math.abs(a), Math.abs(b)) + slack;
+export function alike(a: Numbers, b: Numbers, slack = 1e-3): boolean {
+  if (a === null || b === null) return true;
+  const [all, others] = [[a].flat(), [b].flat()];
+  const largest = Math.max(...[...all, ...others].map(Math.abs));
+  return (
+    all.length === others.length && all.every((x, i) => Math.abs(x - (others[i] as number)) <= 1e-2 * largest + slack)
+  );
+}
+
+/** A network's work with its layers, for peers to build it from. */
+async function spelledOut(work: Work): Promise<Work> {
+  return work.op === 'network' ? { ...work, network: (await modelOf(work)).network } : work;
+}

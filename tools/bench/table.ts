@@ -1,5 +1,7 @@
 /** The table on the terminal. */
+import { type FactResult, factGoal, factVerdict } from './networks/facts.ts';
 import { goalText, limitOf, type Machine, type RowResult, share, verdict } from './result.ts';
+import type { Goal } from './rows.ts';
 
 /** 0.0123, 1.23, 12.3, 123, 1230. */
 export const short = (value: number): string =>
@@ -50,12 +52,16 @@ export function table(
   return [...align([head, ...lines]), ...notes(results, machine, causes), '', summary(results, machine)].join('\n');
 }
 
+/** As the goal itself is told. */
+const shareText = ({ of }: Goal, reached: number): string => {
+  if (of === 'torch') return (1 / reached).toFixed(2);
+  return of === 'peers' ? reached.toFixed(2) : `${Math.round(100 * reached)} %`;
+};
 const goalsOf = (result: RowResult, relaxed: boolean): string =>
   result.row.goals
     .map((goal) => {
       const reached = share(goal, result, relaxed);
-      const amount =
-        reached === null ? '' : goal.of === 'peers' ? ` (${reached.toFixed(2)})` : ` (${Math.round(100 * reached)} %)`;
+      const amount = reached === null ? '' : ` (${shareText(goal, reached)})`;
       return `${goalText(goal)}: ${verdict(goal, result, relaxed)}${amount}`;
     })
     .join('; ');
@@ -86,4 +92,25 @@ function summary(results: readonly RowResult[], { relaxed }: Machine): string {
   const verdicts = results.flatMap((result) => result.row.goals.map((goal) => verdict(goal, result, relaxed)));
   const count = (what: string) => verdicts.filter((verdict) => verdict === what).length;
   return `goals: ${count('met')} met, ${count('lost')} lost, ${count('not measured')} not measured`;
+}
+
+/** What steps cost beside their arithmetic. */
+export function factTable(results: readonly FactResult[], causes: Readonly<Record<string, string>>): string {
+  const value = (number: number | null) => (number === null ? '–' : short(number));
+  const lines = results.map((result) => {
+    const { fact, ours, torch } = result;
+    const beside = ours === null || torch === null ? '' : ` (${(ours / torch).toFixed(2)}×)`;
+    const goal = fact.goal ? `${factGoal(fact)}: ${factVerdict(result)}` : '';
+    return [fact.name, fact.unit, value(ours), `${value(torch)}${beside}`, goal];
+  });
+  const lost = results.filter((result) => factVerdict(result) === 'lost');
+  const missing = results.flatMap(({ fact, missing }) =>
+    Object.entries(missing).map(([who, reason]) => `  ${who}: ${reason} [${fact.name}]`),
+  );
+  return [
+    ...align([['', 'unit', 'ours', 'torch (ours/it)', 'goal'], ...lines]),
+    ...(lost.length ? ['', 'Lost, and why:'] : []),
+    ...lost.map(({ fact }) => `  ${fact.name}: ${causes[fact.name] ?? 'cause not known yet'}`),
+    ...(missing.length ? ['', 'Not measured:', ...missing] : []),
+  ].join('\n');
 }

@@ -8,6 +8,7 @@ import {
   convolution,
   crossEntropy,
   layerNorm,
+  manualSeed,
   matmul,
   mul,
   relu,
@@ -20,6 +21,7 @@ import {
   transpose,
 } from '@tessera/tensor';
 import type { Contestant } from './contestant.ts';
+import { answerOf, prepareNetwork, type Step } from './networks/ours.ts';
 import { inputsOf, numbers, outputOf, product, type Work } from './work.ts';
 
 export interface Ours {
@@ -35,10 +37,14 @@ export const backends: Record<string, (options: { threads: number }) => Promise<
   },
 };
 
-type Step = (...inputs: Tensor[]) => Tensor;
-
-export function tessera(name: string, { backend }: Ours): Contestant {
+/**
+ * `make` is called again behind each network, whose memory goes as a whole: a model's cells are freed by the garbage collector,
+ * which does not see them fill WebAssembly's four gigabytes.
+ */
+export async function tessera(name: string, make: () => Promise<Ours>): Promise<Contestant & Pick<Ours, 'uses'>> {
+  let { backend, uses } = await make();
   setBackend(backend);
+  let fresh = true;
   let inputs: Tensor[] = [];
   let step: Step = () => {
     throw new TypeError('bench: prepare the work before it is run');
@@ -46,8 +52,20 @@ export function tessera(name: string, { backend }: Ours): Contestant {
   return {
     name,
     version: 'this checkout',
+    uses,
     async prepare(work) {
       for (const input of inputs) input.dispose();
+      if (!fresh) {
+        backend.dispose();
+        ({ backend, uses } = await make());
+        setBackend(backend);
+        manualSeed(0); // the generator's state was in the memory that is gone
+      }
+      fresh = work.op !== 'network';
+      if (work.op === 'network') {
+        ({ step, inputs } = await prepareNetwork(work));
+        return answerOf(step, inputs, work.pass);
+      }
       inputs = inputsOf(work).map((shape, seed) => tensor(numbers(product(shape), seed), { shape }));
       if (work.op === 'mnist') inputs.push(tensor(Int32Array.from({ length: work.batch }, (_, i) => i % 10)));
       step = compile(await stepOf(work));
@@ -95,6 +113,8 @@ function stepOf(work: Work): Step | Promise<Step> {
       return (x) => abs(sub(mul(relu(add(mul(x as Tensor, 1.5), 0.25)), x as Tensor), 0.75));
     case 'mnist':
       return mnist();
+    case 'network':
+      throw new TypeError('bench: a network is prepared by networks/ours.ts');
     case 'limit':
       throw new TypeError('bench: a limit is the machine’s, not a backend’s');
     default:

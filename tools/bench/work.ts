@@ -1,4 +1,6 @@
 /** What is measured: a piece of work as data, which every contestant reads, and how much of it there is. */
+import type { Network } from './networks/layers.ts';
+import type { NetName, Pass } from './networks/nets.ts';
 
 export type Shape = readonly number[];
 export type Direction = 'forward' | 'inputGrad' | 'weightGrad';
@@ -24,6 +26,14 @@ export type Work =
     }
   /** One training step of the main job's network (examples/mnist): forward, backward, AdamW. */
   | { readonly op: 'mnist'; readonly batch: number }
+  /** A network of the zoo (networks/nets.ts) on random images. Peers are told its layers. */
+  | {
+      readonly op: 'network';
+      readonly net: NetName;
+      readonly batch: number;
+      readonly pass: Pass;
+      readonly network?: Network;
+    }
   /** What the machine can do at most (limits.ts): a loop of multiply-adds in registers, or a copy. */
   | { readonly op: 'limit'; readonly of: Limit; readonly threads: number };
 
@@ -67,16 +77,24 @@ export function bytesOf(work: Work): number {
 
 /** How much of the unit's thousand millions (or images) one run of the work does. */
 export function amountOf(work: Work, unit: Unit): number {
-  if (unit === 'images/s') return work.op === 'mnist' ? work.batch : Number.NaN;
+  if (unit === 'images/s') return 'batch' in work ? work.batch : Number.NaN;
   return (unit === 'GFLOP/s' ? flopsOf(work) : bytesOf(work)) / 1e9;
 }
 
-/** Numbers from −0.5 to 0.5, the same for every contestant, so that their answers can be compared. `seed` tells inputs apart. */
+/**
+ * Numbers from −½ to ½, the same for every contestant, so that their answers can be compared. `seed` tells inputs apart. Mixed
+ * well: weights whose neighbours depend on each other would make a deep network's values vanish.
+ */
 export function numbers(count: number, seed: number): Float32Array {
-  return Float32Array.from(
-    { length: count },
-    (_, i) => (Math.imul(i + 1 + 7919 * seed, 2654435761) >>> 0) / 2 ** 32 - 0.5,
-  );
+  const values = new Float32Array(count);
+  const start = Math.imul(seed, 0x9e3779b9) + 1;
+  for (let i = 0; i < count; i++) {
+    let hash = Math.imul(start + i, 0x9e3779b1);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+    hash = Math.imul(hash ^ (hash >>> 12), 0x297a2d39);
+    values[i] = ((hash ^ (hash >>> 15)) >>> 0) / 2 ** 32 - 0.5;
+  }
+  return values;
 }
 
 /** The shapes of the work's inputs, in order. */
@@ -94,6 +112,7 @@ export function inputsOf(work: Work): Shape[] {
       return [work.x, work.x.slice(1, 2), work.x.slice(1, 2)];
     case 'mnist':
       return [[work.batch, 1, 28, 28]];
+    case 'network':
     case 'limit':
       return [];
     default:

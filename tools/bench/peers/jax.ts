@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type * as Jax from '@jax-js/jax';
 import { inputsOf, numbers, product, type Work } from '../work.ts';
+import { networkOf } from './jax-network.ts';
 import { givePageWorkers } from './jax-worker.ts';
 import { cannot, serve } from './serve.ts';
 
@@ -62,6 +63,7 @@ function stepOf(work: Work): Step {
         const a = x as Array1;
         return np.abs(nn.relu(a.ref.mul(1.5).add(0.25)).mul(a).sub(0.75));
       };
+    case 'network':
     case 'mnist':
       return cannot('handled apart');
     default:
@@ -149,6 +151,7 @@ const manifest = createRequire(import.meta.url)
 const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
 
 await serve(version, async (work) => {
+  if (work.op === 'network' && work.network) return networkOf(jax, work.network, work.pass);
   const inputs = inputsOf(work).map(input);
   if (work.op === 'mnist') {
     const labels = np.array(Int32Array.from({ length: work.batch }, (_, i) => i % 10));

@@ -38,7 +38,30 @@ declare module '@tensorflow/tfjs-core' {
   export function mul(a: Tensor, b: Tensor | number): Tensor;
   export function rsqrt(x: Tensor): Tensor;
   export function relu(x: Tensor): Tensor;
+  export function relu6(x: Tensor): Tensor;
   export function abs(x: Tensor): Tensor;
+  export function mean(x: Tensor, axes: readonly number[], keepDims: boolean): Tensor;
+  export function pad(x: Tensor, padding: readonly (readonly number[])[]): Tensor;
+  export function concat(tensors: readonly Tensor[], axis: number): Tensor;
+  type Padding = 'valid' | readonly (readonly number[])[];
+  type Sides = readonly [number, number];
+  export function maxPool(x: Tensor, window: Sides, strides: Sides, padding: Padding): Tensor;
+  export function avgPool(x: Tensor, window: Sides, strides: Sides, padding: Padding): Tensor;
+  interface Fused {
+    bias: Tensor | undefined;
+    activation: 'linear' | 'relu' | 'relu6';
+  }
+  interface FusedConvolution extends Fused {
+    x: Tensor;
+    filter: Tensor;
+    strides: Sides;
+    pad: Padding;
+  }
+  export const fused: {
+    conv2d(options: FusedConvolution): Tensor;
+    depthwiseConv2d(options: FusedConvolution): Tensor;
+    matMul(options: Fused & { a: Tensor; b: Tensor }): Tensor;
+  };
 }
 declare module '@tensorflow/tfjs-backend-wasm' {
   export function setWasmPaths(folder: string): void;
@@ -75,6 +98,10 @@ declare module '@jax-js/jax' {
     sqrt(a: Array): Array;
     square(a: Array): Array;
     max(a: Array): Array;
+    mean(a: Array): Array;
+    clip(a: Array, least: number, most: number): Array;
+    pad(a: Array, padding: readonly (readonly number[])[]): Array;
+    concatenate(arrays: readonly Array[], axis: number): Array;
   };
   export const nn: {
     relu(x: Array): Array;
@@ -97,6 +124,9 @@ declare module '@jax-js/jax' {
 
 declare module 'onnxruntime-web' {
   export const env: { versions: { web?: string }; wasm: { numThreads: number } };
+  export class Tensor {
+    constructor(type: 'float32', data: Float32Array, dims: readonly number[]);
+  }
   export class InferenceSession {
     static create(
       model: Uint8Array,

@@ -26,6 +26,7 @@ const schema = {
         node: field(1, 'Node', 'repeated'),
         name: field(2, 'string'),
         initializer: field(5, 'Tensor', 'repeated'),
+        input: field(11, 'Value', 'repeated'),
         output: field(12, 'Value', 'repeated'),
       },
     },
@@ -55,7 +56,9 @@ const schema = {
     },
     Value: { fields: { name: field(1, 'string'), type: field(2, 'TypeOf') } },
     TypeOf: { fields: { tensorType: field(1, 'TensorType') } },
-    TensorType: { fields: { elemType: field(1, 'int32') } },
+    TensorType: { fields: { elemType: field(1, 'int32'), shape: field(2, 'Sizes') } },
+    Sizes: { fields: { dim: field(1, 'Size', 'repeated') } },
+    Size: { fields: { dimValue: field(1, 'int64') } },
   },
 };
 /** Numbers of ONNX's enumerations. */
@@ -68,15 +71,26 @@ const tensor = (name: string, dims: Shape, data: Float32Array | BigInt64Array) =
   rawData: bytes(data),
 });
 
-/** A model without inputs, whose output `first` is the first number of y. */
-export function modelBytes({ inputs, nodes, constants = {} }: Model): Uint8Array {
-  const cut: Node[] = [
-    { op: 'Reshape', inputs: ['y', 'flat'], outputs: ['all'] },
-    { op: 'Slice', inputs: ['all', 'from', 'to'], outputs: ['first'] },
-  ];
+/** A model's parts, as they go into it. */
+interface Parts {
+  readonly nodes: readonly Node[];
+  readonly constants: readonly {
+    readonly name: string;
+    readonly dims: Shape;
+    readonly data: Float32Array | BigInt64Array;
+  }[];
+  readonly input?: { readonly name: string; readonly dims: Shape };
+  readonly output: string;
+}
+
+export function encode({ nodes, constants, input, output }: Parts): Uint8Array {
+  const described = (name: string, dims?: Shape) => ({
+    name,
+    type: { tensorType: { elemType: float, ...(dims && { shape: { dim: dims.map((dimValue) => ({ dimValue })) } }) } },
+  });
   const graph = {
     name: 'row',
-    node: [...nodes, ...cut].map(({ op, inputs, outputs = ['y'], attributes = {} }) => ({
+    node: nodes.map(({ op, inputs, outputs = ['y'], attributes = {} }) => ({
       opType: op,
       input: inputs,
       output: outputs,
@@ -84,17 +98,35 @@ export function modelBytes({ inputs, nodes, constants = {} }: Model): Uint8Array
         typeof value === 'number' ? { name, i: value, type: attributeInt } : { name, ints: value, type: attributeInts },
       ),
     })),
-    initializer: [
-      ...inputs.map(({ name, shape, seed }) => tensor(name, shape, numbers(product(shape), seed))),
-      ...Object.entries(constants).map(([name, { shape, value }]) =>
-        tensor(name, shape, new Float32Array(product(shape)).fill(value)),
-      ),
-      ...Object.entries({ flat: -1n, from: 0n, to: 1n }).map(([name, value]) =>
-        tensor(name, [1], BigInt64Array.of(value)),
-      ),
-    ],
-    output: [{ name: 'first', type: { tensorType: { elemType: float } } }],
+    initializer: constants.map(({ name, dims, data }) => tensor(name, dims, data)),
+    input: input ? [described(input.name, input.dims)] : [],
+    output: [described(output)],
   };
   const type = protobuf.Root.fromJSON(schema).lookupType('Model');
   return type.encode(type.fromObject({ irVersion: 8, opset: [{ version: 17 }], graph })).finish();
+}
+
+/** A model without inputs, whose output `first` is the first number of y. */
+export function modelBytes({ inputs, nodes, constants = {} }: Model): Uint8Array {
+  const cut: Node[] = [
+    { op: 'Reshape', inputs: ['y', 'flat'], outputs: ['all'] },
+    { op: 'Slice', inputs: ['all', 'from', 'to'], outputs: ['first'] },
+  ];
+  return encode({
+    nodes: [...nodes, ...cut],
+    constants: [
+      ...inputs.map(({ name, shape, seed }) => ({ name, dims: shape, data: numbers(product(shape), seed) })),
+      ...Object.entries(constants).map(([name, { shape, value }]) => ({
+        name,
+        dims: shape,
+        data: new Float32Array(product(shape)).fill(value),
+      })),
+      ...Object.entries({ flat: -1n, from: 0n, to: 1n }).map(([name, value]) => ({
+        name,
+        dims: [1],
+        data: BigInt64Array.of(value),
+      })),
+    ],
+    output: 'first',
+  });
 }

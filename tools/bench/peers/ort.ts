@@ -3,9 +3,11 @@
  * that no copying between JavaScript and the runtime is measured; without optimization nothing is computed beforehand.
  */
 import * as ort from 'onnxruntime-web';
+import { imagesOf, type Network } from '../networks/layers.ts';
 import { inputsOf, type Shape, type Work } from '../work.ts';
 import { type Model, modelBytes } from './onnx.ts';
-import { cannot, serve } from './serve.ts';
+import { networkModel } from './onnx-network.ts';
+import { cannot, type Ready, serve } from './serve.ts';
 
 const names = ['a', 'b', 'c'];
 const noGradients = 'an inference runtime: it has no gradients';
@@ -76,6 +78,7 @@ function nodesOf(work: Work): Pick<Model, 'nodes' | 'constants'> {
         constants: { p: scalar(1.5), q: scalar(0.25), r: scalar(0.75) },
       };
     }
+    case 'network':
     case 'mnist':
       return cannot(noGradients);
     default:
@@ -85,7 +88,26 @@ function nodesOf(work: Work): Pick<Model, 'nodes' | 'constants'> {
 
 ort.env.wasm.numThreads = Number(process.argv[2] ?? 1);
 
+/** A network's images are an input, and the runtime may optimize what it can. */
+async function inference(network: Network): Promise<Ready> {
+  const session = await ort.InferenceSession.create(networkModel(network), {
+    executionProviders: ['wasm'],
+    graphOptimizationLevel: 'all',
+    extra: { session: { 'intra_op.allow_spinning': '0' } },
+  });
+  const feeds = { images: new ort.Tensor('float32', imagesOf(network), network.images) };
+  const run = async () => (await session.run(feeds))['logits']?.data ?? cannot('the model gave no logits');
+  return {
+    first: [...(await run()).slice(0, 8)],
+    run: async () => {
+      await run();
+    },
+    dispose: () => session.release(),
+  };
+}
+
 await serve(ort.env.versions.web ?? '', async (work) => {
+  if (work.op === 'network' && work.pass === 'forward' && work.network) return inference(work.network);
   const inputs = inputsOf(work).map((shape, seed) => ({ name: names[seed] as string, shape, seed }));
   const model = modelBytes({ inputs, ...nodesOf(work) });
   const session = await ort.InferenceSession.create(model, {

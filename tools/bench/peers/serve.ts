@@ -1,11 +1,11 @@
 /** The other end of contestant.ts: a peer reads requests from its input, a line each, and answers each in one line. */
 import { createInterface } from 'node:readline';
-import type { Answer, Request } from '../contestant.ts';
+import type { Answer, Numbers, Request } from '../contestant.ts';
 import type { Work } from '../work.ts';
 
 /** The work made ready: does it once, and lets go of what it made. */
 export interface Ready {
-  readonly first: number | null;
+  readonly first: Numbers;
   run(): Promise<void> | void;
   dispose(): Promise<void> | void;
 }

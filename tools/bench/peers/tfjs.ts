@@ -4,6 +4,7 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { inputsOf, numbers, product, type Work } from '../work.ts';
 import { cannot, serve } from './serve.ts';
+import { networkOf } from './tfjs-network.ts';
 
 type Tensor = tf.Tensor;
 
@@ -60,6 +61,7 @@ function stepOf(work: Work): { arrange?: (inputs: Tensor[]) => Tensor[]; step: (
       return {
         step: (x) => tf.abs(tf.sub(tf.mul(tf.relu(tf.add(tf.mul(x as Tensor, 1.5), 0.25)), x as Tensor), 0.75)),
       };
+    case 'network':
     case 'mnist':
       return cannot('cannot train convolutions: its WebAssembly backend has no kernel for the gradient of weights');
     default:
@@ -76,6 +78,7 @@ await tf.setBackend('wasm');
 await tf.ready();
 
 await serve(tf.version_core, async (work) => {
+  if (work.op === 'network' && work.pass === 'forward' && work.network) return networkOf(work.network);
   const { arrange, step } = stepOf(work);
   const given = inputsOf(work).map((shape, seed) => tf.tensor(numbers(product(shape), seed), shape));
   const inputs = arrange ? arrange(given) : given;

@@ -28,6 +28,12 @@ describe('a peer', () => {
     await expect(p.run(1)).rejects.toThrow('luck');
     await expect(p.run(1)).rejects.toThrow('luck');
   });
+  it('that died starts anew with the next work', async () => {
+    const p = await peer(`if (r.run) process.exit(3); console.log(JSON.stringify({ first: [1, 2] }))`);
+    await expect(p.run(1)).rejects.toThrow('code 3');
+    expect(await p.prepare({ op: 'sum', x: [5] })).toEqual([1, 2]);
+    p.close();
+  });
   it('that does not start says why', async () => {
     await expect(startPeer('p', '/nowhere/python', [])).rejects.toThrow('ENOENT');
   });

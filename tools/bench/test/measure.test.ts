@@ -82,14 +82,22 @@ describe('work', () => {
     for (const direction of ['forward', 'inputGrad', 'weightGrad'] as const)
       expect(flopsOf({ ...conv, direction })).toBe(2 * 2 * 16 * 25 * 4 * 9);
   });
+  it('does not let weights follow from one another', () => {
+    const [a, b] = [numbers(4096, 1), numbers(4096, 2)];
+    const correlation = (x: Float32Array, y: Float32Array) =>
+      x.reduce((sum, v, i) => sum + 12 * v * (y[i] as number), 0) / 4096;
+    expect(correlation(a, a)).toBeCloseTo(1, 1);
+    expect(Math.abs(correlation(a, b))).toBeLessThan(0.06);
+    expect(Math.abs(correlation(a.subarray(1), a))).toBeLessThan(0.06);
+  });
   it('has an amount for every row', () => {
     for (const { work, unit } of rows) expect(amountOf(work, unit)).toBeGreaterThan(0);
   });
   it('makes the same numbers for everybody', () => {
     expect([...numbers(3, 0)]).not.toEqual([...numbers(3, 1)]);
     expect(numbers(1000, 2).every((x) => Math.abs(x) <= 0.5)).toBe(true);
-    // 1 · 2654435761 / 2³² − ½, as the Python peer has it
-    expect(numbers(1, 0)[0]).toBeCloseTo(2654435761 / 2 ** 32 - 0.5, 6);
+    // as the Python peer has them
+    expect([...numbers(3, 5)].map((x) => x.toFixed(6))).toEqual(['0.000777', '0.006171', '-0.015925']);
   });
 });
 
@@ -100,5 +108,8 @@ describe('answers', () => {
     [0, 0.0005, true],
     [null, 3, true],
     [Number.NaN, 1, false],
+    [[100, 0.5], [100.5, 0.1], true], // beside the largest
+    [[100, 0.5], [100, 2], false],
+    [[1, 2], [1], false],
   ])('%j and %j are alike: %j', (a, b, expected) => expect(alike(a, b)).toBe(expected));
 });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type Machine, type RowResult, share, toJson, verdict } from '../result.ts';
+import { type Fact, facts, factVerdict } from '../networks/facts.ts';
+import { factsToJson, type Machine, type RowResult, share, toJson, verdict } from '../result.ts';
 import { type Row, rows } from '../rows.ts';
 import { withBestLimits } from '../session.ts';
-import { align, short, table } from '../table.ts';
+import { align, factTable, short, table } from '../table.ts';
 
 const machine: Machine = {
   cpu: 'a processor',
@@ -51,6 +52,60 @@ describe('verdicts', () => {
     const only = { ...fused, row: { ...row, goals: [plain] } };
     expect(verdict(plain, only, true)).toBe('met');
   });
+});
+
+describe('a goal beside PyTorch', () => {
+  const goal = { of: 'torch', atLeast: 1 / 1.3 } as const;
+  const beside = (ours: number) => ({ ...result, row: { ...row, goals: [goal] }, ours });
+  it('is about time, which ours may have more of by a factor', () => {
+    expect(verdict(goal, beside(93), false)).toBe('met');
+    expect(verdict(goal, beside(92), false)).toBe('lost');
+    expect(verdict(goal, { ...beside(93), peers: { tfjs: 1 } }, false)).toBe('not measured');
+    expect(table(machine, [beside(100)], {})).toContain('≤ 1.3× PyTorch’s time: met (1.20)');
+  });
+});
+
+describe('facts', () => {
+  const fact: Fact = {
+    name: 'step: peak',
+    unit: 'MB',
+    net: 'resnet18',
+    number: 'peak',
+    goal: { atMost: 1.2, of: 'torch' },
+  };
+  const found = { fact, ours: 130, torch: 100, missing: {} };
+  it('are less the better, by themselves or beside PyTorch', () => {
+    expect(factVerdict(found)).toBe('lost');
+    expect(factVerdict({ ...found, ours: 120 })).toBe('met');
+    expect(factVerdict({ ...found, torch: null })).toBe('not measured');
+    const kernels: Fact = { ...fact, unit: 'kernels', number: 'kernels', goal: { atMost: 60, of: 'unit' } };
+    expect([60, 61].map((ours) => factVerdict({ ...found, fact: kernels, ours }))).toEqual(['met', 'lost']);
+    expect(factVerdict({ ...found, fact: { ...fact, goal: null } })).toBe(null);
+  });
+  it('are a table of their own, and stay in it when they are lost', () => {
+    expect(factTable([found, { ...found, ours: null, missing: { ours: 'out of memory' } }], {})).toMatchInlineSnapshot(`
+      "            unit  ours  torch (ours/it)  goal
+      step: peak    MB   130      100 (1.30×)  ≤ 1.2× PyTorch’s: lost
+      step: peak    MB     –              100  ≤ 1.2× PyTorch’s: not measured
+
+      Lost, and why:
+        step: peak: cause not known yet
+
+      Not measured:
+        ours: out of memory [step: peak]"
+    `);
+    expect(factsToJson([found], { 'step: peak': 'copies' })).toEqual([
+      {
+        fact: 'step: peak',
+        unit: 'MB',
+        ours: 130,
+        torch: 100,
+        goals: [{ goal: '≤ 1.2× PyTorch’s', verdict: 'lost' }],
+        cause: 'copies',
+      },
+    ]);
+  });
+  it('have a name each', () => expect(new Set(facts.map(({ name }) => name)).size).toBe(facts.length));
 });
 
 describe('the file', () => {
