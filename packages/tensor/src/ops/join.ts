@@ -3,8 +3,9 @@ import { ArgumentError, ShapeError } from '../errors';
 import { cast, computeOf } from '../expr';
 import type { DType } from '../ir';
 import { axisOf, defineOp, read, showShape } from '../op';
-import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
-import { expand, reshape, unsqueeze } from './shape';
+import { type Shape, type Tensor, type TensorLike, tensor, toTensor } from '../tensor';
+import { indexSelect } from './indexing';
+import { expand, flatten, reshape, unsqueeze } from './shape';
 import { narrow, select, slice } from './slice';
 import { broadcastShapes, commonType } from './types';
 
@@ -132,17 +133,31 @@ export function tile(x: TensorLike, dims: readonly number[]): Tensor {
   const t = toTensor(x, 'tile');
   return repeat(t, [...Array<number>(Math.max(0, t.rank - dims.length)).fill(1), ...dims]);
 }
-/** Each place of `dim`, `repeats` times in a row. torch.repeat_interleave. */
-export function repeatInterleave(x: TensorLike, repeats: number, dim: number): Tensor {
+/** Each place of `dim`, `repeats` times in a row, or place i repeats[i] times. torch.repeat_interleave, whose counts on the device
+ *  are data: read them first. @throws ArgumentError for counts that are none, or not one for each place. */
+export function repeatInterleave(x: TensorLike, repeats: number | readonly number[], dim: number): Tensor {
   const t = toTensor(x, 'repeatInterleave');
   const axis = axisOf('repeatInterleave', dim, t.shape);
   const [before, size, after] = [t.shape.slice(0, axis), t.shape[axis] as number | null, t.shape.slice(axis + 1)];
+  const counts = typeof repeats === 'number' ? [repeats] : repeats;
+  const fits = typeof repeats === 'number' || [counts.length, null].includes(size);
+  if (!Array.isArray(counts) || !fits || counts.some((n) => !Number.isInteger(n) || n < 0))
+    throw new ArgumentError(
+      `repeatInterleave: repeats ${typeof repeats === 'number' ? repeats : `[${repeats}]`} for dim ${axis} of ${showShape(t.shape)}; wants a whole number from 0, or one for each place`,
+    );
+  if (typeof repeats !== 'number')
+    return indexSelect(t, axis, tensor(Int32Array.from(repeats.flatMap((n, i) => Array<number>(n).fill(i)))));
   const spread = expand(unsqueeze(t, axis + 1), [...before, size, repeats, ...after]);
   return reshape(spread, [...before, size === null ? null : size * repeats, ...after]);
 }
 
-/** What leaves one end of `dim` comes back at the other: y[i] = x[(i − shift) mod size]. torch.roll. */
-export function roll(x: TensorLike, shifts: number | readonly number[], dims: number | readonly number[]): Tensor {
+/** What leaves one end of `dim` comes back at the other: y[i] = x[(i − shift) mod size]. Without dims x is one long row meanwhile.
+ *  torch.roll. @throws ArgumentError unless there is one shift for each of dims. */
+export function roll(x: TensorLike, shifts: number | readonly number[], dims?: number | readonly number[]): Tensor {
+  if (dims === undefined) {
+    const t = toTensor(x, 'roll');
+    return reshape(roll(flatten(t), shifts, 0), t.shape);
+  }
   const by = typeof shifts === 'number' ? [shifts] : shifts;
   const along = typeof dims === 'number' ? [dims] : dims;
   if (by.length !== along.length)

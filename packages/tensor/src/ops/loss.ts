@@ -7,7 +7,7 @@ import { apply, constant, sub as minus, add as plus, mul as times } from '../exp
 import type { OpExpr } from '../op';
 import { type Tensor, type TensorLike, toTensor } from '../tensor';
 import { logSigmoid } from './activation';
-import { abs, add, clamp, div, mul, neg, square, sub } from './arithmetic';
+import { abs, add, clamp, div, minimum, mul, neg, square, sub } from './arithmetic';
 import { eq, le, lt, where } from './comparison';
 import { elementwise } from './elementwise';
 import { exp, log } from './math';
@@ -133,8 +133,8 @@ export function marginRankingLoss(
   return reduceLoss('marginRankingLoss', losses, reduction);
 }
 
-/** y = max(0, ‖anchor − positive‖ₚ − ‖anchor − negative‖ₚ + margin) of rows [N,D], differences raised by eps.
- *  F.triplet_margin_loss */
+/** y = max(0, ‖anchor − positive‖ₚ − ‖anchor − negative‖ₚ + margin) of rows [N,D], differences raised by eps; with swap the
+ *  negative's distance is the least of that and ‖positive − negative‖ₚ (Balntas 2016). F.triplet_margin_loss */
 export function tripletMarginLoss(
   anchor: TensorLike,
   positive: TensorLike,
@@ -143,10 +143,13 @@ export function tripletMarginLoss(
     margin = 1,
     p = 2,
     eps = 1e-6,
+    swap = false,
     reduction = 'mean',
-  }: LossOptions & { margin?: number; p?: number; eps?: number } = {},
+  }: LossOptions & { margin?: number; p?: number; eps?: number; swap?: boolean } = {},
 ): Tensor {
-  const distance = (other: TensorLike) => norm(add(sub(anchor, other), eps), p, -1);
-  const losses = clamp(add(sub(distance(positive), distance(negative)), margin), 0);
+  const distance = (a: TensorLike, b: TensorLike) => norm(add(sub(a, b), eps), p, -1);
+  const far = distance(anchor, negative);
+  const apart = swap ? minimum(far, distance(positive, negative)) : far;
+  const losses = clamp(add(sub(distance(anchor, positive), apart), margin), 0);
   return reduceLoss('tripletMarginLoss', losses, reduction);
 }

@@ -81,7 +81,23 @@ describe('joining', () => {
     ],
     ['tile with fewer counts than axes', () => tile(tensor([[1, 2]]), [2]), [[1, 2, 1, 2]]],
     ['repeatInterleave', () => repeatInterleave(tensor([1, 2]), 2, 0), [1, 1, 2, 2]],
+    [
+      'repeatInterleave, each place as often as it says',
+      () => repeatInterleave(x, [2, 0, 1], 1),
+      [
+        [0, 0, 2],
+        [3, 3, 5],
+      ],
+    ],
     ['roll', () => roll(tensor([1, 2, 3, 4]), 1, 0), [4, 1, 2, 3]],
+    [
+      'roll of the whole as one row',
+      () => roll(x, 1),
+      [
+        [5, 0, 1],
+        [2, 3, 4],
+      ],
+    ],
     ['roll back, further than the size', () => roll(tensor([1, 2, 3, 4]), -5, 0), [2, 3, 4, 1]],
     [
       'roll of two axes',
@@ -196,6 +212,17 @@ describe('joining what does not fit', () => {
       'ShapeError: unbind: dim 0 of [?,2] is unknown, and so is the number of pieces; split by a list of sizes',
     ],
     ['repeat', () => repeat(x, [2]), 'ArgumentError: repeat: repeats [2] for shape [2,3]; wants a count for each axis'],
+    [
+      'repeatInterleave',
+      () => repeatInterleave(x, [1, 2], 1),
+      'ArgumentError: repeatInterleave: repeats [1,2] for dim 1 of [2,3]; wants a whole number from 0, or one for each place',
+    ],
+    [
+      'repeatInterleave below zero',
+      () => repeatInterleave(x, -1, 0),
+      'ArgumentError: repeatInterleave: repeats -1 for dim 0 of [2,3]; wants a whole number from 0, or one for each place',
+    ],
+    ['roll', () => roll(x, [1], [0, 1]), 'ArgumentError: roll: 1 shifts for 2 dims; wants one each'],
     ['tril', () => tril(tensor([1])), 'ShapeError: tril: shape [1]; wants a matrix or a stack of them'],
   ])('%s', (_, join, error) => expect(thrown(join)).toBe(error));
 });

@@ -122,5 +122,9 @@ describe('other losses', () => {
     const [anchor, positive, negative] = [tensor([[0, 0]]), tensor([[3, 4]]), tensor([[0, 2]])];
     expect(await tripletMarginLoss(anchor, positive, negative).item()).toBeCloseTo(4, 5);
     expect(await tripletMarginLoss(anchor, negative, positive).item()).toBe(0);
+    // with swap the negative is as near as it is to the positive: 5 − min(√32, 1) + 1
+    const far = tensor([[4, 4]]);
+    expect(await tripletMarginLoss(anchor, positive, far).item()).toBeCloseTo(6 - Math.sqrt(32), 5);
+    expect(await tripletMarginLoss(anchor, positive, far, { swap: true }).item()).toBeCloseTo(5, 5);
   });
 });

@@ -50,7 +50,14 @@ const moves = (): Exercise[] => [
   { name: 'cat with nothing', f: (a, b) => t.cat([a, b], 0), cases: [[floats([0, 2]), floats([3, 2])]] },
   {
     name: 'repeat, tile, repeatInterleave, roll',
-    f: (x) => [t.repeat(x, [2, 1, 3]), t.tile(x, [2]), t.repeatInterleave(x, 2, 0), t.roll(x, [1, -2], [0, 1])],
+    f: (x) => [
+      t.repeat(x, [2, 1, 3]),
+      t.tile(x, [2]),
+      t.repeatInterleave(x, 2, 0),
+      t.repeatInterleave(x, [2, 0, 1, 3], 1),
+      t.roll(x, [1, -2], [0, 1]),
+      t.roll(x, 5),
+    ],
     cases: [[floats([3, 4])]],
   },
   {
