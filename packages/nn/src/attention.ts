@@ -11,6 +11,7 @@ import {
   permute,
   reshape,
   ShapeError,
+  showShape,
   softmax,
   type Tensor,
   transpose,
@@ -70,7 +71,7 @@ export class MultiheadAttention<E extends number = number> extends Module<
     const e = this.outProj.weight.shape[0] as number;
     for (const [what, x] of Object.entries({ query, key, value }))
       if (x.rank !== 3 || (x.shape[2] !== null && x.shape[2] !== e))
-        throw new ShapeError(`multiheadAttention: ${what} [${x.shape}], wants [N,L,${e}], batches first`);
+        throw new ShapeError(`multiheadAttention: ${what} ${showShape(x.shape)}, wants [N,L,${e}], batches first`);
     const [q, k, v] = [query, key, value].map((x, i) => this.heads(x, i, e)) as [Tensor, Tensor, Tensor];
     const scores = mul(produced(matmul(operand(q), transpose(operand(k)))), 1 / Math.sqrt(e / this.numHeads));
     const masked = attnMask === null ? scores : mask(scores, attnMask);

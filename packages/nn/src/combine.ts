@@ -1,5 +1,5 @@
 /** Modules beside one another, on the same input. Branches are the fields 0, 1, …: keys begin with their place. */
-import { ArgumentError, add, cat, ShapeError, type Tensor } from '@tessera/tensor';
+import { ArgumentError, add, cat, ShapeError, showShape, type Tensor } from '@tessera/tensor';
 import { Module } from './module';
 import { atLayer } from './path';
 import { Sequential } from './sequential';
@@ -76,7 +76,7 @@ export class Additive<const B extends readonly Module[] = readonly Module[]> ext
     const sum = rest.reduce((total, y, i) => {
       if (String(y.shape) !== String(first.shape))
         throw new ShapeError(
-          `additive: branch ${i + 1} makes [${y.shape}], branch 0 [${first.shape}]; give them one shape to be added`,
+          `additive: branch ${i + 1} makes ${showShape(y.shape)}, branch 0 ${showShape(first.shape)}; give them one shape to be added`,
         );
       return add(total, y);
     }, first);

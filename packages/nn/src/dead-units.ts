@@ -1,5 +1,5 @@
 /** Units that say nothing. */
-import { any, isTensor, logicalOr, ne, ShapeError, type Tensor } from '@tessera/tensor';
+import { any, isTensor, logicalOr, ne, ShapeError, showShape, type Tensor } from '@tessera/tensor';
 import { ReLU, ReLU6 } from './activation';
 import { inputOf, type Loader, overBatches } from './evaluate';
 import { addForwardHook } from './hooks';
@@ -31,7 +31,9 @@ export async function deadUnits<Batch extends object>(
     return [
       addForwardHook<readonly unknown[], unknown>(module as never, (_, y) => {
         if (!isTensor(y) || y.rank < 2)
-          throw new ShapeError(`deadUnits: ${path} makes ${isTensor(y) ? `[${y.shape}]` : typeof y}, wants [N,C,…]`);
+          throw new ShapeError(
+            `deadUnits: ${path} makes ${isTensor(y) ? showShape(y.shape) : typeof y}, wants [N,C,…]`,
+          );
         const axes = y.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
         const here = any(ne(y, 0), axes);
         const before = alive[path];

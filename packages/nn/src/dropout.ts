@@ -1,5 +1,5 @@
 /** Layers that leave things out in training, and nothing otherwise. `p` may change; a compiled step then traces anew. */
-import { ArgumentError, dropout, guard, mul, ones, ShapeError, type Tensor } from '@tessera/tensor';
+import { ArgumentError, dropout, guard, mul, ones, ShapeError, showShape, type Tensor } from '@tessera/tensor';
 import { Module } from './module';
 import type { Keeps, Maps, shapes } from './types';
 
@@ -32,7 +32,7 @@ abstract class MapDropout extends Dropping {
   forward(x: Tensor): Tensor {
     if (x.rank !== this.axes.split(',').length)
       throw new ShapeError(
-        `${this.constructor.name}: input [${x.shape}] has rank ${x.rank}, wants [${this.axes}]; reshape it first`,
+        `${this.constructor.name}: input ${showShape(x.shape)} has rank ${x.rank}, wants [${this.axes}]; reshape it first`,
       );
     return this.drop(
       x,

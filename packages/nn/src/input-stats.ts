@@ -10,6 +10,7 @@ import {
   minimum,
   ShapeError,
   select,
+  showShape,
   square,
   stack,
   std,
@@ -56,7 +57,8 @@ export class InputStats extends Module {
   }
   forward(x: Tensor): Tensor {
     const rank = this.sizes.shape[0] as number;
-    if (x.rank !== rank) throw new ShapeError(`inputStats: input [${x.shape}] has ${x.rank} axes, wants ${rank}`);
+    if (x.rank !== rank)
+      throw new ShapeError(`inputStats: input ${showShape(x.shape)} has ${x.rank} axes, wants ${rank}`);
     if (!this.training || x.node.source?.kind === 'meta') return x;
     take(this.sizes, stack((x.shape as readonly number[]).map((size) => full([], size))));
     take(this.values, measured(x));

@@ -12,6 +12,7 @@ import {
   rsqrt,
   runningStatistics,
   ShapeError,
+  showShape,
   sub,
   type Tensor,
   tensor,
@@ -150,7 +151,9 @@ export class FrozenBatchNorm2d<C extends number = number> extends Module {
     checkRank('frozenBatchNorm2d', x, 4, '[N,C,H,W]');
     const channels = this.weight.shape[0] as number;
     if (x.shape[1] !== null && x.shape[1] !== channels)
-      throw new ShapeError(`frozenBatchNorm2d: input [${x.shape}] has ${x.shape[1]} channels, wants ${channels}`);
+      throw new ShapeError(
+        `frozenBatchNorm2d: input ${showShape(x.shape)} has ${x.shape[1]} channels, wants ${channels}`,
+      );
     const scale = mul(this.weight, rsqrt(add(this.runningVar, this.eps)));
     const shift = sub(this.bias, mul(this.runningMean, scale));
     const along = (vector: Tensor) => reshape(vector, [1, channels, 1, 1]);
@@ -161,7 +164,7 @@ export class FrozenBatchNorm2d<C extends number = number> extends Module {
 /** @throws ShapeError unless x has this rank. */
 export function checkRank(op: string, x: Tensor, rank: number, wanted: string): void {
   if (x.rank !== rank)
-    throw new ShapeError(`${op}: input [${x.shape}] has rank ${x.rank}, wants ${wanted}; reshape it first`);
+    throw new ShapeError(`${op}: input ${showShape(x.shape)} has rank ${x.rank}, wants ${wanted}; reshape it first`);
 }
 /** @throws ArgumentError unless it is a count of channels. */
 export function checkFeatures(layer: string, count: number, what = 'numFeatures'): void {

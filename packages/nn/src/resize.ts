@@ -6,10 +6,12 @@ import {
   interpolate,
   maxPool2d,
   maxUnpool2d,
+  meta,
   pad,
-  permute,
-  reshape,
+  pixelShuffle,
+  type Shape,
   ShapeError,
+  showShape,
   slice,
   type Tensor,
 } from '@tessera/tensor';
@@ -41,17 +43,14 @@ export class PixelShuffle extends Module {
     this.upscaleFactor = upscaleFactor;
   }
   forward(x: Tensor): Tensor {
-    const r = this.upscaleFactor;
-    const [n, c, h, w] = x.shape as [number | null, number | null, number | null, number | null];
-    if (x.rank !== 4 || (c !== null && c % (r * r) !== 0))
-      throw new ShapeError(`pixelShuffle: input [${x.shape}], wants [N,C·${r * r},H,W]`);
-    const times = (size: number | null, by: number): number | null => (size === null ? null : size * by);
-    const parts = permute(reshape(x, [n, times(c, 1 / (r * r)), r, r, h, w]), [0, 1, 4, 2, 5, 3]);
-    return reshape(parts, [n, times(c, 1 / (r * r)), times(h, r), times(w, r)]);
+    return pixelShuffle(x, this.upscaleFactor);
   }
 }
 
-/** y = sub(x) resized to x's [H,W]. torchmore's layers.KeepSize @throws forward: ShapeError where x's sizes are unknown. */
+/** y with other spatial sizes, where they are not known: of a shape alone, no more can be said. */
+const sized = (y: Tensor, sizes: Shape): Tensor => meta([...y.shape.slice(0, 2), ...sizes], y.dtype);
+
+/** y = sub(x) resized to x's [H,W]. torchmore's layers.KeepSize */
 export class KeepSize<Sub extends Module = Module> extends Module {
   declare readonly [shapes]: ShapesOf<Sub>;
   readonly sub: Sub;
@@ -62,9 +61,9 @@ export class KeepSize<Sub extends Module = Module> extends Module {
     this.mode = mode;
   }
   forward(x: Tensor): Tensor {
+    const y = this.sub.forward(x);
     const size = x.shape.slice(2);
-    if (size.includes(null)) throw new ShapeError(`keepSize: the size of input [${x.shape}] is unknown`);
-    return interpolate(this.sub.forward(x), { size: size as number[], mode: this.mode });
+    return size.includes(null) ? sized(y, size) : interpolate(y, { size: size as number[], mode: this.mode });
   }
 }
 
@@ -92,9 +91,11 @@ export class PoolUnpool extends Module {
   }
   forward(x: Tensor): Tensor {
     const [pooled, places] = maxPool2d(x, this.kernelSize, { ceilMode: true, returnIndices: true });
+    const small = this.sub.forward(pooled);
     const size = x.shape.slice(2);
-    if (size.includes(null)) throw new ShapeError(`poolUnpool: the size of input [${x.shape}] is unknown`);
-    const y = maxUnpool2d(this.sub.forward(pooled), places, this.kernelSize, { outputSize: size as number[] });
+    const y = size.includes(null)
+      ? sized(small, size)
+      : maxUnpool2d(small, places, this.kernelSize, { outputSize: size as number[] });
     return this.across ? cat([y, this.across.forward(x)], 1) : y;
   }
 }
@@ -102,7 +103,7 @@ export class PoolUnpool extends Module {
 /**
  * y = sub(x padded with zeros, right and below, to multiples of `multiple`), cropped to x's size again; without sub the padded x.
  * x [N,C,H,W]. torchmore's layers.ModPad and ModPadded @throws ArgumentError for a multiple below 1; forward: ShapeError
- * where the size is unknown.
+ * for another rank.
  */
 export class PadToMultiple extends Module {
   declare readonly [shapes]: Maps<'PadToMultiple', '[N,C,H,W]', number, number>;
@@ -116,11 +117,18 @@ export class PadToMultiple extends Module {
     this.sub = sub;
   }
   forward(x: Tensor): Tensor {
-    const [h, w] = x.shape.slice(2);
-    if (x.rank !== 4 || h == null || w == null)
-      throw new ShapeError(`padToMultiple: input [${x.shape}], wants [N,C,H,W] of known height and width`);
-    const missing = (size: number) => Math.ceil(size / this.multiple) * this.multiple - size;
-    const padded = pad(x, [0, missing(w), 0, missing(h)]);
-    return this.sub ? slice(this.sub.forward(padded), [null, null, [0, h], [0, w]]) : padded;
+    if (x.rank !== 4) throw new ShapeError(`padToMultiple: input ${showShape(x.shape)}, wants [N,C,H,W]`);
+    const { multiple, sub } = this;
+    const [h, w] = x.shape.slice(2) as [number | null, number | null];
+    const whole = (size: number) => Math.ceil(size / multiple) * multiple;
+    if (h === null || w === null) {
+      const padded = sized(
+        x,
+        [h, w].map((size) => size && whole(size)),
+      );
+      return sub ? sized(sub.forward(padded), [h, w]) : padded;
+    }
+    const padded = pad(x, [0, whole(w) - w, 0, whole(h) - h]);
+    return sub ? slice(sub.forward(padded), [null, null, [0, h], [0, w]]) : padded;
   }
 }

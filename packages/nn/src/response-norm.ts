@@ -12,6 +12,7 @@ import {
   pow,
   reshape,
   ShapeError,
+  showShape,
   square,
   type Tensor,
   tensor,
@@ -95,7 +96,7 @@ export class LocalResponseNorm extends Module {
     const { k, inner, alpha, outer, gamma, beta, eps, window } = this.settings;
     if (window === 'channel' ? x.rank < 3 : x.rank !== 4)
       throw new ShapeError(
-        `localResponseNorm: input [${x.shape}] has rank ${x.rank}, wants ${window === 'channel' ? '[N,C,…]' : '[N,C,H,W]'}`,
+        `localResponseNorm: input ${showShape(x.shape)} has rank ${x.rank}, wants ${window === 'channel' ? '[N,C,…]' : '[N,C,H,W]'}`,
       );
     const powers = gamma === 2 ? square(x) : pow(abs(x), gamma);
     const inside = add(mul(response(this.settings, powers), alpha), inner + eps);

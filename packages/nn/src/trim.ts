@@ -1,5 +1,5 @@
 /** Maps of nearly one size brought to one. */
-import { ArgumentError, ShapeError, slice, type Tensor } from '@tessera/tensor';
+import { ArgumentError, ShapeError, showShape, slice, type Tensor } from '@tessera/tensor';
 
 export interface TrimOptions {
   /** 'least': of each axis the smallest size there is; 'first': the first tensor's. Default 'least'. */
@@ -22,7 +22,7 @@ export function trimTo(tensors: readonly Tensor[], options: TrimOptions = {}): T
     slop = null,
     dims = Array.from({ length: Math.max(0, first.rank - 2) }, (_, i) => i + 2),
   } = options;
-  const shown = tensors.map(({ shape }) => `[${shape}]`).join(' and ');
+  const shown = tensors.map(({ shape }) => showShape(shape)).join(' and ');
   const sizes = dims.map((dim) => {
     const all = tensors.map(({ shape }) => shape[dim]);
     if (tensors.some(({ rank }) => rank !== first.rank) || !all.every((size) => typeof size === 'number'))

@@ -18,6 +18,7 @@ import {
   reshape,
   ShapeError,
   type Sizes,
+  showShape,
   sub,
   type Tensor,
   type UnpoolOptions,
@@ -89,7 +90,7 @@ export class FractionalMaxPool2d extends Module {
       );
   }
   forward(x: Tensor): Tensor {
-    if (x.rank !== 4) throw new ShapeError(`fractionalMaxPool2d: input [${x.shape}], wants [N,C,H,W]`);
+    if (x.rank !== 4) throw new ShapeError(`fractionalMaxPool2d: input ${showShape(x.shape)}, wants [N,C,H,W]`);
     const [n, c, ...from] = x.shape as [number, number, number, number]; // null in a meta tensor only
     const [h, w] = from.map((own, i) => this.sizeOf(own, i)) as [number, number];
     if (x.node.source?.kind === 'meta') return meta([n, c, h, w], x.dtype);

@@ -109,6 +109,36 @@ describe('sizes', () => {
     expect(await new nn.PadToMultiple(4, new nn.Identity()).forward(x).data()).toEqual(await x.data());
     expect(() => new nn.PadToMultiple(0)).toThrow(t.ArgumentError);
   });
+
+  it.each<[string, nn.Module, (number | null)[], (number | null)[]]>([
+    ['KeepSize', new nn.KeepSize(new nn.Conv2d(3, 5, 3)), [null, 3, null, 9], [null, 5, null, 9]],
+    ['PoolUnpool', new nn.PoolUnpool(new nn.Identity()), [null, 3, 8, null], [null, 3, 8, null]],
+    [
+      'PoolUnpool with another way across',
+      new nn.PoolUnpool(new nn.Identity(), { across: new nn.Conv2d(3, 2, 1) }),
+      [null, 3, null, null],
+      [null, 5, null, null],
+    ],
+    ['PadToMultiple', new nn.PadToMultiple(4), [null, 3, 5, null], [null, 3, 8, null]],
+    [
+      'PadToMultiple of a module',
+      new nn.PadToMultiple(4, new nn.Conv2d(3, 2, 1)),
+      [null, 3, 5, null],
+      [null, 2, 5, null],
+    ],
+  ])('%s carries unknown sizes', (_, layer, from, to) => expect(layer.forward(t.meta(from)).shape).toEqual(to));
+
+  it('of another kind are told with what is unknown of them', () => {
+    expect(() => new nn.PadToMultiple(4).forward(t.meta([null, 3, 5]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: padToMultiple: input [?,3,5], wants [N,C,H,W]]`,
+    );
+    expect(() => new nn.BatchNorm2d(3).forward(t.meta([null, 3]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: batchNorm2d: input [?,3] has rank 2, wants [N,C,H,W]; reshape it first]`,
+    );
+    expect(() => new nn.PixelShuffle(2).forward(t.meta([null, 3, null, 2]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: pixelShuffle: 3 in [?,3,?,2]; wants a multiple of 4]`,
+    );
+  });
 });
 
 describe('Embedding', () => {
