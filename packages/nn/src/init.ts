@@ -10,8 +10,12 @@ import {
   constantFill,
   erf,
   erfinv,
+  eye as identity,
   mul,
   normal as normalDraw,
+  pad,
+  repeat,
+  reshape,
   type State,
   type Tensor,
   uniform as uniformDraw,
@@ -47,6 +51,29 @@ export const constant = <S extends State>(state: S, value: number): S =>
 export const zeros = <S extends State>(state: S): S => constant(state, 0);
 /** torch.nn.init.ones_ */
 export const ones = <S extends State>(state: S): S => constant(state, 1);
+
+// ---- identities ----------------------------------------------------------------------------------------------------
+
+/** w[i,i] = 1, else 0. torch.nn.init.eye_ @throws ArgumentError unless it has two axes. */
+export function eye<S extends State>(state: S): S {
+  const [rows, columns, ...more] = state.shape as readonly number[];
+  if (rows === undefined || columns === undefined || more.length)
+    throw new ArgumentError(`eye: [${state.shape}] is no matrix, wants [O,I]; take dirac for a convolution`);
+  return set(state, identity(rows, columns, { dtype: state.dtype }));
+}
+/**
+ * A convolution that gives the channels it gets, as far as there are any: in each group w[i,i,middle] = 1, else 0.
+ * torch.nn.init.dirac_ @throws ArgumentError unless it is [O,I,…window] with groups that divide O.
+ */
+export function dirac<S extends State>(state: S, groups = 1): S {
+  const [o = 0, i = 0, ...window] = state.shape as readonly number[];
+  if (!window.length || !Number.isInteger(o / groups))
+    throw new ArgumentError(`dirac: [${state.shape}], ${groups} groups; wants [O,I,…window] and groups that divide O`);
+  const channels = repeat(identity(o / groups, i, { dtype: state.dtype }), [groups, 1]);
+  const middle = reshape(channels, [o, i, ...window.map(() => 1)]);
+  const around = [...window].reverse().flatMap((taps) => [Math.floor(taps / 2), Math.ceil(taps / 2) - 1]);
+  return set(state, pad(middle, around));
+}
 
 // ---- plain draws ---------------------------------------------------------------------------------------------------
 

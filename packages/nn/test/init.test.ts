@@ -1,4 +1,4 @@
-import { ArgumentError, manualSeed, setBackend, zeros } from '@tessera/tensor';
+import { ArgumentError, arange, conv2d, manualSeed, reshape, setBackend, zeros } from '@tessera/tensor';
 import { reference } from '@tessera/tensor/reference';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { init, Parameter } from '../src/index';
@@ -68,6 +68,37 @@ describe('init', () => {
     const shifted = await moments(init.truncNormal(conv(), { mean: 3, a: 2.5, b: 9 }));
     expect(shifted.least).toBeGreaterThanOrEqual(2.5);
     expect(() => init.truncNormal(conv(), { a: 2, b: 1 })).toThrow(ArgumentError);
+  });
+
+  it('eye and dirac make layers that give what they get', async () => {
+    expect(
+      await init
+        .eye(new Parameter(zeros([2, 3])))
+        .read()
+        .toArray(),
+    ).toEqual([
+      [1, 0, 0],
+      [0, 1, 0],
+    ]);
+    const x = reshape(arange(0, 40, 1, { dtype: 'float32' }), [1, 2, 4, 5]);
+    const weight = init.dirac(new Parameter(zeros([2, 2, 3, 5])));
+    expect(await conv2d(x, weight, { padding: 'same' }).toArray()).toEqual(await x.toArray());
+    const grouped = init.dirac(new Parameter(zeros([4, 1, 3, 3])), 2);
+    const y = await conv2d(x, grouped, { padding: 1, groups: 2 }).toArray();
+    const [[first, second]] = (await x.toArray()) as [[unknown, unknown]];
+    const nothing = await zeros([4, 5]).toArray();
+    expect(y).toEqual([[first, nothing, second, nothing]]);
+    const even = await init
+      .dirac(new Parameter(zeros([1, 1, 2])))
+      .read()
+      .toArray();
+    expect(even).toEqual([[[0, 1]]]);
+    expect(() => init.eye(conv())).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: eye: [64,16,3,3] is no matrix, wants [O,I]; take dirac for a convolution]`,
+    );
+    expect(() => init.dirac(conv(), 3)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: dirac: [64,16,3,3], 3 groups; wants [O,I,…window] and groups that divide O]`,
+    );
   });
 
   it('knows PyTorch’s gains', () => {
