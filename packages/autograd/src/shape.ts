@@ -6,7 +6,6 @@ import {
   flip,
   foldWindows,
   narrow,
-  pad,
   permute,
   placeDiagonal,
   reshape,
@@ -83,6 +82,12 @@ function putBack(g: Tensor, shape: Shape, start: readonly number[], step: readon
 function spread(t: Tensor, axis: number, by: number): Tensor {
   const size = t.shape[axis] as number;
   const [before, rest] = [t.shape.slice(0, axis), t.shape.slice(axis + 1)];
-  const apart = pad(reshape(t, [...before, size, 1, ...rest]), [...rest.flatMap(() => [0, 0]), 0, by - 1]);
+  const shape = [...before, size, 1, ...rest];
+  // zeroPad, and not pad: who trains would carry its other modes
+  const apart = zeroPad(
+    reshape(t, shape),
+    shape.map(() => 0),
+    shape.map((_, i) => (i === axis + 1 ? by - 1 : 0)),
+  );
   return narrow(reshape(apart, [...before, size * by, ...rest]), axis, 0, (size - 1) * by + 1);
 }
