@@ -1,5 +1,15 @@
 /** Layers that leave things out in training, and nothing otherwise. `p` may change; a compiled step then traces anew. */
-import { ArgumentError, dropout, guard, mul, ones, ShapeError, showShape, type Tensor } from '@tessera/tensor';
+import {
+  ArgumentError,
+  dropout,
+  guard,
+  mul,
+  ones,
+  ShapeError,
+  showShape,
+  type Tensor,
+  wantWord,
+} from '@tessera/tensor';
 import { Module } from './module';
 import type { Keeps, Maps, shapes } from './types';
 
@@ -65,6 +75,7 @@ export class StochasticDepth extends Dropping {
   readonly mode: 'row' | 'batch';
   constructor(p: number, mode: 'row' | 'batch' = 'row') {
     super(p);
+    wantWord('StochasticDepth', 'mode', mode, ['row', 'batch']);
     this.mode = mode;
   }
   forward(x: Tensor): Tensor {

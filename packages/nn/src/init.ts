@@ -19,6 +19,7 @@ import {
   type State,
   type Tensor,
   uniform as uniformDraw,
+  wantWord,
 } from '@tessera/tensor';
 
 /** What follows a layer, as far as its gain is concerned. */
@@ -140,6 +141,7 @@ export const kaimingNormal = <S extends State>(state: S, options: KaimingOptions
 
 function kaimingStd(name: string, { shape }: State, options: KaimingOptions): number {
   const { a = 0, mode = 'fanIn', nonlinearity = 'leakyRelu' } = options;
+  wantWord(name, 'mode', mode, ['fanIn', 'fanOut']);
   const [fanIn, fanOut] = fans(name, shape);
   const fan = mode === 'fanIn' ? fanIn : fanOut;
   // An empty weight has nothing to draw.

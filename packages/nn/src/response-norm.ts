@@ -16,6 +16,7 @@ import {
   square,
   type Tensor,
   tensor,
+  wantWord,
 } from '@tessera/tensor';
 import { Module } from './module';
 import type { Maps, shapes } from './types';
@@ -86,6 +87,8 @@ export class LocalResponseNorm extends Module {
       typeof size === 'number' ? { window: 'channel', size, average: true, alpha, beta, inner: k } : size;
     const numbers = { k: 0, inner: 0, alpha: 1, outer: 1, gamma: 2, beta: 0.75, eps: 0 };
     this.settings = { kernel: 'box', average: false, ...numbers, ...given };
+    wantWord('LocalResponseNorm', 'window', this.settings.window, ['channel', 'spatial']);
+    wantWord('LocalResponseNorm', 'kernel', this.settings.kernel, ['box', 'disk', 'gaussian']);
     if (!Number.isInteger(given.size) || given.size < 1)
       throw new ArgumentError(`LocalResponseNorm: size is ${given.size}, wants an integer of at least 1`);
     if (this.settings.window === 'channel' && this.settings.kernel === 'disk')

@@ -111,7 +111,10 @@ describe('init', () => {
     );
   });
 
-  it('wants fans', () => {
+  it('wants fans, and a mode that there is', () => {
+    expect(() => init.kaimingNormal(conv(), { mode: 'fan_in' as 'fanIn' })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: kaimingNormal: mode is 'fan_in', wants 'fanIn' or 'fanOut']`,
+    );
     expect(() => init.kaimingNormal(new Parameter(zeros([3])))).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: kaimingNormal: [3] has no fans, wants [O,I,…]; take normal or constant for it]`,
     );

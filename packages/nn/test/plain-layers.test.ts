@@ -110,6 +110,9 @@ describe('leaving out', () => {
   });
 
   it('StochasticDepth leaves out samples, or the batch', async () => {
+    expect(() => new nn.StochasticDepth(0.5, 'rows' as 'row')).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: StochasticDepth: mode is 'rows', wants 'row' or 'batch']`,
+    );
     const rows = await new nn.StochasticDepth(0.5).forward(t.ones([64, 3])).toArray();
     const kinds = new Set((rows as number[][]).map(String));
     expect(kinds).toEqual(new Set(['0,0,0', '2,2,2']));

@@ -51,6 +51,7 @@ export * from './ops/slice';
 export * from './ops/softmax';
 export * from './ops/sorting';
 export type { Sizes } from './ops/windows';
+export { wantWord } from './ops/words';
 export { philox4x32 } from './philox';
 export { format, type PrintOptions, print } from './print';
 export { getBackend, type Runtime, runtime, setBackend } from './runtime';

@@ -10,6 +10,7 @@ import { abs, div as over, add as plus, mul as times } from './arithmetic';
 import { gt, where } from './comparison';
 import { elementwise, floating, fn, numeric, unary } from './elementwise';
 import { reshape } from './shape';
+import { wantWord } from './words';
 
 const zero = (x: OpExpr) => constant(0, x.dtype);
 const positive = (x: OpExpr) => apply('gt', [x, zero(x)]);
@@ -95,8 +96,8 @@ export const softplus = /* @__PURE__ */ activation(
 export const gelu = /* @__PURE__ */ activation(
   'gelu',
   ({ approximate = 'none' }: { approximate?: 'none' | 'tanh' } = {}) => {
-    if (approximate === 'none' || approximate === 'tanh') return { approximate };
-    throw new ArgumentError(`gelu: approximate is '${approximate}', wants 'none' or 'tanh'`);
+    wantWord('gelu', 'approximate', approximate, ['none', 'tanh']);
+    return { approximate };
   },
   (x, { approximate }) => {
     const cube = mul(mul(x, x), x);

@@ -15,6 +15,7 @@ import { matmul } from './linalg';
 import { cast } from './math';
 import { expand, reshape, transpose } from './shape';
 import { wantDtype } from './types';
+import { wantWord } from './words';
 
 /**
  * Taps of all spatial axes over `domain` [N, C, …places] (and more axes behind). The grid's last axis names the spatial axes
@@ -114,6 +115,8 @@ export function gridSample(x: TensorLike, grid: TensorLike, options: GridSampleO
     ['grid', g],
   ] as const)
     wantDtype('gridSample', what, of.dtype, ['float32', 'float16']);
+  wantWord('gridSample', 'mode', mode, ['bilinear', 'nearest', 'bicubic']);
+  wantWord('gridSample', 'paddingMode', paddingMode, ['zeros', 'border', 'reflection']);
   const rank = t.rank - 2;
   const [n, batch] = [t.shape[0] ?? null, g.shape[0] ?? null];
   if ((rank !== 2 && rank !== 3) || g.rank !== rank + 2 || (g.shape[g.rank - 1] ?? rank) !== rank)

@@ -10,6 +10,7 @@ import type { Move } from '../view';
 import { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d } from './adaptive';
 import { type AxisTable, tableOf } from './taps';
 import { wantDtype } from './types';
+import { wantWord } from './words';
 
 /** How one axis is resampled; `transposed` maps outputs back to inputs. */
 export type AxisSpec = AxisTable & { readonly axis: number; readonly transposed: boolean };
@@ -128,6 +129,7 @@ export interface InterpolateOptions {
 }
 
 const ranks: Record<string, number> = { linear: 1, bilinear: 2, bicubic: 2, trilinear: 3 };
+const modes = ['nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear', 'bicubic', 'area'];
 
 /** x [N,C,…spatial] resized. torch.nn.functional.interpolate.
  *  @throws ArgumentError on both or neither of size and scaleFactor, or an option that the mode does not have; ShapeError on a
@@ -136,6 +138,7 @@ export function interpolate(x: TensorLike, options: InterpolateOptions): Tensor 
   const { mode = 'nearest', alignCorners = false, antialias = false } = options;
   const t = toTensor(x, 'interpolate');
   wantDtype('interpolate', 'input', t.dtype, ['float32', 'float16']);
+  wantWord('interpolate', 'mode', mode, modes);
   const rank = t.rank - 2;
   if (rank < 1 || rank > 3 || (ranks[mode] ?? rank) !== rank)
     throw new ShapeError(

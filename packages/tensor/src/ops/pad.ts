@@ -10,6 +10,7 @@ import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { cat } from './join';
 import { expand } from './shape';
 import { flip, narrow, slice } from './slice';
+import { wantWord } from './words';
 
 export interface PadOptions {
   /** What stands in the border. Default 'constant'. */
@@ -25,6 +26,7 @@ export interface PadOptions {
  */
 export function pad(x: TensorLike, pads: readonly number[], { mode = 'constant', value = 0 }: PadOptions = {}): Tensor {
   const t = toTensor(x, 'pad');
+  wantWord('pad', 'mode', mode, ['constant', 'reflect', 'replicate', 'circular']);
   if (pads.length % 2 !== 0 || pads.length > 2 * t.rank || pads.some((n) => !Number.isInteger(n)))
     throw new ArgumentError(
       `pad: pads [${pads}] for shape ${showShape(t.shape)}; wants two whole numbers an axis, last axis first`,

@@ -133,6 +133,16 @@ describe('gridSample', () => {
       'ArgumentError: gridSample: bicubic for input [1,1,4,4,4]; over three axes use bilinear',
     ],
     [
+      'an outside that there is not',
+      () => gridSample(meta([1, 1, 4, 4]), meta([1, 3, 3, 2]), { paddingMode: 'reflect' as 'reflection' }),
+      "ArgumentError: gridSample: paddingMode is 'reflect', wants 'zeros' or 'border' or 'reflection'",
+    ],
+    [
+      'a mode that there is not',
+      () => gridSample(meta([1, 1, 4, 4]), meta([1, 3, 3, 2]), { mode: 'linear' as 'bilinear' }),
+      "ArgumentError: gridSample: mode is 'linear', wants 'bilinear' or 'nearest' or 'bicubic'",
+    ],
+    [
       'integers',
       () => gridSample(meta([1, 1, 4, 4], 'uint8'), meta([1, 3, 3, 2])),
       "DTypeError: gridSample: input is uint8, wants float32 or float16; convert it with cast(x, 'float32')",

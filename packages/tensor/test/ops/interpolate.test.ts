@@ -162,6 +162,11 @@ describe('interpolate', () => {
       'ArgumentError: interpolate: antialias in mode nearest; wants bilinear or bicubic',
     ],
     [
+      'a mode that there is not',
+      () => interpolate(meta([1, 1, 4]), { size: 2, mode: 'lanczos' as 'linear' }),
+      "ArgumentError: interpolate: mode is 'lanczos', wants 'nearest' or 'nearest-exact' or 'linear' or 'bilinear' or 'trilinear' or 'bicubic' or 'area'",
+    ],
+    [
       'integers',
       () => interpolate(meta([1, 1, 4], 'uint8'), { size: 2 }),
       "DTypeError: interpolate: input is uint8, wants float32 or float16; convert it with cast(x, 'float32')",

@@ -70,5 +70,10 @@ describe('pad', () => {
       () => pad(row, [-1, 0], { mode: 'replicate' }),
       'ArgumentError: pad: pads -1 and 0 in mode replicate; wants them from 0, crop with slice',
     ],
+    [
+      'a mode that there is not',
+      () => pad(row, [1, 0], { mode: 'symmetric' as 'reflect' }),
+      "ArgumentError: pad: mode is 'symmetric', wants 'constant' or 'reflect' or 'replicate' or 'circular'",
+    ],
   ])('refuses %s', (_, f, error) => expect(thrown(f)).toBe(error));
 });
