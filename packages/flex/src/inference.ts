@@ -81,28 +81,35 @@ function explained({ error, path, layer, input }: Fault, mend: Shape | null): Te
   );
 }
 
-/** The smallest enlargement of the input's spatial sizes that passes; null where none up to 64 times does. */
+/**
+ * The smallest enlargement of the input's spatial sizes that passes: in proportion, or to multiples of a power of 2, which is
+ * what models want that halve and double. null where none up to 64 times does.
+ */
 function fitting(model: Module, shape: Shape, dtype: DType): Shape | null {
   const [first] = shape.slice(2);
   if (!first || shape.slice(2).includes(null)) return null;
-  const enlarged = (side: number): Shape =>
-    shape.map((size, axis) => (axis < 2 || size === null ? size : Math.ceil((size * side) / first)));
-  const passes = (side: number): boolean => {
+  const resized = (resize: (size: number) => number): Shape =>
+    shape.map((size, axis) => (axis < 2 || size === null ? size : resize(size)));
+  const enlarged = (side: number): Shape => resized((size) => Math.ceil((size * side) / first));
+  const passes = (input: Shape): boolean => {
     const modules = model.namedModules().map(([, module]) => module);
-    const found = passOf(model, enlarged(side), dtype);
+    const found = passOf(model, input, dtype);
     reopen(modules);
     return 'output' in found;
   };
+  const even = [2, 4, 8, 16, 32].map((n) => resized((size) => Math.ceil(size / n) * n)).find(passes) ?? null;
   const most = 64 * first;
   let [small, large] = [first, 2 * first];
-  for (; !passes(large); large *= 2) {
-    if (large >= most) return null;
+  for (; !passes(enlarged(large)); large *= 2) {
+    if (large >= most) return even;
     small = large;
   }
   while (large - small > 1) {
     const middle = Math.floor((small + large) / 2);
-    if (passes(middle)) large = middle;
+    if (passes(enlarged(middle))) large = middle;
     else small = middle;
   }
-  return enlarged(large);
+  const places = (input: Shape): number => input.slice(2).reduce<number>((n, size) => n * (size ?? 1), 1);
+  const found = enlarged(large);
+  return even && places(even) < places(found) ? even : found;
 }

@@ -148,6 +148,21 @@ describe('shapeInference', () => {
     );
   });
 
+  it('finds the smallest input also where larger ones do not all fit', () => {
+    const halves = () =>
+      new nn.Sequential(
+        new nn.Shortcut([new flex.MaxPool2d(4), new flex.ConvTranspose2d(2, 4, { stride: 4 })]),
+        new flex.Conv2d(2, 1),
+      );
+    expect(() => flex.shapeInference(halves(), [null, 3, 30, 30])).toThrow(
+      /smallest input that fits is \[\?,3,32,32\]/,
+    );
+    expect(() => flex.shapeInference(halves(), [null, 3, 30, 40])).toThrow(
+      /smallest input that fits is \[\?,3,32,40\]/,
+    );
+    expect(flex.shapeInference(halves(), [null, 3, 32, 40])).toEqual([null, 2, 32, 40]);
+  });
+
   it('settles nothing where a layer does not fit, so that another shape may be tried', () => {
     const model = small();
     expect(() => flex.shapeInference(model, [null, 1, 3, 3])).toThrow(
