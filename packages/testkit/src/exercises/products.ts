@@ -113,6 +113,11 @@ const convolutions = (): Exercise[] => {
       cases: [[...conv([2, 3, 4, 3], [3, 2, 3, 3]), bias(2)]],
     },
     {
+      name: 'convTranspose3d',
+      f: (x, w) => t.convTranspose3d(x, w, { stride: [2, 1, 1] }),
+      cases: [conv([1, 2, 2, 3, 2], [2, 2, 2, 2, 1])],
+    },
+    {
       name: 'convTranspose with groups',
       f: (x, w) => t.convTranspose1d(x, w, { groups: 2, dilation: 2 }),
       cases: [conv([2, 4, 5], [4, 3, 2])],
@@ -125,7 +130,12 @@ const pools = (): Exercise[] => {
   return [
     {
       name: 'lpPool',
-      f: (v) => [t.lpPool2d(v, 2, 2), t.lpPool2d(v, 3, [3, 2], { stride: 2 })],
+      f: (v) => [
+        t.lpPool2d(v, 2, 2),
+        t.lpPool2d(v, 3, [3, 2], { stride: 2 }),
+        t.lpPool1d(t.select(v, 0, 0), 2, 3),
+        t.lpPool3d(v, 2, [2, 3, 2]),
+      ],
       cases: [[floats([2, 3, 7, 6], { from: 0.3 })]],
     },
     {
@@ -143,6 +153,11 @@ const pools = (): Exercise[] => {
       orders: 2,
     },
     {
+      name: 'avgPool1d and 3d',
+      f: (v) => [t.avgPool1d(v, 3, { stride: 2, padding: 1 }), t.avgPool3d(t.unsqueeze(v, 0), [2, 2, 3])],
+      cases: [[floats([3, 6, 7])]],
+    },
+    {
       name: 'avgPool',
       f: (v) => [
         t.avgPool2d(v, 2),
@@ -155,7 +170,12 @@ const pools = (): Exercise[] => {
       f: (v) => {
         const [row, places] = t.maxPool1d(v, 2, { returnIndices: true });
         const [map, at] = t.maxPool2d(v, 2, { returnIndices: true });
-        return [t.maxUnpool1d(row, places, 2, { outputSize: [7] }), t.maxUnpool2d(map, at, 2)];
+        const [block, within] = t.maxPool3d(t.unsqueeze(v, 0), 2, { returnIndices: true });
+        return [
+          t.maxUnpool1d(row, places, 2, { outputSize: [7] }),
+          t.maxUnpool2d(map, at, 2),
+          t.maxUnpool3d(block, within, 2),
+        ];
       },
       cases: [[floats([3, 6, 7])]],
     },
@@ -163,6 +183,16 @@ const pools = (): Exercise[] => {
       name: 'adaptive pools',
       f: (v) => [t.adaptiveAvgPool2d(v, [3, 4]), t.adaptiveMaxPool2d(v, [3, 4]), t.adaptiveAvgPool2d(v, 1)],
       cases: [x],
+    },
+    {
+      name: 'adaptive pools of one and three axes',
+      f: (v) => [
+        t.adaptiveAvgPool1d(v, 4),
+        t.adaptiveMaxPool1d(v, 3),
+        t.adaptiveAvgPool3d(t.unsqueeze(v, 0), [2, 4, 3]),
+        t.adaptiveMaxPool3d(t.unsqueeze(v, 0), [2, 3, 7]),
+      ],
+      cases: [[floats([3, 6, 7])]],
     },
   ];
 };

@@ -165,6 +165,7 @@ const places = (): Exercise[] => [
         t.indexAdd(x, 0, i, s),
         t.indexCopy(x, 0, i, s),
         t.indexPut(x, [i, t.tensor([1, 2], { dtype: 'int32' })], t.select(s, 1, 0)),
+        t.indexPut(x, [t.tensor([1, 1], { dtype: 'int32' })], s, { accumulate: true }),
       ];
     },
     cases: [[floats([3, 4]), floats([2, 4], { seed: 1 })]],
@@ -229,8 +230,14 @@ const images = (): Exercise[] => {
     sampled('nearest', 'zeros'),
     sampled('bicubic', 'border'),
     {
+      name: 'gridSample of an affineGrid',
+      f: (x, theta) => t.gridSample(x, t.affineGrid(theta, [2, 3, 3, 4])),
+      cases: [[floats([2, 3, 4, 5]), floats([2, 2, 3], { from: -0.7, to: 0.7, seed: 1 })]],
+    },
+    {
       name: 'interpolate',
       f: (x) => [
+        t.interpolate(x, { size: [6, 4], mode: 'bicubic', antialias: true }),
         t.interpolate(x, { size: [7, 3], mode: 'bilinear' }),
         t.interpolate(x, { scaleFactor: 2 }),
         t.interpolate(x, { size: [3, 8], mode: 'bicubic', alignCorners: true }),
