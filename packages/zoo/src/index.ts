@@ -3,7 +3,10 @@ import { ArgumentError } from '@tessera/tensor';
 
 export type { Network, Stages } from './network';
 
-/** The families: how each is imported, and its networks. A new family is a file and a row. */
+/**
+ * The families: how each is imported, and its networks. A new family is a file and a row. Networks that torchvision has go by
+ * its names, also where the constructor is spelled as JavaScript's are; the others by their constructors' names.
+ */
 const families = () => ({
   ...family(() => import('./alexnet'), ['alexnet', 'alexnetPaper']),
   ...family(() => import('./overfeat'), ['overfeatFast', 'overfeatAccurate']),
@@ -12,7 +15,7 @@ const families = () => ({
     ['vgg11', 'vgg11_bn', 'vgg13', 'vgg13_bn', 'vgg16', 'vgg16_bn', 'vgg19', 'vgg19_bn'],
   ),
   ...family(() => import('./googlenet'), ['googlenet']),
-  ...family(() => import('./inception'), ['inceptionV3']),
+  ...family(async () => ({ inception_v3: (await import('./inception')).inceptionV3 }), ['inception_v3']),
   ...family(
     () => import('./resnet'),
     [
@@ -61,7 +64,7 @@ const families = () => ({
   ),
   ...family(() => import('./squeezenet'), ['squeezenet1_0', 'squeezenet1_1']),
   ...family(() => import('./densenet'), ['densenet121', 'densenet161', 'densenet169', 'densenet201']),
-  ...family(() => import('./mobilenet'), ['mobilenetV2']),
+  ...family(async () => ({ mobilenet_v2: (await import('./mobilenet')).mobilenetV2 }), ['mobilenet_v2']),
   ...family(() => import('./lecture'), ['lectureAlexnet', 'vggLike']),
 });
 type Loaders = ReturnType<typeof families>;
@@ -76,7 +79,7 @@ function family<F, const Name extends keyof F & string>(
   return Object.fromEntries(loaders) as { [N in Name]: () => Promise<F[N]> };
 }
 
-/** The name of a network, which is also that of its constructor in its family. */
+/** The name of a network: torchvision's, or where torchvision has it not that of its constructor. */
 export type ModelName = keyof Loaders;
 /** What the constructor of this network takes. */
 export type ModelOptions<Name extends ModelName> = NonNullable<Parameters<Maker<Name>>[0]>;
@@ -87,7 +90,7 @@ export type Model<Name extends ModelName> = ReturnType<Maker<Name>>;
 export const listModels = (): ModelName[] => Object.keys(families()) as ModelName[];
 
 /**
- * A new network: `await createModel('resnet50', { numClasses: 10 })`. Its family alone is imported. torchvision.models.get_model
+ * A new network: `await createModel('mobilenet_v2', { numClasses: 10 })`. Its family alone is imported. torchvision.models.get_model
  * @throws ArgumentError for a name that listModels has not, and for what the constructor refuses.
  */
 export async function createModel<Name extends ModelName>(

@@ -46,7 +46,7 @@ const table: Readonly<Record<ModelName, readonly [parameters: number, macs: numb
   vgg19: [143_667_240, 19.632],
   vgg19_bn: [143_678_248, 19.632],
   googlenet: [13_004_888, 1.498],
-  inceptionV3: [27_161_264, 5.713],
+  inception_v3: [27_161_264, 5.713],
   resnet18: [11_689_512, 1.814],
   resnet34: [21_797_672, 3.664],
   resnet50: [25_557_032, 4.089],
@@ -84,7 +84,7 @@ const table: Readonly<Record<ModelName, readonly [parameters: number, macs: numb
   densenet161: [28_681_000, 7.728],
   densenet169: [14_149_480, 3.36],
   densenet201: [20_013_928, 4.291],
-  mobilenetV2: [3_504_872, 0.301],
+  mobilenet_v2: [3_504_872, 0.301],
   lectureAlexnet: [10_719_985_768, 39.076],
   vggLike: [230_603_048, 20.804],
 };
@@ -94,7 +94,7 @@ function sideOf(name: ModelName): number {
   const sides: { readonly [N in ModelName]?: number } = {
     overfeatFast: 231,
     overfeatAccurate: 221,
-    inceptionV3: 299,
+    inception_v3: 299,
     vggLike: 256,
   };
   return sides[name] ?? (name.startsWith('cifar') ? 32 : 224);
@@ -122,6 +122,13 @@ describe('createModel', () => {
       /^createModel: no network 'resnet19'; there are alexnet, alexnetPaper, /,
     );
     await expect(createModel('toString' as 'resnet18')).rejects.toThrow("no network 'toString'");
+  });
+
+  it('goes by torchvision’s names, and no others, where torchvision has the network', async () => {
+    expect((await createModel('inception_v3', { numClasses: 2 })).constructor.name).toBe('InceptionV3');
+    expect((await createModel('mobilenet_v2', { widthMult: 0.35 })).constructor.name).toBe('MobileNetV2');
+    // @ts-expect-error the constructor's name
+    await expect(createModel('mobilenetV2')).rejects.toThrow("no network 'mobilenetV2'");
   });
 
   it('takes the options of the network it makes, and tells its type', async () => {
@@ -157,7 +164,7 @@ describe('images of the smallest legal size', () => {
     ['overfeatAccurate', 221],
     ['vgg11', 32],
     ['googlenet', 15],
-    ['inceptionV3', 75],
+    ['inception_v3', 75],
     ['squeezenet1_0', 21],
     ['squeezenet1_1', 17],
     ['densenet121', 29],
@@ -167,7 +174,7 @@ describe('images of the smallest legal size', () => {
     expect(() => model.forward(meta([1, 3, side - 1, side - 1]))).toThrow(ShapeError);
   });
 
-  it.each(['resnet18', 'cifarResnet20', 'preactResnet18', 'mobilenetV2'] as const)('of %s are 1', async (name) => {
+  it.each(['resnet18', 'cifarResnet20', 'preactResnet18', 'mobilenet_v2'] as const)('of %s are 1', async (name) => {
     const model = (await createModel(name, { numClasses: 2 })).eval();
     expect(model.forward(meta([1, 3, 1, 1])).shape).toEqual([1, 2]);
   });
@@ -202,11 +209,11 @@ describe('taps', () => {
       ...{ C1: [64, 112], C2: [192, 56], C3: [480, 28], inception4a: [512, 14], inception4d: [528, 14] },
       ...{ C4: [832, 14], C5: [1024, 7] },
     },
-    inceptionV3: { C1: [64, 147], C2: [192, 71], C3: [288, 35], C4: [768, 17], C5: [2048, 8] },
+    inception_v3: { C1: [64, 147], C2: [192, 71], C3: [288, 35], C4: [768, 17], C5: [2048, 8] },
     squeezenet1_0: { C1: [96, 109], C2: [256, 54], C3: [512, 27], C4: [512, 13] },
     squeezenet1_1: { C1: [64, 111], C2: [128, 55], C3: [256, 27], C4: [512, 13] },
     densenet121: { C1: [64, 112], C2: [256, 56], C3: [512, 28], C4: [1024, 14], C5: [1024, 7] },
-    mobilenetV2: { C1: [16, 112], C2: [24, 56], C3: [32, 28], C4: [96, 14], C5: [1280, 7] },
+    mobilenet_v2: { C1: [16, 112], C2: [24, 56], C3: [32, 28], C4: [96, 14], C5: [1280, 7] },
     lectureAlexnet: { C0: [96, 214], C1: [256, 101] },
     vggLike: {
       ...{ C0: [64, 256], C1: [128, 128], C2: [256, 64], C3: [512, 32], C4: [1024, 16], C5: [2048, 8] },
@@ -265,7 +272,7 @@ describe('shapes', () => {
   });
 
   it('of a narrow MobileNet are multiples of 8, but of the last map', async () => {
-    const model = await createModel('mobilenetV2', { widthMult: 0.35 });
+    const model = await createModel('mobilenet_v2', { widthMult: 0.35 });
     const { C1, C3, C5 } = model.features(meta([1, 3, 64, 64]), ['C1', 'C3', 'C5']);
     expect([C1, C3, C5].map(({ shape }) => shape[1])).toEqual([8, 16, 1280]);
     expect(countOf(model)).toBe(1_677_128);
