@@ -32,6 +32,7 @@ export const facts: readonly Fact[] = [
   resnet50('step: scheduling overhead of a replay', 'ms', 'encode', 5),
   resnet50('step: first trace and schedule', 'ms', 'trace', 300),
   resnet50('step: code generation beside it', 'ms', 'code', null),
+  resnet50('step: first call in all', 'ms', 'call', null),
   resnet50('step: kernels', 'kernels', 'kernels', 330),
   resnet50('inference, fused: kernels', 'kernels', 'inferenceKernels', 60),
   resnet50('inference, batch 1: time of the unfused model over the fused', '×', 'unfused', null),
