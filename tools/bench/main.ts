@@ -3,6 +3,9 @@
  *
  *     pnpm bench:cpu [--rows PATTERN] [--peers LIST] [--relaxed] [--quick] [--json FILE]
  *
+ * Rows stand in rows.ts: kernels, the main job's step, and whole networks (networks/nets.ts). What a training step costs beside
+ * its arithmetic, in networks/facts.ts, is a second table. `--rows 'ResNet-18, training'` measures one of them alone.
+ *
  * Peers are installed into peers/ at their first use, and are no dependency of the project. PyTorch is a peer where
  * `python3` (or the interpreter that TESSERA_PYTHON names) can import it.
  */
