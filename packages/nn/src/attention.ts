@@ -56,7 +56,9 @@ export class MultiheadAttention<E extends number = number> extends Module<
     super();
     const { dropout: p = 0, bias = true } = options;
     if (!Number.isInteger(embedDim / numHeads) || numHeads < 1)
-      throw new ArgumentError(`MultiheadAttention: embedDim ${embedDim} does not make ${numHeads} equal heads`);
+      throw new ArgumentError(
+        `MultiheadAttention: embedDim ${embedDim} does not make ${numHeads} equal heads; wants a divisor of it`,
+      );
     const bound = Math.sqrt(6 / (4 * embedDim));
     this.inProjWeight = new Parameter(uniform(-bound, bound, [3 * embedDim, embedDim]));
     this.inProjBias = bias ? new Parameter(zeros([3 * embedDim])) : null;
@@ -71,7 +73,9 @@ export class MultiheadAttention<E extends number = number> extends Module<
     const e = this.outProj.weight.shape[0] as number;
     for (const [what, x] of Object.entries({ query, key, value }))
       if (x.rank !== 3 || (x.shape[2] !== null && x.shape[2] !== e))
-        throw new ShapeError(`multiheadAttention: ${what} ${showShape(x.shape)}, wants [N,L,${e}], batches first`);
+        throw new ShapeError(
+          `multiheadAttention: ${what} ${showShape(x.shape)}, wants [N,L,${e}]; move the batch to the front, or make it with another embedDim`,
+        );
     const [q, k, v] = [query, key, value].map((x, i) => this.heads(x, i, e)) as [Tensor, Tensor, Tensor];
     const scores = mul(produced(matmul(operand(q), transpose(operand(k)))), 1 / Math.sqrt(e / this.numHeads));
     const masked = attnMask === null ? scores : mask(scores, attnMask);

@@ -2,6 +2,7 @@
 import {
   ArgumentError,
   cast,
+  isMeta,
   meta,
   permute,
   reshape,
@@ -61,7 +62,7 @@ export class Input<
   forward(x: Tensor): Tensor {
     const { order, reorder } = this;
     if (x.rank !== order.length)
-      throw new ShapeError(`input: ${showShape(x.shape)} has ${x.rank} axes, wants ${order}`);
+      throw new ShapeError(`input: ${showShape(x.shape)} has ${x.rank} axes, wants ${order}; reshape it first`);
     const y = order === reorder ? x : permute(x, axesFrom('Input', order, reorder));
     if (this.sizes) checkSizes('input', y.shape, this.sizes, reorder);
     const z = y.dtype === 'float32' ? y : cast(y, 'float32');
@@ -110,7 +111,7 @@ type Checked<Sizes extends readonly SizeCheck[]> = {
 function checkSizes(op: string, shape: Shape, sizes: readonly SizeCheck[], letters?: string): void {
   const wanted = () => sizes.map((size) => (size === null ? 'any' : typeof size === 'number' ? size : size.join('–')));
   if (shape.length !== sizes.length)
-    throw new ShapeError(`${op}: ${showShape(shape)} has ${shape.length} axes, wants [${wanted()}]`);
+    throw new ShapeError(`${op}: ${showShape(shape)} has ${shape.length} axes, wants [${wanted()}]; reshape it first`);
   for (const [axis, size] of shape.entries()) {
     const check = sizes[axis] as SizeCheck;
     if (check === null || size === null) continue;
@@ -134,7 +135,9 @@ export class Reorder extends Module {
   }
   forward(x: Tensor): Tensor {
     if (x.rank !== this.from.length)
-      throw new ShapeError(`reorder: ${showShape(x.shape)} has ${x.rank} axes, wants ${this.from}`);
+      throw new ShapeError(
+        `reorder: ${showShape(x.shape)} has ${x.rank} axes, wants ${this.from}; name each axis of it`,
+      );
     return permute(x, axesFrom('Reorder', this.from, this.to));
   }
 }
@@ -198,7 +201,9 @@ export class Reshape<
   }
   forward(x: Tensor): Tensor {
     if (x.rank !== this.axes.flat().length)
-      throw new ShapeError(`reshape: ${showShape(x.shape)} has ${x.rank} axes, wants ${this.axes.flat().length}`);
+      throw new ShapeError(
+        `reshape: ${showShape(x.shape)} has ${x.rank} axes, wants ${this.axes.flat().length}; list each axis of it once`,
+      );
     const size = (axes: readonly number[]): number | null =>
       axes.reduce<number | null>((product, axis) => {
         const own = x.shape[axis] as number | null;
@@ -229,7 +234,7 @@ export class Lambda extends Module {
     this.shape = shape ?? null;
   }
   forward(x: Tensor): Tensor {
-    return this.shape && x.node.source?.kind === 'meta' ? meta(this.shape(x.shape), x.dtype) : this.f(x);
+    return this.shape && isMeta(x) ? meta(this.shape(x.shape), x.dtype) : this.f(x);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   amax,
   amin,
   guard,
+  isMeta,
   maximum,
   minimum,
   runtime,
@@ -52,13 +53,13 @@ export function checkedRange(layer: string, [low, high]: Range): Range {
 
 /** Takes x's values into account. Of shapes alone there is nothing to see. */
 export function see(seen: State, x: Tensor): void {
-  if (x.node.source?.kind === 'meta') return;
+  if (isMeta(x)) return;
   const [least, most] = [select(seen, 0, 0), select(seen, 0, 1)];
   seen.assign(stack([minimum(least, amin(x)), maximum(most, amax(x))]));
 }
 /** As `see`, but in the first batch and in debug mode only: a compiled step is then traced anew without it. */
 export function seeFirst(layer: { readonly seen: State | null; watched: boolean }, x: Tensor): void {
-  if (!layer.seen || x.node.source?.kind === 'meta') return;
+  if (!layer.seen || isMeta(x)) return;
   if (guard(() => layer.watched && runtime.debug === null)) return;
   see(layer.seen, x);
   layer.watched = true;

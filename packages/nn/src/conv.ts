@@ -15,6 +15,7 @@ import { defaultWeights } from './default-weights';
 import { countOf, Module, Parameter } from './module';
 import { operand, produced } from './precision';
 import type { Maps, shapes } from './types';
+import { wantCount } from './want-count';
 
 /** One size for both axes, or [height, width]. */
 export type Size2d = number | readonly [height: number, width: number];
@@ -191,9 +192,7 @@ function windowOf(layer: string, rank: number, kernelSize: Sizes): number[] {
   return window;
 }
 function checkChannels(layer: string, sizes: Record<'inChannels' | 'outChannels' | 'kernelSize' | 'groups', number>) {
-  for (const [what, size] of Object.entries(sizes))
-    if (!Number.isInteger(size) || size < 1)
-      throw new ArgumentError(`${layer}: ${what} is ${size}, wants an integer of at least 1`);
+  for (const [what, size] of Object.entries(sizes)) wantCount(layer, what, size);
   const { inChannels, outChannels, groups } = sizes;
   if (inChannels % groups !== 0 || outChannels % groups !== 0)
     throw new ArgumentError(

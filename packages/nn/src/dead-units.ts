@@ -32,7 +32,7 @@ export async function deadUnits<Batch extends object>(
       addForwardHook<readonly unknown[], unknown>(module as never, (_, y) => {
         if (!isTensor(y) || y.rank < 2)
           throw new ShapeError(
-            `deadUnits: ${path} makes ${isTensor(y) ? showShape(y.shape) : typeof y}, wants [N,C,…]`,
+            `deadUnits: ${path} makes ${isTensor(y) ? showShape(y.shape) : typeof y}, wants [N,C,…]; name other layers`,
           );
         const axes = y.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
         const here = any(ne(y, 0), axes);

@@ -1,5 +1,6 @@
 /** When to stop: where a metric has not become better for a while. */
 import { ArgumentError } from '@tessera/tensor';
+import { wantCount } from './want-count';
 
 export interface EarlyStoppingOptions {
   /** So many epochs without improvement are let pass. */
@@ -22,8 +23,7 @@ export class EarlyStopping {
   constructor(options: EarlyStoppingOptions) {
     this.options = { minDelta: 0, metric: 'loss', mode: 'min', restoreBest: false, ...options };
     const { patience, minDelta } = this.options;
-    if (!Number.isInteger(patience) || patience < 0)
-      throw new ArgumentError(`earlyStopping: patience is ${patience}, wants an integer ≥ 0`);
+    wantCount('earlyStopping', 'patience', patience, 0);
     if (!(minDelta >= 0)) throw new ArgumentError(`earlyStopping: minDelta is ${minDelta}, wants a number ≥ 0`);
   }
 

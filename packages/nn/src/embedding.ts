@@ -2,8 +2,8 @@
 import { stopGradient } from '@tessera/autograd/core';
 import { ArgumentError, arange, embedding, eq, normal, type Tensor, unsqueeze, where } from '@tessera/tensor';
 import { Module, Parameter } from './module';
-import { checkFeatures } from './norm';
 import type { Dims, Makes, shapes } from './types';
+import { wantCount } from './want-count';
 
 export interface EmbeddingOptions {
   /** A row that stands for nothing: 0 at first, and without a gradient. Negative: from the end. Default: none. */
@@ -17,8 +17,8 @@ export class Embedding<Dim extends number = number> extends Module {
   readonly paddingIdx: number | null;
   constructor(numEmbeddings: number, embeddingDim: Dim, { paddingIdx = null }: EmbeddingOptions = {}) {
     super();
-    checkFeatures('Embedding', numEmbeddings, 'numEmbeddings');
-    checkFeatures('Embedding', embeddingDim, 'embeddingDim');
+    wantCount('Embedding', 'numEmbeddings', numEmbeddings);
+    wantCount('Embedding', 'embeddingDim', embeddingDim);
     const padding = paddingIdx !== null && paddingIdx < 0 ? paddingIdx + numEmbeddings : paddingIdx;
     if (padding !== null && !(Number.isInteger(padding) && padding >= 0 && padding < numEmbeddings))
       throw new ArgumentError(`Embedding: paddingIdx is ${paddingIdx}, wants one of ${numEmbeddings} rows`);

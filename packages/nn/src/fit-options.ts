@@ -7,6 +7,7 @@ import type { StepOptions } from './fit-step';
 import type { Module } from './module';
 import type { ReduceLROnPlateau, Schedule } from './rates';
 import type { OneCycleLR } from './schedule';
+import { wantCount } from './want-count';
 
 export interface FitOptions<Batch, Output, Target, Model extends Module<never, unknown>>
   extends StepOptions<Batch, Output, Target, Model> {
@@ -93,8 +94,7 @@ export function checkOptions<Batch, Output, Target, Model extends Module<never, 
   if (epochs === undefined && steps === undefined)
     throw new ArgumentError('fit: neither epochs nor steps; say when to end');
   for (const [name, count] of Object.entries({ epochs, steps, 'checkpoint.every': checkpoint?.every }))
-    if (typeof count === 'number' && !(Number.isInteger(count) && count >= 1))
-      throw new ArgumentError(`fit: ${name} is ${count}, wants an integer of at least 1`);
+    if (typeof count === 'number') wantCount('fit', name, count);
   if ((checkpoint || resume) && !('position' in data))
     throw new ArgumentError(
       'fit: the data has no position to save; hand in batches of @tessera/data or a loader with one, or leave out checkpoint and resume',

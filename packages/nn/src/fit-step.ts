@@ -9,6 +9,7 @@ import { LossScaler } from './loss-scaler';
 import type { Module } from './module';
 import type { Optimizer } from './optimizer';
 import { samplesOf, type Totals } from './totals';
+import { wantCount } from './want-count';
 
 export interface StepOptions<Batch, Output, Target, Model extends Module<never, unknown>>
   extends Task<Batch, Output, Target> {
@@ -42,8 +43,7 @@ export function stepsOf<Batch extends object, Output, Target, Model extends Modu
 ): Steps<Batch> {
   const { optimizer, average = null, clipGradNorm: maxNorm = null, precision = 'float32', compiled = true } = options;
   const { accumulate = 1, lossScale = precision === 'mixed' ? new LossScaler() : null } = options;
-  if (!Number.isInteger(accumulate) || accumulate < 1)
-    throw new ArgumentError(`fit: accumulate is ${accumulate}, wants an integer of at least 1`);
+  wantCount('fit', 'accumulate', accumulate);
   if (!compiled && (lossScale || precision === 'mixed'))
     throw new ArgumentError('fit: mixed precision and loss scaling are of compiled steps; leave out compiled: false');
 

@@ -1,10 +1,10 @@
 /** What inputs look like over a training, to notice when later ones look otherwise. */
 import {
-  ArgumentError,
   add,
   amax,
   amin,
   full,
+  isMeta,
   maximum,
   mean,
   minimum,
@@ -19,6 +19,7 @@ import {
 } from '@tessera/tensor';
 import { Buffer, Module } from './module';
 import type { Keeps, shapes } from './types';
+import { wantCount } from './want-count';
 
 /** One number over all batches seen. */
 export interface Spread {
@@ -50,16 +51,17 @@ export class InputStats extends Module {
   readonly values: Buffer;
   constructor({ rank = 4 }: { readonly rank?: number } = {}) {
     super();
-    if (!Number.isInteger(rank) || rank < 1)
-      throw new ArgumentError(`InputStats: rank is ${rank}, wants an integer ≥ 1`);
+    wantCount('InputStats', 'rank', rank);
     this.sizes = new Buffer(nothing(rank));
     this.values = new Buffer(nothing(measures.length));
   }
   forward(x: Tensor): Tensor {
     const rank = this.sizes.shape[0] as number;
     if (x.rank !== rank)
-      throw new ShapeError(`inputStats: input ${showShape(x.shape)} has ${x.rank} axes, wants ${rank}`);
-    if (!this.training || x.node.source?.kind === 'meta') return x;
+      throw new ShapeError(
+        `inputStats: input ${showShape(x.shape)} has ${x.rank} axes, wants ${rank}; make it with rank ${x.rank}`,
+      );
+    if (!this.training || isMeta(x)) return x;
     take(this.sizes, stack((x.shape as readonly number[]).map((size) => full([], size))));
     take(this.values, measured(x));
     return x;

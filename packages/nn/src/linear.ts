@@ -1,9 +1,10 @@
 /** The fully connected layer. */
-import { ArgumentError, linear, type Tensor } from '@tessera/tensor';
+import { linear, type Tensor } from '@tessera/tensor';
 import { defaultWeights } from './default-weights';
 import { countOf, Module, Parameter } from './module';
 import { operand, produced } from './precision';
 import type { Maps, shapes } from './types';
+import { wantCount } from './want-count';
 
 export interface LinearOptions {
   /** Default true. */
@@ -21,9 +22,8 @@ export class Linear<In extends number = number, Out extends number = number> ext
 
   constructor(inFeatures: In, outFeatures: Out, { bias = true }: LinearOptions = {}) {
     super();
-    for (const [what, size] of Object.entries({ inFeatures, outFeatures }))
-      if (!Number.isInteger(size) || size < 0)
-        throw new ArgumentError(`Linear: ${what} is ${size}, wants an integer ≥ 0`);
+    wantCount('Linear', 'inFeatures', inFeatures, 0);
+    wantCount('Linear', 'outFeatures', outFeatures, 0);
     const [weight, offset] = defaultWeights([outFeatures, inFeatures], outFeatures, bias);
     this.weight = new Parameter(weight);
     this.bias = offset && new Parameter(offset);

@@ -1,5 +1,6 @@
 /** Metrics: functions of a batch's output and target that give its mean on the device, []. */
-import { ArgumentError, any, argmax, cast, eq, mean, ShapeError, type Tensor, topk, unsqueeze } from '@tessera/tensor';
+import { any, argmax, cast, eq, mean, ShapeError, type Tensor, topk, unsqueeze } from '@tessera/tensor';
+import { wantCount } from './want-count';
 
 /** A mean over the batch, []; what `fit` and `evaluate` weigh by the batch's size and add up on the device. */
 export type Metric<Output = Tensor, Target = Tensor> = (output: Output, target: Target) => Tensor;
@@ -12,7 +13,7 @@ export function accuracy(output: Tensor, target: Tensor): Tensor {
 /** Share of samples whose target is among the k highest scores: `{ top5: topKAccuracy(5) }`.  output [N,C,…], target [N,…] int32 → [].
  *  @throws ArgumentError unless k is a whole number from 1. */
 export function topKAccuracy(k: number): Metric {
-  if (!Number.isInteger(k) || k < 1) throw new ArgumentError(`topKAccuracy: k is ${k}, wants an integer of at least 1`);
+  wantCount('topKAccuracy', 'k', k);
   return (output, target) => {
     const [, places] = topk(output, k, { dim: 1 });
     return mean(cast(any(eq(places, unsqueeze(sameRank('topKAccuracy', output, target), 1)), 1), 'float32'));

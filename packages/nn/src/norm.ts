@@ -1,11 +1,11 @@
 /** Batch normalisation. */
 import {
-  ArgumentError,
   add,
   batchNorm,
   batchNormTraining,
   cast,
   div,
+  isMeta,
   mul,
   ones,
   reshape,
@@ -20,6 +20,7 @@ import {
 } from '@tessera/tensor';
 import { Buffer, Module, Parameter } from './module';
 import type { Maps, shapes } from './types';
+import { wantCount } from './want-count';
 
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
@@ -45,7 +46,7 @@ export abstract class RunningNorm<C extends number> extends Module {
 
   constructor(numFeatures: C, { eps, momentum, affine, trackRunningStats }: Required<BatchNormOptions>) {
     super();
-    checkFeatures(new.target.name, numFeatures);
+    wantCount(new.target.name, 'numFeatures', numFeatures);
     this.weight = affine ? new Parameter(ones([numFeatures])) : null;
     this.bias = affine ? new Parameter(zeros([numFeatures])) : null;
     this.runningMean = trackRunningStats ? new Buffer(zeros([numFeatures])) : null;
@@ -69,7 +70,7 @@ export abstract class RunningNorm<C extends number> extends Module {
   /** The statistics to update; null where none are kept, or where x is a shape alone, with nothing to remember. */
   protected kept(x: Tensor): { readonly mean: Buffer; readonly variance: Buffer; readonly batches: Buffer } | null {
     const { runningMean: mean, runningVar: variance, numBatchesTracked: batches } = this;
-    if (!this.training || !mean || !variance || !batches || x.node.source?.kind === 'meta') return null;
+    if (!this.training || !mean || !variance || !batches || isMeta(x)) return null;
     return { mean, variance, batches };
   }
 }
@@ -140,7 +141,7 @@ export class FrozenBatchNorm2d<C extends number = number> extends Module {
 
   constructor(numFeatures: C, { eps = 1e-5 }: Pick<BatchNormOptions, 'eps'> = {}) {
     super();
-    checkFeatures('FrozenBatchNorm2d', numFeatures);
+    wantCount('FrozenBatchNorm2d', 'numFeatures', numFeatures);
     this.weight = new Buffer(ones([numFeatures]));
     this.bias = new Buffer(zeros([numFeatures]));
     this.runningMean = new Buffer(zeros([numFeatures]));
@@ -152,7 +153,7 @@ export class FrozenBatchNorm2d<C extends number = number> extends Module {
     const channels = this.weight.shape[0] as number;
     if (x.shape[1] !== null && x.shape[1] !== channels)
       throw new ShapeError(
-        `frozenBatchNorm2d: input ${showShape(x.shape)} has ${x.shape[1]} channels, wants ${channels}`,
+        `frozenBatchNorm2d: input ${showShape(x.shape)} has ${x.shape[1]} channels, wants ${channels}; make it with numFeatures ${x.shape[1]}`,
       );
     const scale = mul(this.weight, rsqrt(add(this.runningVar, this.eps)));
     const shift = sub(this.bias, mul(this.runningMean, scale));
@@ -165,9 +166,4 @@ export class FrozenBatchNorm2d<C extends number = number> extends Module {
 export function checkRank(op: string, x: Tensor, rank: number, wanted: string): void {
   if (x.rank !== rank)
     throw new ShapeError(`${op}: input ${showShape(x.shape)} has rank ${x.rank}, wants ${wanted}; reshape it first`);
-}
-/** @throws ArgumentError unless it is a count of channels. */
-export function checkFeatures(layer: string, count: number, what = 'numFeatures'): void {
-  if (!Number.isInteger(count) || count < 1)
-    throw new ArgumentError(`${layer}: ${what} is ${count}, wants an integer of at least 1`);
 }

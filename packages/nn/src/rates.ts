@@ -4,6 +4,7 @@
  */
 import { ArgumentError } from '@tessera/tensor';
 import type { Optimizer } from './optimizer';
+import { wantCount } from './want-count';
 
 /** A rate by position, from the rate that the optimizer had when the schedule was made. torch.optim.lr_scheduler.LambdaLR,
  *  but for `rate` being the rate itself, not its share of the first. */
@@ -42,7 +43,7 @@ export class Schedule {
 /** lr = baseLr·gamma^⌊position/stepSize⌋, gamma 0.1 unless told. torch.optim.lr_scheduler.StepLR */
 export class StepLR extends Schedule {
   constructor(optimizer: Optimizer, { stepSize, gamma = 0.1 }: { readonly stepSize: number; readonly gamma?: number }) {
-    wantCount('StepLR', 'stepSize', stepSize, 1);
+    wantCount('StepLR', 'stepSize', stepSize);
     super(optimizer, (position, baseLr) => baseLr * gamma ** Math.floor(position / stepSize));
   }
 }
@@ -68,7 +69,7 @@ export class ExponentialLR extends Schedule {
  *  torch.optim.lr_scheduler.CosineAnnealingLR (Loshchilov 2017) */
 export class CosineAnnealingLR extends Schedule {
   constructor(optimizer: Optimizer, { tMax, etaMin = 0 }: { readonly tMax: number; readonly etaMin?: number }) {
-    wantCount('CosineAnnealingLR', 'tMax', tMax, 1);
+    wantCount('CosineAnnealingLR', 'tMax', tMax);
     super(
       optimizer,
       (position, baseLr) => etaMin + ((baseLr - etaMin) * (1 + Math.cos((Math.PI * position) / tMax))) / 2,
@@ -81,7 +82,7 @@ export class PolynomialLR extends Schedule {
     optimizer: Optimizer,
     { totalIters, power = 1 }: { readonly totalIters: number; readonly power?: number },
   ) {
-    wantCount('PolynomialLR', 'totalIters', totalIters, 1);
+    wantCount('PolynomialLR', 'totalIters', totalIters);
     super(optimizer, (position, baseLr) => baseLr * (1 - Math.min(position, totalIters) / totalIters) ** power);
   }
 }
@@ -97,7 +98,7 @@ export class WarmupLR extends Schedule {
     options: { readonly totalIters: number; readonly startFactor?: number; readonly after?: Schedule },
   ) {
     const { totalIters, startFactor = 1 / 3, after } = options;
-    wantCount('WarmupLR', 'totalIters', totalIters, 1);
+    wantCount('WarmupLR', 'totalIters', totalIters);
     if (after && after.optimizer !== optimizer)
       throw new ArgumentError('WarmupLR: `after` is the schedule of another optimizer; make both of one');
     const base = after?.baseLr ?? optimizer.lr;
@@ -179,9 +180,4 @@ export class ReduceLROnPlateau {
     this.#state = { ...state };
     this.#optimizer.lr = state.lr;
   }
-}
-
-function wantCount(owner: string, what: string, count: number, least: number): void {
-  if (!Number.isInteger(count) || count < least)
-    throw new ArgumentError(`${owner}: ${what} is ${count}, wants an integer of at least ${least}`);
 }

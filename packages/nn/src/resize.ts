@@ -1,6 +1,5 @@
 /** Layers that change the size of maps, or keep it where their inside does not. */
 import {
-  ArgumentError,
   cat,
   type InterpolateOptions,
   interpolate,
@@ -10,13 +9,13 @@ import {
   pad,
   pixelShuffle,
   type Shape,
-  ShapeError,
-  showShape,
   slice,
   type Tensor,
 } from '@tessera/tensor';
 import { Module } from './module';
+import { checkRank } from './norm';
 import type { Maps, ShapesOf, shapes } from './types';
+import { wantCount } from './want-count';
 
 /** x [N,C,…] resized to `size` or by `scaleFactor`. torch.nn.Upsample @throws forward: as tensor's interpolate. */
 export class Upsample extends Module {
@@ -38,8 +37,7 @@ export class PixelShuffle extends Module {
   readonly upscaleFactor: number;
   constructor(upscaleFactor: number) {
     super();
-    if (!Number.isInteger(upscaleFactor) || upscaleFactor < 1)
-      throw new ArgumentError(`PixelShuffle: upscaleFactor is ${upscaleFactor}, wants an integer of at least 1`);
+    wantCount('PixelShuffle', 'upscaleFactor', upscaleFactor);
     this.upscaleFactor = upscaleFactor;
   }
   forward(x: Tensor): Tensor {
@@ -111,13 +109,12 @@ export class PadToMultiple extends Module {
   readonly sub: Module | null;
   constructor(multiple = 8, sub: Module | null = null) {
     super();
-    if (!Number.isInteger(multiple) || multiple < 1)
-      throw new ArgumentError(`PadToMultiple: multiple is ${multiple}, wants an integer of at least 1`);
+    wantCount('PadToMultiple', 'multiple', multiple);
     this.multiple = multiple;
     this.sub = sub;
   }
   forward(x: Tensor): Tensor {
-    if (x.rank !== 4) throw new ShapeError(`padToMultiple: input ${showShape(x.shape)}, wants [N,C,H,W]`);
+    checkRank('padToMultiple', x, 4, '[N,C,H,W]');
     const { multiple, sub } = this;
     const [h, w] = x.shape.slice(2) as [number | null, number | null];
     const whole = (size: number) => Math.ceil(size / multiple) * multiple;

@@ -20,6 +20,7 @@ import {
 } from '@tessera/tensor';
 import { Module } from './module';
 import type { Maps, shapes } from './types';
+import { wantCount } from './want-count';
 
 /** torch.nn.LocalResponseNorm's settings. */
 export interface LocalResponseNormOptions {
@@ -89,8 +90,7 @@ export class LocalResponseNorm extends Module {
     this.settings = { kernel: 'box', average: false, ...numbers, ...given };
     wantWord('LocalResponseNorm', 'window', this.settings.window, ['channel', 'spatial']);
     wantWord('LocalResponseNorm', 'kernel', this.settings.kernel, ['box', 'disk', 'gaussian']);
-    if (!Number.isInteger(given.size) || given.size < 1)
-      throw new ArgumentError(`LocalResponseNorm: size is ${given.size}, wants an integer of at least 1`);
+    wantCount('LocalResponseNorm', 'size', given.size);
     if (this.settings.window === 'channel' && this.settings.kernel === 'disk')
       throw new ArgumentError(`LocalResponseNorm: a disk of channels is a box; take kernel 'box' or window 'spatial'`);
   }
@@ -99,7 +99,7 @@ export class LocalResponseNorm extends Module {
     const { k, inner, alpha, outer, gamma, beta, eps, window } = this.settings;
     if (window === 'channel' ? x.rank < 3 : x.rank !== 4)
       throw new ShapeError(
-        `localResponseNorm: input ${showShape(x.shape)} has rank ${x.rank}, wants ${window === 'channel' ? '[N,C,…]' : '[N,C,H,W]'}`,
+        `localResponseNorm: input ${showShape(x.shape)} has rank ${x.rank}, wants ${window === 'channel' ? '[N,C,…]' : '[N,C,H,W]'}; reshape it first`,
       );
     const powers = gamma === 2 ? square(x) : pow(abs(x), gamma);
     const inside = add(mul(response(this.settings, powers), alpha), inner + eps);

@@ -13,8 +13,9 @@ import {
   zeros,
 } from '@tessera/tensor';
 import { Module, Parameter } from './module';
-import { checkFeatures, checkRank, RunningNorm } from './norm';
+import { checkRank, RunningNorm } from './norm';
 import type { Maps, shapes } from './types';
+import { wantCount } from './want-count';
 
 export interface NormOptions {
   /** Added to the variance. Default 1e-5. */
@@ -33,10 +34,12 @@ export class GroupNorm<C extends number = number> extends Module {
   readonly eps: number;
   constructor(numGroups: number, numChannels: C, { eps = 1e-5, affine = true }: NormOptions = {}) {
     super();
-    checkFeatures('GroupNorm', numChannels, 'numChannels');
-    checkFeatures('GroupNorm', numGroups, 'numGroups');
+    wantCount('GroupNorm', 'numChannels', numChannels);
+    wantCount('GroupNorm', 'numGroups', numGroups);
     if (numChannels % numGroups !== 0)
-      throw new ArgumentError(`GroupNorm: ${numChannels} channels do not make ${numGroups} equal groups`);
+      throw new ArgumentError(
+        `GroupNorm: ${numChannels} channels do not make ${numGroups} equal groups; wants a divisor`,
+      );
     this.weight = affine ? new Parameter(ones([numChannels])) : null;
     this.bias = affine ? new Parameter(zeros([numChannels])) : null;
     this.numGroups = numGroups;

@@ -1,6 +1,7 @@
 /** Learning rates over time. A schedule sets the optimizer's settings between steps; compiled steps read them anew. */
 import { ArgumentError } from '@tessera/tensor';
 import type { Optimizer } from './optimizer';
+import { wantCount } from './want-count';
 
 export interface OneCycleOptions {
   /** The highest learning rate. */
@@ -37,8 +38,7 @@ export class OneCycleLR {
     this.#options = { ...defaults, cycleMomentum: true, ...options };
     this.#optimizer = optimizer;
     const { totalSteps, pctStart } = this.#options;
-    if (!Number.isInteger(totalSteps) || totalSteps < 1)
-      throw new ArgumentError(`OneCycleLR: totalSteps is ${totalSteps}, wants an integer of at least 1`);
+    wantCount('OneCycleLR', 'totalSteps', totalSteps);
     if (!(pctStart >= 0 && pctStart <= 1)) throw new ArgumentError(`OneCycleLR: pctStart is ${pctStart}, wants 0 to 1`);
     this.#apply();
   }

@@ -9,6 +9,7 @@ import {
   floor,
   gather,
   ge,
+  isMeta,
   maxUnpool1d,
   maxUnpool2d,
   maxUnpool3d,
@@ -18,7 +19,6 @@ import {
   reshape,
   ShapeError,
   type Sizes,
-  showShape,
   sub,
   type Tensor,
   type UnpoolOptions,
@@ -26,6 +26,7 @@ import {
   where,
 } from '@tessera/tensor';
 import { Module } from './module';
+import { checkRank } from './norm';
 import type { Maps, shapes } from './types';
 
 abstract class MaxUnpool extends Module<[x: Tensor, indices: Tensor, outputSize?: readonly number[]]> {
@@ -90,10 +91,10 @@ export class FractionalMaxPool2d extends Module {
       );
   }
   forward(x: Tensor): Tensor {
-    if (x.rank !== 4) throw new ShapeError(`fractionalMaxPool2d: input ${showShape(x.shape)}, wants [N,C,H,W]`);
+    checkRank('fractionalMaxPool2d', x, 4, '[N,C,H,W]');
     const [n, c, ...from] = x.shape as [number, number, number, number]; // null in a meta tensor only
     const [h, w] = from.map((own, i) => this.sizeOf(own, i)) as [number, number];
-    if (x.node.source?.kind === 'meta') return meta([n, c, h, w], x.dtype);
+    if (isMeta(x)) return meta([n, c, h, w], x.dtype);
     const [k, l] = this.kernelSize;
     const [height, width] = from as [number, number];
     const rows = windows([n, c], height, h, k);

@@ -130,7 +130,7 @@ describe('sizes', () => {
 
   it('of another kind are told with what is unknown of them', () => {
     expect(() => new nn.PadToMultiple(4).forward(t.meta([null, 3, 5]))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: padToMultiple: input [?,3,5], wants [N,C,H,W]]`,
+      `[ShapeError: padToMultiple: input [?,3,5] has rank 3, wants [N,C,H,W]; reshape it first]`,
     );
     expect(() => new nn.BatchNorm2d(3).forward(t.meta([null, 3]))).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: batchNorm2d: input [?,3] has rank 2, wants [N,C,H,W]; reshape it first]`,

@@ -184,7 +184,7 @@ describe('LocalResponseNorm', () => {
     expect(() => new nn.LocalResponseNorm(0)).toThrow(t.ArgumentError);
     expect(() => new nn.LocalResponseNorm({ window: 'channel', size: 5, kernel: 'disk' })).toThrow(t.ArgumentError);
     expect(() => new nn.LocalResponseNorm(5).forward(wave(2, 3))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: localResponseNorm: input [2,3] has rank 2, wants [N,C,…]]`,
+      `[ShapeError: localResponseNorm: input [2,3] has rank 2, wants [N,C,…]; reshape it first]`,
     );
     expect(new nn.LocalResponseNorm(nn.responseSettings.slide).forward(t.meta([null, 3, 8, 8])).shape).toEqual([
       null,

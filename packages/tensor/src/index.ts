@@ -57,6 +57,7 @@ export { format, type PrintOptions, print } from './print';
 export { getBackend, type Runtime, runtime, setBackend } from './runtime';
 export { State } from './state';
 export {
+  isMeta,
   isTensor,
   type Meta,
   makeNode,

@@ -131,7 +131,7 @@ export function makeNode(
 ): Tensor[] {
   keepUp(inputs);
   const node = new Node(op, inputs, attributes, outputs);
-  if (inputs.some((input) => input.node.source?.kind === 'meta')) node.source = { kind: 'meta' };
+  if (inputs.some(isMeta)) node.source = { kind: 'meta' };
   return outputs.map((_, i) => new Tensor(node, i));
 }
 
@@ -141,6 +141,8 @@ export const fromSource = (source: Source, shape: Shape, dtype: DType): Tensor =
 
 /** A tensor with a shape and no values, for shape inference: ops on it give shapes, reading it throws. */
 export const meta = (shape: Shape, dtype: DType = 'float32'): Tensor => fromSource({ kind: 'meta' }, shape, dtype);
+/** Has it a shape alone: is it `meta`, or made of one? */
+export const isMeta = ({ node }: Tensor): boolean => node.source?.kind === 'meta';
 
 /** Tensor, state or number → tensor. Numbers become float32 scalars; ops that mix them with tensors type them first. */
 export function toTensor(like: TensorLike, op: string): Tensor {
