@@ -230,6 +230,7 @@ class InceptionE extends Module {
 /** The auxiliary head. x [N,C,17,17] → [N,numClasses]. */
 class InceptionAux extends Module {
   readonly conv0: BasicConv2d;
+  /** Starts at 0.1, as in torchvision: its `conv1.stddev = 0.01` stands on the block, where the loop over layers never reads it. */
   readonly conv1 = new BasicConv2d(128, 768, 5);
   readonly fc: Linear;
   constructor(inChannels: number, numClasses: number) {

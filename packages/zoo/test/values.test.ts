@@ -38,6 +38,7 @@ describe('initial values are torchvision’s, or the paper’s', () => {
     ['resnet18', resnet18, 'layer2.0.conv1.weight', Math.sqrt(2 / (128 * 9))],
     ['googlenet', googlenet, 'inception3a.branch2.1.conv.weight', 0.01],
     ['inceptionV3', inceptionV3, 'Mixed_6b.branch1x1.conv.weight', 0.1],
+    ['inceptionV3', inceptionV3, 'AuxLogits.conv1.conv.weight', 0.1], // not the 0.01 that torchvision writes and never reads
     ['inceptionV3', inceptionV3, 'AuxLogits.fc.weight', 0.001],
     ['mobilenetV2', mobilenetV2, 'features.18.0.weight', Math.sqrt(2 / 1280)],
     ['mobilenetV2', mobilenetV2, 'classifier.1.weight', 0.01],
