@@ -48,7 +48,8 @@ const product = (...sizes: readonly (number | null)[]): number | null =>
 
 /**
  * The windows of x as columns, rows ordered by channel, row and column of the window. x [N,C,H,W] or [C,H,W], kernelSize R,S →
- * [N, C·R·S, windows]. torch.nn.functional.unfold (whose name is here Tensor.unfold's). @throws ShapeError where no window fits.
+ * [N, C·R·S, windows]. torch.nn.functional.unfold, under ATen's name, for `unfold` is Tensor.unfold; its
+ * transpose is `fold`. @throws ShapeError where no window fits.
  */
 export function im2col(x: TensorLike, kernelSize: Sizes, options: ColumnOptions = {}): Tensor {
   const t = toTensor(x, 'im2col');
@@ -66,18 +67,19 @@ export function im2col(x: TensorLike, kernelSize: Sizes, options: ColumnOptions 
 
 /**
  * Columns added up where their windows lie: the transpose of im2col, not its inverse. columns [N, C·R·S, windows] or without N,
- * outputSize H,W → [N,C,H,W]. torch.nn.functional.fold. @throws ShapeError where the columns are not those of such an image.
+ * outputSize H,W → [N,C,H,W]. torch.nn.functional.fold (ATen's col2im). @throws ShapeError where the columns are not
+ * those of such an image.
  */
-export function col2im(columns: TensorLike, outputSize: Sizes, kernelSize: Sizes, options: ColumnOptions = {}): Tensor {
-  const t = toTensor(columns, 'col2im');
-  if (t.rank === 2) return squeeze(col2im(unsqueeze(t, 0), outputSize, kernelSize, options), 0);
-  const size = perAxis('col2im', 'outputSize', outputSize, 2, 1);
-  const { kernel, dilation, padding, stride, windows } = gridOf('col2im', size, kernelSize, options);
+export function fold(columns: TensorLike, outputSize: Sizes, kernelSize: Sizes, options: ColumnOptions = {}): Tensor {
+  const t = toTensor(columns, 'fold');
+  if (t.rank === 2) return squeeze(fold(unsqueeze(t, 0), outputSize, kernelSize, options), 0);
+  const size = perAxis('fold', 'outputSize', outputSize, 2, 1);
+  const { kernel, dilation, padding, stride, windows } = gridOf('fold', size, kernelSize, options);
   const [n, rows, count] = t.shape as readonly [number | null, number | null, number | null];
   const [taps, wanted] = [kernel[0] * kernel[1], product(...windows)];
   if (t.rank !== 3 || (rows !== null && rows % taps !== 0) || (count !== null && count !== wanted))
     throw new ShapeError(
-      `col2im: columns ${showShape(t.shape)}; wants [N,C·${taps},${wanted}] for windows [${kernel}] over [${size}]`,
+      `fold: columns ${showShape(t.shape)}; wants [N,C·${taps},${wanted}] for windows [${kernel}] over [${size}]`,
     );
   const apart = reshape(t, [n, rows === null ? null : rows / taps, ...kernel, ...windows]);
   const folded = ([1, 0] as const).reduce(

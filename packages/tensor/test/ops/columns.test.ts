@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   type ColumnOptions,
   channelShuffle,
-  col2im,
   conv2d,
+  fold,
   im2col,
   lpPool1d,
   lpPool2d,
@@ -46,7 +46,7 @@ describe.each(options)('windows as columns, %s', (_, r, s, given) => {
     );
     await expectNear(im2col(x.tensor, [r, s], given), wanted);
   });
-  it('col2im adds each tap where it lies', async () => {
+  it('fold adds each tap where it lies', async () => {
     const columns = scattered([n, c * r * s, windows[0] * windows[1]]);
     const wanted = table([n, c, h, w], (b, k, i, j) =>
       sumOver(r * s, (q) =>
@@ -56,7 +56,7 @@ describe.each(options)('windows as columns, %s', (_, r, s, given) => {
         }),
       ),
     );
-    await expectNear(col2im(columns.tensor, [h, w], [r, s], given), wanted);
+    await expectNear(fold(columns.tensor, [h, w], [r, s], given), wanted);
   });
   it('a matrix times columns is a convolution', async () => {
     const [x, weight] = [scattered([n, c, h, w]).tensor, scattered([4, c, r, s], 1).tensor];
@@ -71,11 +71,11 @@ describe.each(options)('windows as columns, %s', (_, r, s, given) => {
 describe('windows as columns', () => {
   it('take one image', () => {
     expect(im2col(meta([3, 5, 5]), 3).shape).toEqual([27, 9]);
-    expect(col2im(meta([27, 9]), 5, 3).shape).toEqual([3, 5, 5]);
+    expect(fold(meta([27, 9]), 5, 3).shape).toEqual([3, 5, 5]);
   });
   it('carry unknown sizes through', () => {
     expect(im2col(meta([null, 3, 5, null]), 3).shape).toEqual([null, 27, null]);
-    expect(col2im(meta([null, 27, 9]), 5, 3).shape).toEqual([null, 3, 5, 5]);
+    expect(fold(meta([null, 27, 9]), 5, 3).shape).toEqual([null, 3, 5, 5]);
   });
   it.each<[string, () => unknown, string]>([
     [
@@ -86,8 +86,8 @@ describe('windows as columns', () => {
     ['another rank', () => im2col(meta([4, 4]), 2), 'ShapeError: im2col: input [4,4]; wants [N,C,H,W] or [C,H,W]'],
     [
       'another count',
-      () => col2im(meta([1, 27, 8]), 5, 3),
-      'ShapeError: col2im: columns [1,27,8]; wants [N,C·9,9] for windows [3,3] over [5,5]',
+      () => fold(meta([1, 27, 8]), 5, 3),
+      'ShapeError: fold: columns [1,27,8]; wants [N,C·9,9] for windows [3,3] over [5,5]',
     ],
   ])('refuse %s', (_, f, error) => expect(thrown(f)).toBe(error));
 });

@@ -70,12 +70,12 @@ const moves = (): Exercise[] => [
     cases: [[floats([3, 4, 2])]],
   },
   {
-    name: 'im2col and col2im',
+    name: 'im2col and fold',
     f: (x) => [
       t.im2col(x, 2, { padding: 1, stride: 2 }),
       t.im2col(x, [2, 3], { dilation: [2, 1] }),
-      t.col2im(t.reshape(x, [2, 4, 15]), [4, 6], 2),
-      t.col2im(t.reshape(x, [2, 4, 15]), [8, 4], 2, { stride: [2, 1], padding: [1, 0] }),
+      t.fold(t.reshape(x, [2, 4, 15]), [4, 6], 2),
+      t.fold(t.reshape(x, [2, 4, 15]), [8, 4], 2, { stride: [2, 1], padding: [1, 0] }),
     ],
     cases: [[floats([2, 3, 4, 5])]],
   },
