@@ -59,6 +59,10 @@ export class Storage {
       );
     return this.#hold.buffer;
   }
+  /** Has the memory no other owner? */
+  get sole(): boolean {
+    return this.#hold.owners === 1;
+  }
   /** Another owner of the same memory. */
   share(): Storage {
     return new Storage(this.backend, this.#hold.buffer, this.dtype, this.size, this.#hold);

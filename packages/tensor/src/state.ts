@@ -23,7 +23,7 @@ export class State {
    */
   pending: Tensor | null;
   version = 0;
-  /** Someone else may hold the present values: they must not be written over. */
+  /** Someone else may hold the values of the newest version: they must not be written over. */
   #shared = false;
   #read: WeakRef<Tensor> | null = null;
 
@@ -36,6 +36,7 @@ export class State {
   #next(value: Tensor): Tensor {
     const next = reshape(value, this.shape);
     next.node.depth = 0;
+    this.#shared = false;
     return next;
   }
 
@@ -75,8 +76,9 @@ export class State {
     const storage = this.pending?.node.values[this.pending.output];
     if (!storage) return;
     this.storage?.free();
-    this.storage = storage.share();
-    this.#shared = true;
+    // what nobody has read before it was there is this cell's alone, and need not be copied to be written over
+    this.#shared ||= !storage.sole;
+    this.storage = this.#shared ? storage.share() : storage;
     this.pending = null;
   }
 

@@ -240,6 +240,12 @@ export async function to(x: Tensor, backend: Backend = getBackend()): Promise<Te
 /** Queues the work for these values now, all in one plan, and waits until it is done. */
 export async function realize(...likes: readonly TensorLike[]): Promise<void> {
   forbidInTrace('realize');
-  flush(likes.map((like) => toTensor(like, 'realize')));
+  const tensors: Tensor[] = [];
+  for (const like of likes) {
+    // a state's values are its own as long as nobody reads them
+    if (like && typeof like === 'object' && 'pending' in like) runtime.dirty.add(like);
+    else tensors.push(toTensor(like, 'realize'));
+  }
+  flush(tensors);
   await getBackend().sync();
 }

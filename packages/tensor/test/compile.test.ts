@@ -7,7 +7,7 @@ import { mean, sum } from '../src/ops/reduction';
 import { reference } from '../src/reference';
 import { setBackend } from '../src/runtime';
 import { State } from '../src/state';
-import { type Tensor, tensor } from '../src/tensor';
+import { realize, type Tensor, tensor } from '../src/tensor';
 
 let backend = reference();
 beforeEach(() => {
@@ -114,6 +114,26 @@ describe('compile', () => {
     const g = compile((x: Tensor) => mul(x, outside));
     expect(await g(tensor([10, 10])).toArray()).toEqual([20, 30]);
     expect(await g(outside).toArray()).toEqual([4, 9]);
+  });
+
+  it('writes over initial values in place, unless someone holds them', async () => {
+    const make = () => new State(add(tensor([1, 1, 1, 1]), 0));
+    const [alone, read, late, shared] = [make(), make(), make(), tensor([1, 1, 1, 1])];
+    const [a, b] = [new State(shared), new State(shared)];
+    const before = read.read();
+    await realize(alone, before, late, a, b);
+    const after = late.read();
+    const states = [alone, read, late, a, b];
+    const step = compile(() => {
+      for (const [i, state] of states.entries()) state.assign(mul(state, i + 2));
+      return sum(alone);
+    });
+    const allocate = vi.spyOn(backend, 'allocate');
+    step();
+    // copies of `read` and `late`, whose old values are held, and the result
+    expect(allocate.mock.calls.map(([, size]) => size)).toEqual([4, 4, 1]);
+    for (const held of [before, after, shared]) expect(await held.toArray()).toEqual([1, 1, 1, 1]);
+    for (const [i, state] of states.entries()) expect([...(await state.data())]).toEqual(Array(4).fill(i + 2));
   });
 
   it('takes no memory, plans or executables from the second step on', async () => {
