@@ -1,6 +1,6 @@
 /** Dropout beside SELU. */
-import { ArgumentError, add, bernoulli, guard, mul, type Tensor, where, zerosLike } from '@tessera/tensor';
-import { Module } from './module';
+import { add, bernoulli, guard, mul, type Tensor, where, zerosLike } from '@tessera/tensor';
+import { Dropping } from './dropout';
 import type { Keeps, shapes } from './types';
 
 /** What SELU tends to for x → −∞: −scale·α. */
@@ -10,14 +10,8 @@ const saturated = -1.7580993408473766;
  * Training: each element is SELU's lowest value with probability p, then all are scaled and shifted so that mean 0 and variance 1
  * stay as they were. Evaluating: x. torch.nn.AlphaDropout (Klambauer 2017) @throws ArgumentError for p outside of [0, 1].
  */
-export class AlphaDropout extends Module {
+export class AlphaDropout extends Dropping {
   declare readonly [shapes]: Keeps;
-  p: number;
-  constructor(p = 0.5) {
-    super();
-    if (!(p >= 0 && p <= 1)) throw new ArgumentError(`AlphaDropout: p is ${p}, wants 0 ≤ p ≤ 1`);
-    this.p = p;
-  }
   forward(x: Tensor): Tensor {
     const p = guard(() => this.p);
     if (!this.training || p === 0) return x;

@@ -13,7 +13,8 @@ import {
 import { Module } from './module';
 import type { Keeps, Maps, shapes } from './types';
 
-abstract class Dropping extends Module {
+/** What all have: the share that is left out. */
+export abstract class Dropping extends Module {
   p: number;
   constructor(p = 0.5) {
     super();

@@ -103,8 +103,17 @@ export function summary(model: Module<never, unknown>, shape: Shape = inputOf('s
 const countsMacs = (module: object): module is { macs(...tensors: readonly unknown[]): number } =>
   'macs' in module && typeof module.macs === 'function';
 
-/** The shape that the model's first Input wants, before it reorders; ranges are unknown. @throws ArgumentError without one. */
-export function inputOf(op: string, model: Module<never, unknown>): Shape {
+/** The shape that the model's Input tells. @throws ArgumentError without one. */
+function inputOf(op: string, model: Module<never, unknown>): Shape {
+  const shape = shapeOfInput(model);
+  if (!shape) throw new ArgumentError(`${op}: no shape, and no Input layer that tells it; ${wantedShape}`);
+  return shape;
+}
+/** What mends it, where none is known. */
+export const wantedShape = 'wants one such as [null, 3, 224, 224]';
+
+/** The shape that the model's first Input wants, before it reorders; ranges are unknown. Null without one. */
+export function shapeOfInput(model: Module<never, unknown>): Shape | null {
   for (const [, module] of model.namedModules())
     if (module instanceof Input && module.sizes) {
       const { order, reorder, sizes } = module;
@@ -113,5 +122,5 @@ export function inputOf(op: string, model: Module<never, unknown>): Shape {
         return typeof size === 'number' ? size : null;
       });
     }
-  throw new ArgumentError(`${op}: no shape, and no Input layer that tells it; wants one such as [null, 3, 224, 224]`);
+  return null;
 }

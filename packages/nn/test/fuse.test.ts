@@ -4,6 +4,7 @@ import {
   cat,
   manualSeed,
   mul,
+  ReadError,
   rand,
   relu,
   ShapeError,
@@ -261,9 +262,60 @@ describe('a fused model', () => {
     expect(await fused.forward(x).data()).toEqual(y);
   });
 
+  it.each([
+    ['Conv2d', [new nn.Conv2d(2, 4, 3), new nn.BatchNorm2d(4), new nn.ReLU()], [2, 2, 6, 6]],
+    ['Conv1d in groups', [new nn.Conv1d(4, 6, 3, { groups: 2 }), new nn.BatchNorm1d(6)], [2, 4, 6]],
+    ['Conv3d', [new nn.Conv3d(2, 3, 2), new nn.BatchNorm3d(3)], [2, 2, 4, 4, 4]],
+    ['ConvTranspose2d', [new nn.ConvTranspose2d(3, 5, 3), new nn.BatchNorm2d(5)], [2, 3, 4, 4]],
+    ['Linear', [new nn.Linear(6, 4), new nn.BatchNorm1d(4), new nn.Linear(4, 2)], [5, 6]],
+    [
+      'Conv2d before a classifier',
+      [
+        new nn.Conv2d(2, 4, 3),
+        new nn.BatchNorm2d(4),
+        new nn.MaxPool2d(2),
+        new nn.AdaptiveAvgPool2d(2),
+        new nn.Flatten(),
+        new nn.Linear(16, 3),
+      ],
+      [2, 2, 8, 8],
+    ],
+  ] as [string, nn.Module[], number[]][])(
+    'takes its shape from the first layer where nobody tells one: %s',
+    async (_, layers, shape) => {
+      const model = trained(new nn.Sequential(...layers));
+      const fused = nn.fuse(model);
+      expect(normsOf(fused)).toEqual([]);
+      await expectEqual(model, fused, shape);
+    },
+  );
+
+  it('has no AlphaDropout either', () => {
+    expect(nn.fuse(new nn.Sequential(new nn.Linear(2, 2), new nn.AlphaDropout())).get(1)).toBeInstanceOf(nn.Identity);
+  });
+
+  it('wants a shape where no layer tells it, or the model wants to know more of it', () => {
+    const error = (model: nn.Module) => {
+      try {
+        nn.fuse(model);
+      } catch (thrown) {
+        return thrown;
+      }
+    };
+    expect(error(new nn.Sequential(new nn.ReLU()))).toMatchInlineSnapshot(
+      `[ArgumentError: fuse: no shape, and no Input or first layer that tells it; wants one such as [null, 3, 224, 224]]`,
+    );
+    const parts = { conv: new nn.Conv2d(2, 4, 3), bn: new nn.BatchNorm2d(4) };
+    const asking = error(new Net(parts, (x, { conv, bn }) => mul(bn.forward(conv.forward(x)), x.size)));
+    expect(asking).toMatchInlineSnapshot(
+      `[ArgumentError: fuse: no shape, and no Input layer that tells it; the model does not take [?,2,?,?], as its first layer would; wants one such as [null, 3, 224, 224]]`,
+    );
+    expect((asking as Error).cause).toBeInstanceOf(ReadError);
+    expect(asking).toBeInstanceOf(ArgumentError);
+  });
+
   it('wants a shape that fits', () => {
     const plain = new nn.Sequential(new nn.Conv2d(2, 4, 3), new nn.BatchNorm2d(4));
-    expect(() => nn.fuse(plain)).toThrow(ArgumentError);
     expect(() => nn.fuse(plain, [1, 3, 6, 6])).toThrow(ShapeError);
   });
 
