@@ -57,6 +57,14 @@ export abstract class Module<Inputs extends readonly unknown[] = [x: Tensor], Ou
     return snakeCase(field);
   }
 
+  /**
+   * The key, within this module, that a value of a file has here, from the one it has there; null: the value is passed over.
+   * A class whose files once had other keys, or have more of them, overrides it. torch.nn.Module._load_from_state_dict
+   */
+  keyFrom(given: string): string | null {
+    return given;
+  }
+
   /** This module as '' and every module in it by its path, each once, outer ones first. */
   namedModules(): [path: string, module: Module<never, unknown>][] {
     const found = new Map<Module<never, unknown>, string>();
@@ -132,28 +140,27 @@ export abstract class Module<Inputs extends readonly unknown[] = [x: Tensor], Ou
   /** Parameters and buffers by key, a shared one under each of its keys: what `saveSafetensors` takes. */
   stateDict(): Map<string, Parameter | Buffer> {
     const found = new Map<string, Parameter | Buffer>();
-    const visit = (module: Module<never, unknown>, path: string, above: readonly unknown[]): void => {
-      if (above.includes(module)) return;
+    for (const [path, module] of places(present(this))) {
       refuseOpen('stateDict', module, path);
       const own = [...members(module)];
       for (const kind of [Parameter, Buffer])
         for (const [name, value] of own) if (value instanceof kind) found.set(join(path, name), value);
-      for (const [name, value] of own) if (value instanceof Module) visit(value, join(path, name), [...above, module]);
-    };
-    visit(present(this), '', []);
+    }
     return found;
   }
 
   /**
-   * Assigns the values of a file or of another model, cast to the dtypes here. Open layers settle by the shapes of theirs.
+   * Assigns the values of a file or of another model, cast to the dtypes here, under the keys that `keyFrom` makes of theirs.
+   * Open layers settle by the shapes of theirs.
    * @throws LoadError that lists every key which is missing, not wanted, or of another shape; nothing is assigned then.
    *   With `strict: false` missing and unwanted keys are no fault, but reported.
    */
   loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {
     const open = this.namedModules().filter((entry): entry is [string, OpenLayer] => entry[1] instanceof OpenLayer);
+    const values = translated(this, given);
     try {
-      for (const [path, layer] of open) layer.settleBy(valuesUnder(path, given), path);
-      return loadInto(this.constructor.name, this.stateDict(), given, options);
+      for (const [path, layer] of open) layer.settleBy(valuesUnder(path, values), path);
+      return loadInto(this.constructor.name, this.stateDict(), values, options);
     } catch (error) {
       for (const [, layer] of open) layer.layer = null;
       throw error;
@@ -193,14 +200,48 @@ function refuseOpen(what: string, module: Module<never, unknown>, path: string):
     );
 }
 
-/** The values of one module, by their keys in it. */
-function valuesUnder(path: string, given: StateDict): Map<string, Tensor | State> {
-  const prefix = path && `${path}.`;
+/** A module and those in it, by every path that leads to one: a shared one has several. */
+function* places(
+  module: Module<never, unknown>,
+  path = '',
+  above: readonly unknown[] = [],
+): Generator<[path: string, module: Module<never, unknown>]> {
+  if (above.includes(module)) return;
+  yield [path, module];
+  for (const [name, value] of members(module))
+    if (value instanceof Module) yield* places(value, join(path, name), [...above, module]);
+}
+
+/** What was given, by the keys that it has here: modules are asked for those under them, outer ones first. */
+function translated(root: Module<never, unknown>, given: StateDict): Map<string, Tensor | State> {
+  const translators = [...places(present(root))].filter(([, { keyFrom }]) => keyFrom !== Module.prototype.keyFrom);
+  const keyHere = (given: string): string | null =>
+    translators.reduce<string | null>((key, [path, module]) => {
+      const inner = key === null ? null : keyUnder(path, key);
+      if (inner === null) return key;
+      const own = module.keyFrom(inner);
+      return own === null ? null : join(path, own);
+    }, given);
   return new Map(
-    [...entriesOf(given)].flatMap(([key, value]) =>
-      key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [],
-    ),
+    [...entriesOf(given)].flatMap(([key, value]) => {
+      const own = keyHere(key);
+      return own === null ? [] : [[own, value]];
+    }),
   );
+}
+
+/** The values of one module, by their keys in it. */
+const valuesUnder = (path: string, given: ReadonlyMap<string, Tensor | State>): Map<string, Tensor | State> =>
+  new Map(
+    [...given].flatMap(([key, value]) => {
+      const inner = keyUnder(path, key);
+      return inner === null ? [] : [[inner, value]];
+    }),
+  );
+/** A key without the path before it; null: it stands elsewhere. */
+function keyUnder(path: string, key: string): string | null {
+  const prefix = path && `${path}.`;
+  return key.startsWith(prefix) ? key.slice(prefix.length) : null;
 }
 
 type HookOf<M extends Module<never, unknown>> = ForwardHook<Parameters<M['forward']>, ReturnType<M['forward']>>;

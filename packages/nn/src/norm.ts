@@ -5,6 +5,7 @@ import {
   batchNormTraining,
   cast,
   div,
+  guard,
   isMeta,
   mul,
   ones,
@@ -42,7 +43,8 @@ export abstract class RunningNorm<C extends number> extends Module {
   readonly runningVar: Buffer | null;
   readonly numBatchesTracked: Buffer | null;
   readonly eps: number;
-  readonly momentum: number | null;
+  /** It may change; a compiled step then traces anew. */
+  momentum: number | null;
 
   constructor(numFeatures: C, { eps, momentum, affine, trackRunningStats }: Required<BatchNormOptions>) {
     super();
@@ -56,6 +58,13 @@ export abstract class RunningNorm<C extends number> extends Module {
       : null;
     this.eps = eps;
     this.momentum = momentum;
+  }
+
+  /** Running statistics as they were when it was made. torch.nn.modules.batchnorm._NormBase.reset_running_stats */
+  resetRunningStats(): void {
+    this.runningMean?.assign(zeros(this.runningMean.shape));
+    this.runningVar?.assign(ones(this.runningVar.shape));
+    this.numBatchesTracked?.assign(tensor(0, { dtype: 'int32' }));
   }
 
   /** Normalises x, whose rank is right: evaluating with the running statistics, where they are kept. */
@@ -75,7 +84,8 @@ export abstract class RunningNorm<C extends number> extends Module {
   }
 }
 
-abstract class BatchNorm<C extends number> extends RunningNorm<C> {
+/** torch.nn.modules.batchnorm._BatchNorm */
+export abstract class BatchNorm<C extends number> extends RunningNorm<C> {
   constructor(numFeatures: C, options: BatchNormOptions = {}) {
     const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
     super(numFeatures, { eps, momentum, affine, trackRunningStats });
@@ -87,7 +97,7 @@ abstract class BatchNorm<C extends number> extends RunningNorm<C> {
     const running = this.kept(x);
     if (running) {
       const batches = add(running.batches, 1);
-      const momentum = this.momentum ?? div(1, cast(batches, 'float32'));
+      const momentum = guard(() => this.momentum) ?? div(1, cast(batches, 'float32'));
       const count = x.size / (x.shape[1] as number);
       const next = runningStatistics([running.mean, running.variance], [mean, variance], count, momentum);
       running.mean.assign(next[0]);
@@ -147,6 +157,10 @@ export class FrozenBatchNorm2d<C extends number = number> extends Module {
     this.runningMean = new Buffer(zeros([numFeatures]));
     this.runningVar = new Buffer(ones([numFeatures]));
     this.eps = eps;
+  }
+  /** BatchNorm2d's files load, without their count of batches. */
+  override keyFrom(given: string): string | null {
+    return given === 'num_batches_tracked' ? null : given;
   }
   forward(x: Tensor): Tensor {
     checkRank('frozenBatchNorm2d', x, 4, '[N,C,H,W]');

@@ -2,6 +2,7 @@
 import {
   ArgumentError,
   groupNorm,
+  guard,
   instanceNorm,
   layerNorm,
   lerp,
@@ -117,7 +118,7 @@ export interface InstanceNormOptions {
   readonly trackRunningStats?: boolean;
 }
 abstract class InstanceNorm<C extends number> extends RunningNorm<C> {
-  declare readonly momentum: number;
+  declare momentum: number;
 
   constructor(numFeatures: C, options: InstanceNormOptions = {}) {
     const { eps = 1e-5, momentum = 0.1, affine = false, trackRunningStats = false } = options;
@@ -129,10 +130,11 @@ abstract class InstanceNorm<C extends number> extends RunningNorm<C> {
     const y = instanceNorm(x, { weight, bias, eps });
     const running = this.kept(x);
     if (running) {
+      const momentum = guard(() => this.momentum);
       const places = x.shape.map((_, axis) => axis).slice(2);
       // PyTorch's: the samples' means, and their unbiased variances, averaged over the batch; batches are not counted.
-      running.mean.assign(lerp(running.mean, meanOf(x, [0, ...places]), this.momentum));
-      running.variance.assign(lerp(running.variance, meanOf(varianceOf(x, places), 0), this.momentum));
+      running.mean.assign(lerp(running.mean, meanOf(x, [0, ...places]), momentum));
+      running.variance.assign(lerp(running.variance, meanOf(varianceOf(x, places), 0), momentum));
     }
     return y;
   }

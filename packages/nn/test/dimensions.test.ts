@@ -100,7 +100,21 @@ describe('batch normalisation', () => {
     const x = wave(2, 2, 3, 3);
     close(await frozen.forward(x).data(), await plain.forward(x).data());
     expect(frozen.parameters()).toEqual([]);
-    expect(() => frozen.forward(wave(1, 3, 2, 2))).toThrow(t.ShapeError);
+    expect(() => frozen.forward(wave(1, 3, 2, 2))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: frozenBatchNorm2d: input [1,3,2,2] has 3 channels, wants 2; make it with numFeatures 3]`,
+    );
+  });
+});
+
+describe('FrozenBatchNorm2d', () => {
+  it('loads the file of a model with BatchNorm2d in its place', async () => {
+    const [trained, frozen] = [new nn.BatchNorm2d(2), new nn.FrozenBatchNorm2d(2)];
+    trained.runningMean?.assign(t.tensor([3, 4]));
+    const model = new nn.Sequential(new nn.Conv2d(1, 2, 1), frozen);
+    const file = new nn.Sequential(new nn.Conv2d(1, 2, 1), trained).stateDict();
+    expect([...file.keys()]).toContain('1.num_batches_tracked');
+    expect(model.loadStateDict(file)).toEqual({ missing: [], unexpected: [] });
+    close(await frozen.runningMean.data(), [3, 4]);
   });
 });
 

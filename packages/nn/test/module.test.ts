@@ -1,4 +1,5 @@
-import { LoadError, meta, runtime, State, type Tensor, tensor } from '@tessera/tensor';
+import { LoadError, meta, runtime, State, setBackend, type Tensor, tensor } from '@tessera/tensor';
+import { reference } from '@tessera/tensor/reference';
 import { describe, expect, it } from 'vitest';
 import * as nn from '../src/index';
 
@@ -171,6 +172,45 @@ describe('Sequential', () => {
 });
 
 describe('loadStateDict', () => {
+  describe('asks modules for the keys that are here what a file has', () => {
+    /** Its files once had the weight as `w.0`, and a count that nobody wants. */
+    class Renamed extends nn.Module {
+      readonly weight = new nn.Parameter(tensor([0]));
+      override keyFrom(given: string): string | null {
+        return given === 'count' ? null : given.replace(/^w\.0$/, 'weight');
+      }
+      forward(x: Tensor): Tensor {
+        return x;
+      }
+    }
+    it('wherever they stand, and under every path of one that is shared', async () => {
+      const [own, twice] = [new Renamed(), new Renamed()];
+      const model = new nn.Sequential({ a: own, b: new nn.Sequential(twice), c: twice });
+      const given = { 'a.w.0': tensor([1]), 'a.count': tensor(9), 'b.0.w.0': tensor([2]), 'c.w.0': tensor([2]) };
+      expect(model.loadStateDict(given)).toEqual({ missing: [], unexpected: [] });
+      const before = runtime.backend;
+      setBackend(reference());
+      expect([...(await own.weight.data()), ...(await twice.weight.data())]).toEqual([1, 2]);
+      runtime.backend = before;
+    });
+    it('outer ones first, and not of others’ keys', () => {
+      class Outer extends nn.Module {
+        readonly inner = new Renamed();
+        readonly plain = new nn.Sequential();
+        override keyFrom(given: string): string {
+          return given.replace('old.', 'inner.');
+        }
+        forward(x: Tensor): Tensor {
+          return x;
+        }
+      }
+      expect(new Outer().loadStateDict({ 'old.w.0': tensor([1]) })).toEqual({ missing: [], unexpected: [] });
+      expect(() => new Outer().loadStateDict({ 'old.weight': tensor([1]), count: tensor(1) })).toThrow(
+        /unexpected: count/,
+      );
+    });
+  });
+
   it('takes the values of another model', async () => {
     const [from, to] = [small(), small()];
     const values = [...from.stateDict()].map(
