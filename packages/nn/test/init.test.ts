@@ -1,4 +1,4 @@
-import { ArgumentError, arange, conv2d, manualSeed, reshape, setBackend, zeros } from '@tessera/tensor';
+import { ArgumentError, arange, conv2d, manualSeed, randn, reshape, setBackend, zeros } from '@tessera/tensor';
 import { reference } from '@tessera/tensor/reference';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { init, Parameter } from '../src/index';
@@ -118,5 +118,73 @@ describe('init', () => {
     expect(() => init.kaimingNormal(new Parameter(zeros([3])))).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: kaimingNormal: [3] has no fans, wants [O,I,…]; take normal or constant for it]`,
     );
+  });
+});
+
+describe('init.orthogonal', () => {
+  const rowsOf = async (parameter: Parameter, rows: number): Promise<number[][]> => {
+    const data = Array.from(await parameter.data());
+    const columns = data.length / rows;
+    return Array.from({ length: rows }, (_, i) => data.slice(i * columns, (i + 1) * columns));
+  };
+  const turned = (m: number[][]): number[][] => (m[0] as number[]).map((_, j) => m.map((row) => row[j] as number));
+  /** a·bᵀ */
+  const products = (a: number[][], b: number[][]): number[][] =>
+    a.map((x) => b.map((y) => x.reduce((sum, value, i) => sum + value * (y[i] as number), 0)));
+
+  it.each([
+    ['rows, where they are fewer', [4, 6], 1],
+    ['columns, where they are fewer', [6, 4], 1],
+    ['rows of a square, as long as the gain', [5, 5], Math.SQRT2],
+    ['kernels of a convolution', [8, 3, 3, 3], 1],
+  ] as const)('makes orthogonal %s', async (_, shape, gain) => {
+    const parameter = new Parameter(zeros(shape));
+    expect(await init.orthogonal(parameter, gain)).toBe(parameter);
+    expect(parameter.shape).toEqual(shape);
+    const matrix = await rowsOf(parameter, shape[0]);
+    const vectors = matrix.length <= (matrix[0] as number[]).length ? matrix : turned(matrix);
+    for (const [i, row] of products(vectors, vectors).entries())
+      for (const [j, value] of row.entries()) expect(value).toBeCloseTo(i === j ? gain ** 2 : 0, 5);
+  });
+
+  it('is Q of the QR of the next draw, R’s diagonal being positive', async () => {
+    manualSeed(5);
+    const drawn = Array.from(await randn([4, 6]).data());
+    const g = [0, 1, 2, 3].map((i) => drawn.slice(6 * i, 6 * i + 6));
+    manualSeed(5);
+    const q = await rowsOf(await init.orthogonal(new Parameter(zeros([4, 6]))), 4);
+    const r = turned(products(g, q)); // gᵀ = qᵀ·r
+    for (const [i, row] of r.entries())
+      for (const [j, value] of row.entries())
+        if (j < i) expect(value).toBeCloseTo(0, 5);
+        else if (j === i) expect(value).toBeGreaterThan(0);
+  });
+
+  it('wants rows and columns, and leaves alone what is empty', async () => {
+    await expect(init.orthogonal(new Parameter(zeros([3])))).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: orthogonal: [3] has no rows and columns, wants [O,I,…]; take normal for it]`,
+    );
+    expect((await init.orthogonal(new Parameter(zeros([0, 3])))).shape).toEqual([0, 3]);
+  });
+});
+
+describe('init.sparse', () => {
+  it('has the same share of zeros in each column, elsewhere a normal draw', async () => {
+    const [rows, columns] = [101, 40];
+    const values = Array.from(await init.sparse(new Parameter(zeros([rows, columns])), 0.25, { std: 0.1 }).data());
+    const zerosOf = (column: number) =>
+      Array.from({ length: rows }, (_, row) => row).filter((row) => values[row * columns + column] === 0);
+    for (let column = 0; column < columns; column++) expect(zerosOf(column)).toHaveLength(26);
+    expect(zerosOf(0)).not.toEqual(zerosOf(1));
+    const drawn = values.filter((value) => value !== 0);
+    const std = Math.sqrt(drawn.reduce((sum, value) => sum + value ** 2, 0) / drawn.length);
+    expect(std).toBeGreaterThan(0.095);
+    expect(std).toBeLessThan(0.105);
+  });
+  it('is of matrices', () => {
+    expect(() => init.sparse(conv(), 0.1)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: sparse: [64,16,3,3] is no matrix, wants [O,I]; reshape it first]`,
+    );
+    expect(() => init.sparse(new Parameter(zeros([2, 2])), 2)).toThrow(ArgumentError);
   });
 });
