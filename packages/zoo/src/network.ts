@@ -1,6 +1,7 @@
 /** What every network of the zoo is: stages one after the other, whose maps can be tapped, and a head on the last map. */
+import { shapeInference } from '@tessera/flex';
 import { Module, Sequential } from '@tessera/nn';
-import { ArgumentError, type Tensor } from '@tessera/tensor';
+import { ArgumentError, ShapeError, type Tensor } from '@tessera/tensor';
 
 /** The way from images to the last map: what makes each map from the one before, by the names of the maps. */
 export type Stages<Tap extends string> = Readonly<Record<Tap, (map: Tensor) => Tensor>>;
@@ -16,15 +17,42 @@ export abstract class Network<Tap extends string> extends Module {
   /** The last map, of any size → [N,numClasses]. */
   abstract head(map: Tensor): Tensor;
 
-  /** The last map of images x [N,C,H,W]. @throws ShapeError for images too small for the layers, or of other channels. */
+  /**
+   * The last map of images x [N,C,H,W]. @throws ShapeError for images too small for the layers, or of other channels; `forward`
+   * names the layer by its path.
+   */
   features(x: Tensor): Tensor;
   /** The maps of these names; stages after the last of them do not run. @throws ArgumentError for a name that it has not. */
   features<T extends Tap>(x: Tensor, taps: readonly T[]): Readonly<Record<T, Tensor>>;
   features(x: Tensor, taps?: readonly Tap[]): Tensor | Readonly<Record<string, Tensor>> {
     return mapsOf(this, x, taps);
   }
+  /** @throws ShapeError with the path of the layer that does not fit, and the smallest images that would. */
   forward(x: Tensor): Tensor {
-    return this.head(this.features(x));
+    try {
+      return this.head(this.features(x));
+    } catch (error) {
+      throw located(this, x, error);
+    }
+  }
+}
+
+/** Networks that are looked through at present, whose own errors stay as they are. */
+const searched = /* @__PURE__ */ new WeakSet<object>();
+/**
+ * A network's error with the path of the layer: blocks call their layers without names, so shapes are sent through once more, and
+ * watched. Where they pass in evaluating (a batch too small to train on), the error as it is.
+ */
+function located(network: Module, x: Tensor, error: unknown): unknown {
+  if (!(error instanceof ShapeError) || searched.has(network)) return error;
+  searched.add(network);
+  try {
+    shapeInference(network, x.shape, { dtype: x.dtype });
+    return error;
+  } catch (explained) {
+    return explained;
+  } finally {
+    searched.delete(network);
   }
 }
 

@@ -2,7 +2,20 @@
 
 import { cpu } from '@tessera/backend-cpu';
 import { Parameter } from '@tessera/nn';
-import { amax, type Backend, div, manualSeed, meta, mul, rand, setBackend, slice, sub, tensor } from '@tessera/tensor';
+import {
+  amax,
+  type Backend,
+  div,
+  manualSeed,
+  meta,
+  mul,
+  rand,
+  ShapeError,
+  setBackend,
+  slice,
+  sub,
+  tensor,
+} from '@tessera/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alexnet, alexnetPaper } from '../src/alexnet';
 import { densenet121 } from '../src/densenet';
@@ -143,12 +156,26 @@ describe('dropRate', () => {
 });
 
 describe('images that are too small', () => {
-  it('are refused with the place of the layer', () => {
-    expect(() => alexnet().forward(meta([1, 3, 32, 32]))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: 12 (MaxPool2d): maxPool2d: windows [3,3] do not fit input [1,256,1,1] with padding [0,0]; enlarge the input or lower the window]`,
-    );
-    expect(() => vgg11_bn().forward(meta([1, 3, 16, 16]))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: 23 (BatchNorm2d): batchNorm: input [1,512,1,1] has one value a channel, whose variance is 0; train with larger batches]`,
-    );
+  it.each([
+    ['alexnet', alexnet, 32, 'features.12 (MaxPool2d): maxPool2d: windows'],
+    ['inceptionV3', inceptionV3, 40, 'Mixed_6a.branch3x3.conv (Conv2d): conv2d: a window'],
+    ['googlenet', googlenet, 8, 'GoogLeNet: maxPool2d: windows'],
+    ['squeezenet1_1', squeezenet1_1, 16, 'features.8 (MaxPool2d): maxPool2d: windows'],
+    ['overfeatAccurate', overfeatAccurate, 220, 'classifier.0 (Conv2d): conv2d: a window'],
+    ['densenet121', densenet121, 28, 'features.transition3.pool (AvgPool2d): avgPool2d: windows'],
+  ] as const)('are refused with the path of the layer, and what would fit: %s', (_, make, side, place) => {
+    const forward = () =>
+      make()
+        .eval()
+        .forward(meta([1, 3, side, side]));
+    expect(forward).toThrow(ShapeError);
+    expect(forward).toThrow(place);
+    expect(forward).toThrow('the smallest input that fits is [1,3,');
   });
+  it('to train on, though they would do to evaluate, are refused with the place in the row', () =>
+    expect(() => resnet18().forward(meta([1, 3, 32, 32]))).toThrow(
+      '0 (BasicBlock): batchNorm: input [1,512,1,1] has one value a channel',
+    ));
+  it('or of other channels are refused with the path', () =>
+    expect(() => resnet18().forward(meta([1, 1, 64, 64]))).toThrow('conv1 (Conv2d): '));
 });
