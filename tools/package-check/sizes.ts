@@ -20,4 +20,5 @@ export const sizes: Size[] = [
     what: 'tensor + one matmul on backend-cpu, with its WebAssembly and worker',
     ceiling: 80_000,
   },
+  { program: 'backend-webgpu', what: 'tensor + one matmul on backend-webgpu, with its shaders', ceiling: null },
 ];

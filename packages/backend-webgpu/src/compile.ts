@@ -1,0 +1,225 @@
+/** From kernel to pipelines: the one switch over the kinds, and what is kept of the results. */
+import { BackendError, type Executable, type Kernel } from '@tessera/tensor/backend';
+import { usage } from './device';
+import { conv } from './kernels/conv';
+import { map } from './kernels/map';
+import { matmul } from './kernels/matmul';
+import { pool } from './kernels/pool';
+import { reduce } from './kernels/reduce';
+import { scan } from './kernels/scan';
+import { scatter } from './kernels/scatter';
+import { sort } from './kernels/sort';
+import { bindingsOf, type Dispatch, type Program, type Target } from './shader';
+
+/** The WGSL of a kernel. */
+export function generate(kernel: Kernel, target: Target): Program {
+  switch (kernel.kind) {
+    case 'map':
+      return map(kernel, target);
+    case 'reduce':
+      return reduce(kernel, target);
+    case 'matmul':
+      return matmul(kernel, target);
+    case 'conv':
+      return conv(kernel, target);
+    case 'pool':
+      return pool(kernel, target);
+    case 'scatter':
+      return scatter(kernel, target);
+    case 'sort':
+      return sort(kernel, target);
+    case 'scan':
+      return scan(kernel, target);
+    default:
+      return kernel satisfies never;
+  }
+}
+
+/** Bytes of uniforms that a kernel sees; its own begin at the dynamic offset. */
+export const uniformWindow = 16384;
+const mostUniforms = uniformWindow / 4;
+const mostPipelines = 4096;
+
+/** A pipeline, null until it is made. */
+interface Made {
+  readonly promise: Promise<void>;
+  pipeline: GPUComputePipeline | null;
+}
+export interface Pass {
+  readonly made: Made;
+  readonly grid: Dispatch['grid'];
+}
+
+export class GpuExecutable implements Executable {
+  readonly kernel: Kernel;
+  /** What errors and timings call it: the first line of its shader. */
+  readonly name: string;
+  readonly passes: readonly Pass[];
+  /** Words of scratch; 0 where it binds none. */
+  readonly scratch: number;
+  readonly layout: GPUBindGroupLayout;
+
+  constructor(kernel: Kernel, own: Pick<GpuExecutable, 'name' | 'passes' | 'scratch' | 'layout'>) {
+    this.kernel = kernel;
+    this.name = own.name;
+    this.passes = own.passes;
+    this.scratch = own.scratch;
+    this.layout = own.layout;
+  }
+
+  /** Resolves when all pipelines are there; null where they are. */
+  get waiting(): Promise<unknown> | null {
+    const missing = this.passes.filter(({ made }) => made.pipeline === null);
+    return missing.length ? Promise.all(missing.map(({ made }) => made.promise)) : null;
+  }
+}
+
+export class Compiler {
+  /** How many pipelines and shader modules were made. */
+  made = 0;
+  readonly uniformLayout: GPUBindGroupLayout;
+  readonly #device: GPUDevice;
+  readonly #target: Target;
+  /** By their source and what they bind, least recently used first. */
+  readonly #pipelines = new Map<string, Made>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+
+  constructor(device: GPUDevice, target: Target) {
+    this.#device = device;
+    this.#target = target;
+    this.uniformLayout = device.createBindGroupLayout({
+      label: 'tessera uniforms',
+      entries: [{ binding: 0, visibility: 4, buffer: { type: 'uniform', hasDynamicOffset: true } }],
+    });
+  }
+
+  compile(kernel: Kernel): GpuExecutable {
+    const { dispatches, scratch } = this.#generate(kernel);
+    const types = bindingsOf(kernel).map(
+      ({ type }): GPUBufferBindingType => (type === 'in' ? 'read-only-storage' : 'storage'),
+    );
+    if (scratch) types.push('storage');
+    const most = this.#device.limits.maxStorageBuffersPerShaderStage;
+    if (types.length > most) {
+      throw new BackendError(
+        `webgpu: a ${kernel.kind} kernel binds ${types.length} buffers, this device takes ${most}; read an intermediate value (await x.data()) to cut what is fused`,
+      );
+    }
+    const layout = this.#layout(types);
+    const run = dispatches.filter(({ grid: [x, y] }) => x * y > 0);
+    const name = titleOf(run[0]) ?? kernel.kind;
+    const passes = run.map(({ source, grid }) => ({ grid, made: this.#pipeline(kernel, source, types, layout) }));
+    return new GpuExecutable(kernel, { name, passes, scratch, layout });
+  }
+
+  #generate(kernel: Kernel): Program {
+    if (kernel.uniforms.length > mostUniforms) {
+      throw new BackendError(
+        `webgpu: a ${kernel.kind} kernel takes ${kernel.uniforms.length} numbers at each run, at most ${mostUniforms} fit`,
+      );
+    }
+    try {
+      return generate(kernel, this.#target);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new BackendError(`webgpu: a ${kernel.kind} kernel has no shader: ${reason}`, { cause });
+    }
+  }
+
+  #layout(types: readonly GPUBufferBindingType[]): GPUBindGroupLayout {
+    const key = types.join();
+    const known = this.#layouts.get(key);
+    if (known) return known;
+    const entries = types.map((type, binding) => ({ binding, visibility: 4, buffer: { type } }));
+    const layout = this.#device.createBindGroupLayout({ label: `tessera ${types.length} buffers`, entries });
+    this.#layouts.set(key, layout);
+    return layout;
+  }
+
+  #pipeline(kernel: Kernel, source: string, types: readonly string[], layout: GPUBindGroupLayout): Made {
+    const key = `${types.join()}\n${source}`;
+    const known = this.#pipelines.get(key);
+    if (known) this.#pipelines.delete(key);
+    const made = known ?? this.#make(kernel, source, layout);
+    this.#pipelines.set(key, made);
+    if (this.#pipelines.size > mostPipelines) this.#pipelines.delete(this.#pipelines.keys().next().value as string);
+    return made;
+  }
+
+  #make(kernel: Kernel, source: string, layout: GPUBindGroupLayout): Made {
+    this.made++;
+    const device = this.#device;
+    const label = `tessera ${titleOf({ source }) ?? kernel.kind}`;
+    const bindGroupLayouts = kernel.uniforms.length ? [layout, this.uniformLayout] : [layout];
+    device.pushErrorScope('validation'); // the pipeline tells of it, with the line
+    const module = device.createShaderModule({ label, code: source });
+    void device.popErrorScope().catch(() => {});
+    const descriptor = { label, layout: device.createPipelineLayout({ label, bindGroupLayouts }), compute: { module } };
+    const make = async (): Promise<void> => {
+      try {
+        made.pipeline = await device.createComputePipelineAsync(descriptor);
+      } catch (cause) {
+        throw await shaderFault(label, source, module, cause);
+      }
+    };
+    const made: Made = { pipeline: null, promise: Promise.resolve() };
+    const promise = make();
+    promise.catch(() => {}); // whoever waits hears of it
+    return Object.assign(made, { promise });
+  }
+}
+
+const titleOf = (dispatch: Pick<Dispatch, 'source'> | undefined) => /^\/\/ (.*)/.exec(dispatch?.source ?? '')?.[1];
+
+/** A shader that does not compile is a fault of this package: the error shows kernel, message and line. */
+async function shaderFault(
+  label: string,
+  source: string,
+  module: GPUShaderModule,
+  cause: unknown,
+): Promise<BackendError> {
+  const { messages } = await module.getCompilationInfo();
+  const first = messages.find(({ type }) => type === 'error');
+  const line = first ? `line ${first.lineNum}: ${source.split('\n')[first.lineNum - 1]?.trim()}: ${first.message}` : '';
+  const reason = line || (cause instanceof Error ? cause.message : String(cause));
+  return new BackendError(`webgpu: the shader of ${label.replace('tessera ', '')} does not compile, ${reason}`, {
+    cause,
+  });
+}
+
+/** The buffer that all kernels take their numbers from; grows, and then has a new bind group. */
+export class Uniforms {
+  /** Buffers made so far. */
+  made = 0;
+  group: GPUBindGroup | null = null;
+  readonly #device: GPUDevice;
+  readonly #layout: GPUBindGroupLayout;
+  #buffer: GPUBuffer | null = null;
+
+  constructor(device: GPUDevice, layout: GPUBindGroupLayout) {
+    this.#device = device;
+    this.#layout = layout;
+  }
+
+  write(words: Uint32Array<ArrayBuffer>): void {
+    if (words.length === 0) return;
+    const wanted = words.byteLength + uniformWindow;
+    if (!this.#buffer || this.#buffer.size < wanted) {
+      this.#buffer?.destroy();
+      this.made++;
+      const size = 2 ** Math.ceil(Math.log2(wanted));
+      this.#buffer = this.#device.createBuffer({
+        label: 'tessera uniforms',
+        size,
+        usage: usage.uniform | usage.copyDst,
+      });
+      const resource = { buffer: this.#buffer, size: uniformWindow };
+      this.group = this.#device.createBindGroup({ layout: this.#layout, entries: [{ binding: 0, resource }] });
+    }
+    this.#device.queue.writeBuffer(this.#buffer, 0, words);
+  }
+
+  dispose(): void {
+    this.#buffer?.destroy();
+  }
+}

@@ -1,0 +1,121 @@
+/** The device: found in a page, a worker or Node, with all that its adapter has; or handed in by whoever owns it. */
+import { BackendError, type Limits } from '@tessera/tensor/backend';
+import type { Target } from './shader';
+
+export interface WebgpuOptions {
+  /** A device of yours; it stays yours, and is not destroyed by `dispose`. */
+  readonly device?: GPUDevice;
+  /** An adapter of yours, from which the device is asked. */
+  readonly adapter?: GPUAdapter;
+  /** Which GPU of several: 'high-performance' or 'low-power'. */
+  readonly powerPreference?: GPUPowerPreference;
+  /** Told once when the device is lost; reads that wait reject with the same error. Make a new backend then. */
+  readonly onLost?: (error: BackendError) => void;
+}
+
+/** A device, and what it was got from. */
+export interface Found {
+  readonly device: GPUDevice;
+  /** Ours to destroy? */
+  readonly own: boolean;
+  readonly adapter: string;
+  /** Dawn's instance in Node: while anything of it is used, it must not be collected. */
+  readonly instance: GPU | null;
+}
+
+/** What the package `webgpu` exports. */
+interface Dawn {
+  create(flags: readonly string[]): GPU;
+}
+
+/** Limits raised to what the adapter has; all others stay at the defaults, which every device has. */
+const wanted = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupsPerDimension',
+] as const;
+const features: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+
+/** @throws BackendError that says what to try, where there is no WebGPU, no adapter or no device. */
+export async function findDevice(options: WebgpuOptions): Promise<Found> {
+  const { device } = options;
+  if (device) return { device, own: false, adapter: describe(device.adapterInfo), instance: null };
+  const instance = options.adapter ? null : await findGpu();
+  const adapter = options.adapter ?? (await askAdapter(instance as GPU, options));
+  try {
+    const made = await adapter.requestDevice({
+      requiredFeatures: features.filter((name) => adapter.features.has(name)),
+      requiredLimits: Object.fromEntries(wanted.map((name) => [name, adapter.limits[name]])),
+    });
+    return { device: made, own: true, adapter: describe(adapter.info), instance };
+  } catch (cause) {
+    const saw = cause instanceof Error ? cause.message : String(cause);
+    throw new BackendError(
+      `webgpu: the adapter ${describe(adapter.info)} gave no device (${saw}); an adapter gives one only once, so ask for a new one`,
+      { cause },
+    );
+  }
+}
+
+async function askAdapter(gpu: GPU, { powerPreference }: WebgpuOptions): Promise<GPUAdapter> {
+  const adapter = await gpu.requestAdapter(powerPreference ? { powerPreference } : {});
+  if (adapter) return adapter;
+  const inPage = 'navigator' in globalThis && 'gpu' in navigator;
+  throw new BackendError(
+    `webgpu: no adapter; ${
+      inPage
+        ? 'update browser and graphics driver, turn hardware acceleration on (chrome://gpu says what is wrong), or use @tessera/backend-cpu'
+        : 'install a Vulkan driver and its loader (libvulkan1), or point VK_DRIVER_FILES at the driver’s .json; Debian’s chromium brings an emulated one: VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json'
+    }`,
+  );
+}
+
+/** A page's or worker's own, else the package `webgpu` in Node. */
+async function findGpu(): Promise<GPU> {
+  const own = (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (own) return own;
+  if (!globalThis.process?.versions?.node) {
+    throw new BackendError(
+      'webgpu: there is no navigator.gpu here; use a browser that has WebGPU, over https or localhost, or use @tessera/backend-cpu',
+    );
+  }
+  const name = 'webgpu'; // by name, so that bundlers for pages leave it alone
+  try {
+    const { create } = (await import(/* @vite-ignore */ name)) as Dawn;
+    return create([]);
+  } catch (cause) {
+    throw new BackendError('webgpu: Node has no WebGPU of its own; npm install webgpu', { cause });
+  }
+}
+
+const describe = (info: GPUAdapterInfo | undefined): string =>
+  [info?.vendor, info?.architecture, info?.device, info?.description].filter(Boolean).join(' ') || 'unnamed';
+
+/**
+ * One storage buffer of a kernel is kept for scratch. A third of the others is held back: the scheduler counts the kernels
+ * that a kernel reads from, and one of those may have several outputs (13 buffers where 11 were the limit).
+ */
+export function limitsOf({ limits, features: has }: GPUDevice): Limits {
+  const bytes = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+  return {
+    maxBuffers: Math.ceil((limits.maxStorageBuffersPerShaderStage - 1) * (2 / 3)),
+    maxBufferBytes: bytes - (bytes % 4),
+    inPlace: true, // the buffer is bound once, for reading and writing
+    operandExpressions: true,
+    dtypes: ['float32', 'int32', 'uint8', 'bool', ...(has.has('shader-f16') ? (['float16'] as const) : [])],
+  };
+}
+
+export const targetOf = ({ limits }: GPUDevice): Target => ({
+  workgroups: limits.maxComputeWorkgroupsPerDimension,
+  threads: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+  shared: limits.maxComputeWorkgroupStorageSize,
+});
+
+/** The flags of the API, by value: Node has no globals for them. */
+export const usage = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 64, storage: 128, queryResolve: 512 } as const;
+export const mapRead = 1;

@@ -1,0 +1,34 @@
+/**
+ * A thread an element. The parts of a map are one dispatch: each has its own stretch of workgroups.
+ *
+ *     group   0 ┄┄┄┄┄┄ 6 │ 7 ┄┄┄ 9 │ 10 ┄┄┄┄┄┄┄┄ 31
+ *               part 0       part 1        part 2
+ */
+import { type MapKernel, sizeOf } from '@tessera/tensor/backend';
+import { atLinear } from '../place';
+import { dispatch, type Program, type Target } from '../shader';
+
+export const tile = { threads: 64 } as const;
+
+export function map(kernel: MapKernel, target: Target): Program {
+  const parts = kernel.parts.filter(({ shape }) => sizeOf(shape) > 0);
+  const groups = parts.map(({ shape }) => Math.ceil(sizeOf(shape) / tile.threads));
+  const total = groups.reduce((sum, count) => sum + count, 0);
+  const shapes = parts.slice(0, 4).map(({ shape }) => `[${shape}]`);
+  const header = [
+    `map ${shapes.join(' ')}${parts.length > 4 ? ` and ${parts.length - 4} more` : ''} · a thread an element, ${tile.threads} a workgroup`,
+  ];
+  const main = dispatch(kernel, target, { header, threads: tile.threads, groups: total }, (block) => {
+    let first = 0;
+    parts.forEach(({ shape, stores }, part) => {
+      const start = first;
+      first += groups[part] as number;
+      if (parts.length > 1) block.line(`${part ? '} else ' : ''}if (group < ${first}u) {`);
+      const i = block.bind(`${start ? `(group - ${start}u)` : 'group'} * ${tile.threads}u + lane`, 'i');
+      if (sizeOf(shape) % tile.threads) block.line(`if (${i} >= ${sizeOf(shape)}u) { return; }`);
+      block.at(atLinear(i, shape)).store(stores);
+    });
+    if (parts.length > 1) block.line('}');
+  });
+  return { dispatches: [main], scratch: 0 };
+}

@@ -1,0 +1,69 @@
+/** Where a kernel is in its domain, and where a view then reads: all index arithmetic of the shaders is written here. */
+import { isContiguous, rowMajor, type View } from '@tessera/tensor/backend';
+
+/** A place in a kernel's domain, in WGSL. */
+export interface Place {
+  /** The coordinate along an axis, an i32. */
+  coord(axis: number): string;
+  /** Row-major position of the coordinates in the domain, a u32, where it is known. */
+  readonly linear?: string;
+  /** The kernel's own results there. */
+  acc?(index: number): string;
+}
+
+/** The coordinate along `axis` of the element at the row-major position `linear` (u32) of a shape. */
+export function unravel(linear: string, shape: readonly number[], axis: number): string {
+  const size = shape[axis] as number;
+  if (size <= 1) return '0i';
+  const stride = rowMajor(shape)[axis] as number;
+  if (stride === 0) return '0i'; // of a shape without elements
+  const outermost = shape.slice(0, axis).every((other) => other === 1);
+  const divided = stride === 1 ? linear : `${linear} / ${stride}u`;
+  return outermost ? `i32(${divided})` : `i32(${divided} % ${size}u)`;
+}
+
+/** The element of a row-major position. */
+export const atLinear = (linear: string, shape: readonly number[], acc?: (index: number) => string): Place => ({
+  coord: (axis) => unravel(linear, shape, axis),
+  linear,
+  ...(acc && { acc }),
+});
+
+/** A place given by its coordinates. */
+export const atCoords = (coords: readonly string[], acc?: (index: number) => string): Place => ({
+  coord: (axis) => coords[axis] as string,
+  ...(acc && { acc }),
+});
+
+type Coord = string | (() => string);
+const text = (coord: Coord | undefined): string => (typeof coord === 'function' ? coord() : (coord ?? '0i'));
+
+/** The element that a view has at these coordinates: offset + Σ coordinate·stride. */
+export function elementOf(view: View, coords: readonly Coord[], linear?: string): string {
+  if (linear !== undefined && isContiguous(view)) return linear;
+  const terms: string[] = [];
+  view.strides.forEach((stride, axis) => {
+    if (stride === 0 || view.shape[axis] === 1) return;
+    const coord = text(coords[axis]);
+    terms.push(stride === 1 ? coord : `${coord} * ${stride}i`);
+  });
+  if (view.offset !== 0 || terms.length === 0) terms.push(`${view.offset}i`);
+  return terms.join(' + ');
+}
+
+/** The condition under which a view has an element at these coordinates; null where it always has. */
+export function validity({ shape, valid }: View, coords: readonly Coord[], computed: boolean): string | null {
+  const tests: string[] = [];
+  shape.forEach((size, axis) => {
+    const [low, high] = [Math.max(0, valid?.[axis]?.[0] ?? 0), Math.min(size, valid?.[axis]?.[1] ?? size)];
+    if (!computed && low === 0 && high === size) return;
+    const coord = text(coords[axis]);
+    if (low === 0) tests.push(`u32(${coord}) < ${Math.max(0, high)}u`);
+    else
+      tests.push(
+        ...(low > 0 ? [`${coord} >= ${low}i`] : []),
+        ...(computed || high < size ? [`${coord} < ${high}i`] : []),
+      );
+  });
+  return tests.length ? tests.join(' && ') : null;
+}

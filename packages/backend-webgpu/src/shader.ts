@@ -1,0 +1,268 @@
+/**
+ * One shader under construction: its bindings, the functions it calls, and blocks of statements. Templates write lines;
+ * indentation, names of values and the header come from here. A kernel's shaders all have the same bindings:
+ *
+ *     in0 …       read-only storage, an array an input; an input that is written in place has none, loads read its output
+ *     out0 …      storage
+ *     scratch     storage, words that live while the kernel runs; only where a program asks for some
+ *     uniforms    group 1: the numbers handed in at each run
+ */
+import { type Compute, type DType, type Expr, expr as e, type Kernel, type Store } from '@tessera/tensor/backend';
+import { literal, print } from './expression';
+import { type FunctionName, functions, withDependencies } from './functions';
+import { elementOf, type Place, validity } from './place';
+
+/** What the device can do, as far as shaders depend on it. */
+export interface Target {
+  /** Most workgroups along one dimension of a dispatch. */
+  readonly workgroups: number;
+  /** Most threads of a workgroup. */
+  readonly threads: number;
+  /** Bytes of workgroup memory. */
+  readonly shared: number;
+}
+
+/** One dispatch: a shader, and the grid of workgroups that runs it. */
+export interface Dispatch {
+  readonly source: string;
+  readonly grid: readonly [x: number, y: number];
+}
+
+/** What a kernel becomes: dispatches in order, and the words of scratch that they share. */
+export interface Program {
+  readonly dispatches: readonly Dispatch[];
+  readonly scratch: number;
+}
+
+/** How a storage dtype is declared in a shader. bool and uint8 take a word each: two threads never share one. */
+export const storedAs = {
+  float32: 'f32',
+  float16: 'f16',
+  int32: 'i32',
+  uint8: 'u32',
+  bool: 'u32',
+} as const satisfies Record<DType, string>;
+export const wgslType = { float32: 'f32', int32: 'i32', bool: 'bool' } as const satisfies Record<Compute, string>;
+
+/** The operands of a kernel that have a binding, in the order of their numbers. */
+export function bindingsOf({
+  inputs,
+  outputs,
+  aliases,
+}: Kernel): { type: 'in' | 'out'; index: number; dtype: DType }[] {
+  const read = inputs.map(({ dtype }, index) => ({ type: 'in' as const, index, dtype }));
+  const written = outputs.map(({ dtype }, index) => ({ type: 'out' as const, index, dtype }));
+  return [...read.filter(({ index }) => !aliases.includes(index)), ...written];
+}
+
+/** Statements of one function at one place of the kernel's domain: each expression is computed there once. */
+export class Block {
+  readonly shader: Shader;
+  readonly place: Place;
+  readonly lines: string[];
+  private readonly known = new Map<Expr, string>();
+  private readonly coords = new Map<number, string>();
+
+  constructor(shader: Shader, place: Place, lines: string[] = []) {
+    this.shader = shader;
+    this.place = place;
+    this.lines = lines;
+  }
+
+  /** The same statements, going on at another place. */
+  at(place: Place): Block {
+    return new Block(this.shader, place, this.lines);
+  }
+
+  line(...lines: string[]): void {
+    this.lines.push(...lines);
+  }
+
+  /** A value with a name, to be used more than once. */
+  bind(text: string, prefix = 'v'): string {
+    const name = this.shader.name(prefix);
+    this.line(`let ${name} = ${text};`);
+    return name;
+  }
+
+  /** The coordinate along an axis of the domain, as i32. */
+  coord(axis: number): string {
+    const known = this.coords.get(axis);
+    if (known !== undefined) return known;
+    const text = this.place.coord(axis);
+    const name = /^\w+$/.test(text) ? text : this.bind(text, 'c');
+    this.coords.set(axis, name);
+    return name;
+  }
+
+  /** The name or literal of an expression's value here. */
+  value(expr: Expr): string {
+    const known = this.known.get(expr);
+    if (known !== undefined) return known;
+    const text = this.compute(expr);
+    const name = expr.op === 'const' || /^\w+$/.test(text) ? text : this.bind(text, expr.op === 'load' ? 'x' : 'v');
+    this.known.set(expr, name);
+    return name;
+  }
+
+  private compute(expr: Expr): string {
+    const { shader } = this;
+    switch (expr.op) {
+      case 'const':
+        return literal(expr.value, expr.dtype, shader);
+      case 'uniform': {
+        const word = `uniforms[${expr.index >> 2}][${expr.index & 3}]`;
+        return expr.dtype === 'bool' ? `${word} != 0u` : `bitcast<${wgslType[expr.dtype]}>(${word})`;
+      }
+      case 'index':
+        return this.coord(expr.axis);
+      case 'acc':
+        return this.place.acc?.(expr.index) ?? '';
+      case 'load':
+        return this.load(expr);
+      case 'apply': {
+        const args = expr.args.map((arg) => this.value(arg));
+        // Constants alone would be computed by the compiler, which refuses what is not finite; a let is not constant.
+        if (expr.args.every((arg) => arg.op === 'const')) args[0] = this.bind(args[0] as string);
+        return print(expr, args, shader);
+      }
+      default:
+        return expr satisfies never;
+    }
+  }
+
+  private load({ input, view, at, dtype }: Extract<Expr, { op: 'load' }>): string {
+    const { kernel } = this.shader;
+    const coords = at ? at.map((one) => this.value(one)) : view.shape.map((_, axis) => () => this.coord(axis));
+    const output = kernel.aliases.indexOf(input);
+    const name = output < 0 ? `in${input}` : `out${output}`;
+    const element = `${name}[${elementOf(view, coords, at ? undefined : this.place.linear)}]`;
+    const stored = kernel.inputs[input]?.dtype ?? 'float32';
+    const value =
+      stored === 'bool'
+        ? `(${element} != 0u)`
+        : stored === 'float32' || stored === 'int32'
+          ? element
+          : `${wgslType[dtype]}(${element})`;
+    const valid = validity(view, coords, at !== null);
+    return valid ? `select(${zero[dtype]}, ${value}, ${valid})` : value;
+  }
+
+  /** All expressions first, then all stores: an output may be an input's buffer. */
+  store(stores: readonly Store[]): void {
+    const { kernel } = this.shader;
+    const values = stores.map(({ expr, output }) => {
+      const { dtype } = kernel.outputs[output] as Kernel['outputs'][number];
+      const value = this.value(e.cast(expr, e.computeOf(dtype)));
+      if (dtype === 'float16') return `f16(${value})`;
+      if (dtype === 'uint8') return `u32(${value}) & 0xffu`;
+      return dtype === 'bool' ? `u32(${value})` : value;
+    });
+    const places = stores.map(({ view }) =>
+      elementOf(
+        view,
+        view.shape.map((_, axis) => () => this.coord(axis)),
+        this.place.linear,
+      ),
+    );
+    this.line(...stores.map(({ output }, i) => `out${output}[${places[i]}] = ${values[i]};`));
+  }
+}
+
+const zero: Record<Compute, string> = { float32: '0.0f', int32: '0i', bool: 'false' };
+
+/** What the blocks of one dispatch share. */
+export class Shader {
+  readonly kernel: Kernel;
+  private readonly used = new Set<FunctionName>();
+  private readonly declared: string[] = [];
+  private names = 0;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  name(prefix: string): string {
+    return `${prefix}${this.names++}`;
+  }
+  /** The shader calls this function of functions.ts. */
+  use(name: FunctionName): FunctionName {
+    this.used.add(name);
+    return name;
+  }
+  /** A declaration of the module, such as an array in workgroup memory. */
+  declare(text: string): void {
+    this.declared.push(text);
+  }
+
+  source(header: readonly string[], scratch: boolean, main: string): string {
+    const { kernel } = this;
+    const bindings = bindingsOf(kernel).map(({ type, index, dtype }, binding) => {
+      const access = type === 'in' ? 'read' : 'read_write';
+      return `@group(0) @binding(${binding}) var<storage, ${access}> ${type}${index}: array<${storedAs[dtype]}>;`;
+    });
+    if (scratch) bindings.push(`@group(0) @binding(${bindings.length}) var<storage, read_write> scratch: array<u32>;`);
+    const vectors = Math.ceil(kernel.uniforms.length / 4);
+    if (vectors) bindings.push(`@group(1) @binding(0) var<uniform> uniforms: array<vec4<u32>, ${vectors}>;`);
+    const half = [...kernel.inputs, ...kernel.outputs].some(({ dtype }) => dtype === 'float16');
+    const called = withDependencies(this.used).map((name) => functions[name].source().trim());
+    const parts = [
+      header.map((line) => `// ${line}`).join('\n'),
+      ...(half ? ['enable f16;'] : []),
+      bindings.join('\n'),
+      ...(this.declared.length ? [this.declared.join('\n')] : []),
+      ...called,
+      main,
+    ];
+    return indent(parts.join('\n\n'));
+  }
+}
+
+/** Two spaces for each brace that is open. */
+function indent(source: string): string {
+  let depth = 0;
+  return source
+    .split('\n')
+    .map((line) => {
+      const text = line.trim();
+      const code = text.replace(/\/\/.*/, '');
+      const closes = /^[})]/.test(code) ? 1 : 0;
+      const result = text === '' ? '' : '  '.repeat(Math.max(0, depth - closes)) + text;
+      for (const char of code) depth += char === '{' ? 1 : char === '}' ? -1 : 0;
+      return result;
+    })
+    .join('\n');
+}
+
+export interface DispatchOptions {
+  /** What a reader of the shader wants to know first: kind, shapes, tile. */
+  readonly header: readonly string[];
+  /** Threads of a workgroup. */
+  readonly threads: number;
+  /** How many workgroups; the shader knows its own as `group`, and its thread in it as `lane`. */
+  readonly groups: number;
+  readonly scratch?: boolean;
+}
+
+/** A dispatch whose main function `body` writes. More workgroups than fit one dimension go on in the next. */
+export function dispatch(
+  kernel: Kernel,
+  target: Target,
+  { header, threads, groups, scratch = false }: DispatchOptions,
+  body: (block: Block) => void,
+): Dispatch {
+  const shader = new Shader(kernel);
+  const x = Math.min(groups, target.workgroups);
+  const y = x === 0 ? 0 : Math.ceil(groups / x);
+  const block = new Block(shader, { coord: () => '0' });
+  block.line(y > 1 ? `let group = workgroup.y * ${x}u + workgroup.x;` : 'let group = workgroup.x;');
+  if (x * y > groups) block.line(`if (group >= ${groups}u) { return; }`);
+  body(block);
+  const main = [
+    `@compute @workgroup_size(${threads})`,
+    'fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {',
+    ...block.lines,
+    '}',
+  ];
+  return { source: `${shader.source(header, scratch, main.join('\n'))}\n`, grid: [x, y] };
+}
