@@ -280,10 +280,7 @@ function replay(recording: Recording, args: readonly unknown[]): Output {
   const pending = args.filter((argument): argument is Tensor => isTensor(argument) && !isLeaf(argument.node));
   const states = new Set<State>();
   for (const leaf of recording.leaves) if ('state' in leaf) states.add(leaf.state);
-  if (pending.length || [...states].some((state) => state.pending)) {
-    for (const state of states) if (state.pending) runtime.dirty.add(state);
-    flush(pending);
-  }
+  if (pending.length || [...states].some((state) => state.pending)) flush(pending, states);
   for (const { state, inPlace } of recording.assigned) if (inPlace) state.own(backend);
   const passing: DeviceBuffer[] = [];
   const buffers = recording.leaves.map((leaf): DeviceBuffer => {

@@ -5,6 +5,7 @@ import { knownShape, type Meta, type Node, Storage, type Value } from './node';
 import { planOf, run } from './plan';
 import { getBackend, runtime } from './runtime';
 import { collect, type Graph } from './schedule/graph';
+import type { State } from './state';
 import { toTyped } from './typed';
 import { sizeOf } from './view';
 
@@ -32,10 +33,10 @@ function onDevice(backend: Backend, node: Node, output: number): Storage {
   return storage;
 }
 
-/** Makes values for these tensors, and for all state assigned since the last flush, in one plan. */
-export function flush(values: readonly Value[]): void {
-  const states = [...runtime.dirty];
-  const assigned = states.flatMap(({ pending }) => (pending ? [pending] : []));
+/** Makes values for these tensors and states, and for all state assigned since the last flush, in one plan. */
+export function flush(values: readonly Value[], initial: Iterable<State> = []): void {
+  const states = new Set([...runtime.dirty, ...initial]);
+  const assigned = [...states].flatMap(({ pending }) => (pending ? [pending] : []));
   const wanted: Value[] = [];
   for (const value of [...values, ...assigned]) {
     const { node } = value;

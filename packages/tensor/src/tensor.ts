@@ -241,11 +241,12 @@ export async function to(x: Tensor, backend: Backend = getBackend()): Promise<Te
 export async function realize(...likes: readonly TensorLike[]): Promise<void> {
   forbidInTrace('realize');
   const tensors: Tensor[] = [];
+  const states: State[] = [];
   for (const like of likes) {
     // a state's values are its own as long as nobody reads them
-    if (like && typeof like === 'object' && 'pending' in like) runtime.dirty.add(like);
+    if (like && typeof like === 'object' && 'pending' in like) states.push(like);
     else tensors.push(toTensor(like, 'realize'));
   }
-  flush(tensors);
+  flush(tensors, states);
   await getBackend().sync();
 }

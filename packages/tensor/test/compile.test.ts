@@ -4,6 +4,7 @@ import { cacheUse, programsOf } from '../src/inspect';
 import { add, mul, sub } from '../src/ops/arithmetic';
 import { matmul } from '../src/ops/linalg';
 import { mean, sum } from '../src/ops/reduction';
+import { expand } from '../src/ops/shape';
 import { reference } from '../src/reference';
 import { setBackend } from '../src/runtime';
 import { State } from '../src/state';
@@ -114,6 +115,14 @@ describe('compile', () => {
     const g = compile((x: Tensor) => mul(x, outside));
     expect(await g(tensor([10, 10])).toArray()).toEqual([20, 30]);
     expect(await g(outside).toArray()).toEqual([4, 9]);
+  });
+
+  it('leaves everything else alone where initial values cannot be had', async () => {
+    const huge = new State(expand(tensor([1]), [2 ** 31]));
+    await expect(realize(huge)).rejects.toThrow('at most');
+    const step = compile(() => sum(huge));
+    expect(() => step()).toThrow('at most');
+    expect(await add(tensor([1]), 1).item()).toBe(2);
   });
 
   it('writes over initial values in place, unless someone holds them', async () => {
