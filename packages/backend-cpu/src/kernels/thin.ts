@@ -18,7 +18,7 @@ import type { MultiplyAdd } from './tile';
 /** Rows of B that are read side by side. */
 const group = 8;
 /** Vectors of a row a step. */
-const step = 4;
+const step = 2;
 /** Most columns of a piece: 16 kB of c a row. */
 const maxColumns = 4096;
 /** Columns a chunk of the last phase stores. */
