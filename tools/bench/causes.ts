@@ -1,7 +1,5 @@
 const tinyMaps =
   'convolutions on maps of 2×2, of 1024 and 2048 channels, take two thirds of it: 9 to 13 GFLOP/s in every direction, and six times as long for eight images as for one, though their 151 MB of weights are the same';
-const copies =
-  'the first step copies every parameter and moment into memory of its own, while the originals wait for the garbage collector: twice both, once';
 
 /** Why a lost row is lost, by the row's name: what was found when it was looked into. A row without an entry prints so. */
 export const causes: Readonly<Record<string, string>> = {
@@ -9,6 +7,9 @@ export const causes: Readonly<Record<string, string>> = {
     'arithmetic bounds it, not memory: an exponential takes 13 cycles for four elements, where 70 % of the copy rate leave 10 for all',
   'batch norm, training, 64×64×56²':
     'counted as one read and one write; a channel of 800 kB is read three times (mean, variance, result)',
+  'transpose 4096×4096':
+    'plain stores of whole lines end at 22 to 26 GB/s here, in C too, for each line is read before it is written; stores that pass the caches reach 35 to 42, and WebAssembly has none',
+  'matmul 1×4096×4096': 'both read the matrix at the rate of the memory; which is ahead changes from run to run',
   'lecture AlexNet, 48², forward, batch 1':
     'reading weights bounds it: the first linear layer has 708 MB, of which the product of one row reads 13 GB/s, onnxruntime-web 15',
   'lecture VGG-like, 64², forward, batch 1': tinyMaps,
@@ -18,8 +19,4 @@ export const causes: Readonly<Record<string, string>> = {
     'convolutions of 1×7, 7×1, 1×3 and 3×1 have no Winograd form here and reach 40 GFLOP/s, half of the limit; 1×1 on 17² reach 49',
   'ResNet-50 step: first trace and schedule':
     'in a fresh process, where V8 has compiled nothing of it yet, fusing takes a third, writing expressions down as much, tracing a sixth',
-  'lecture AlexNet, 48² step, batch 8: peak memory': copies,
-  'lecture VGG-like, 64² step, batch 8: peak memory': copies,
-  'AlexNet step, batch 8: peak memory': copies,
-  'VGG-16 step, batch 8: peak memory': copies,
 };
