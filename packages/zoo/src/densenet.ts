@@ -9,13 +9,10 @@ import {
   Conv2d,
   type Conv2dOptions,
   Linear,
-  type LoadOptions,
-  type LoadReport,
   MaxPool2d,
   Module,
   ReLU,
   Sequential,
-  type StateDict,
 } from '@tessera/nn';
 import { adaptiveAvgPool2d, cat, dropout, flatten, relu, type Tensor } from '@tessera/tensor';
 import { normalWeight, zero } from './initial';
@@ -67,6 +64,10 @@ class DenseLayer extends Module {
     this.norm2 = new BatchNorm2d(narrow);
     this.conv2 = conv(narrow, growth, 3, { padding: 1 });
     this.dropRate = dropRate;
+  }
+  /** Files of before 2018 are taken too: they have `norm.1` where this has `norm1`. */
+  override keyFrom(given: string): string {
+    return given.replace(/^([a-z]+)\.([12]\.)/, '$1$2');
   }
   forward(x: Tensor): Tensor {
     const narrow = this.conv1.forward(relu(this.norm1.forward(x)));
@@ -127,14 +128,6 @@ export class DenseNet extends RowNetwork<'C1' | 'C2' | 'C3' | 'C4' | 'C5', Linea
     const classifier = new Linear(channels, numClasses);
     zero(classifier, 'bias');
     super(row, classifier, { C1: 3, C2: 5, C3: 7, C4: 9, C5: 13 });
-  }
-  /** Files of before 2018 are taken too: their layers have `norm.1` where these have `norm1`. */
-  override loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {
-    const entries = given instanceof Map ? [...given] : Object.entries(given);
-    const renamed = entries.map(
-      ([key, value]) => [key.replace(/(\.denselayer\d+\.[a-z]+)\.([12]\.)/, '$1$2'), value] as const,
-    );
-    return super.loadStateDict(new Map(renamed), options);
   }
   /** The last map, of any size → [N,numClasses]. */
   head(map: Tensor): Tensor {
