@@ -11,36 +11,11 @@ from torch import nn
 import torchvision
 from torchvision import models
 from safetensors.torch import save_file
+from formula import formula
 
 ap = argparse.ArgumentParser(); ap.add_argument('out'); ap.add_argument('--seed', type=int, default=0)
 args = ap.parse_args(); SEED = args.seed
-
-# ---- the formula, as in make_golden.py -------------------------------------------------------------------------
-def fnv1a(s):
-    h = 0x811C9DC5
-    for b in s.encode(): h = ((h ^ b) * 0x01000193) & 0xFFFFFFFF
-    return h
-
-def det(key, shape):
-    n = int(np.prod(shape)) if len(shape) else 1
-    x = (np.arange(n, dtype=np.uint64) * 2654435761 + fnv1a(f'{SEED}:{key}')) & 0xFFFFFFFF
-    x ^= x >> np.uint64(16); x = (x * 0x045D9F3B) & 0xFFFFFFFF; x ^= x >> np.uint64(16)
-    x = (x * 0x045D9F3B) & 0xFFFFFFFF; x ^= x >> np.uint64(16)
-    return torch.from_numpy((x.astype(np.float64) / 2**32 - 0.5).astype(np.float32).reshape(shape))
-
-def fill(model):
-    sd = model.state_dict()
-    for k, v in sd.items():
-        if k.endswith('num_batches_tracked'): continue
-        u = det(k, tuple(v.shape))
-        if k.endswith('running_var'): t = 1 + u
-        elif k.endswith('running_mean'): t = 0.2 * u
-        elif k.endswith('bn3.weight'): t = 0.3 + 0.2 * u
-        elif v.dim() >= 2: t = u * math.sqrt(12) * math.sqrt(2.0 / (v.numel() / v.shape[0]))
-        elif k.endswith('weight'): t = 1 + 0.4 * u
-        else: t = 0.2 * u
-        v.copy_(t)
-    model.load_state_dict(sd); return model
+det, fill = formula(SEED)
 
 # ---- networks that torchvision has not -------------------------------------------------------------------------
 class Net(nn.Module):
