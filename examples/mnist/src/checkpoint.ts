@@ -79,9 +79,12 @@ export function restore(training: Training, { tensors, progress }: Checkpoint): 
 
 /** What would keep two runs from being equal in every bit, in words; null where nothing would. */
 export function difference(then: Machine, now: Machine): string | null {
+  const { backend = 'cpu' } = then as Partial<Machine>; // the first checkpoints had no other
+  if (backend !== now.backend) return `it was computed by backend ${backend}, it is ${now.backend}`;
   const parts = [
     then.table !== now.table && `the table of algorithms was version ${then.table}, it is ${now.table}`,
-    then.features !== now.features && `the processor's features were '${then.features}', they are '${now.features}'`,
+    then.features !== now.features &&
+      `${backend === 'cpu' ? "the processor's features were" : 'the GPU was'} '${then.features}', now '${now.features}'`,
   ].filter((part) => part !== false);
   return parts.length ? parts.join('; ') : null;
 }

@@ -1,14 +1,13 @@
 /** The run from the first step, or from a checkpoint, to the report. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Cpu } from '@tessera/backend-cpu';
 import { saveSafetensors, writeFile } from '@tessera/nn';
 import { ArgumentError, type Tensor } from '@tessera/tensor';
 import { type Checkpoint, difference, readCheckpoint, restore, saveCheckpoint } from './checkpoint';
 import { type Digits, loadDigits } from './data';
 import { type Evaluation, evaluate, predictor } from './evaluate';
 import { emptyHistory, type History, recent, record } from './history';
-import { machineOf } from './machine';
+import type { Started } from './machine';
 import type { Metrics } from './metrics';
 import type { Options } from './options';
 import { duration, progressBar } from './progress';
@@ -24,18 +23,23 @@ export const files = (out: string) => ({
 });
 
 /** Trains, evaluates, writes. Gives the test accuracy, or null where the signal stopped it and a checkpoint was written. */
-export async function run(options: Options, backend: Cpu, signal: AbortSignal): Promise<number | null> {
+export async function run(options: Options, started: Started, signal: AbortSignal): Promise<number | null> {
   const paths = files(options.out);
   await mkdir(options.out, { recursive: true });
   const saved = options.resume ? await readCheckpoint(paths.checkpoint) : null;
-  if (saved) announce(saved, options, backend);
+  if (saved) announce(saved, options, started);
   const limit = saved ? saved.progress.limit : options.limit;
   const [train, test] = await Promise.all([loadDigits('train', limit), loadDigits('t10k', limit)]);
-  const settings = saved?.progress.settings ?? { ...defaults, epochs: options.epochs, seed: options.seed };
+  const settings = saved?.progress.settings ?? {
+    ...defaults,
+    epochs: options.epochs,
+    seed: options.seed,
+    batch: options.batch,
+  };
   const training = new Training(train, settings);
   if (saved) restore(training, saved);
   const history = saved?.progress.history ?? emptyHistory();
-  const save = () => saveCheckpoint(paths.checkpoint, training, { limit, history, machine: machineOf(backend) });
+  const save = () => saveCheckpoint(paths.checkpoint, training, { limit, history, machine: started.machine });
 
   const evaluation = await learn(training, test, history, save, signal);
   if (!evaluation) {
@@ -43,16 +47,21 @@ export async function run(options: Options, backend: Cpu, signal: AbortSignal): 
     console.log(`stopped at step ${history.losses.length}; go on with: npm run demo -- --resume`);
     return null;
   }
-  await writeResults(training, test, history, evaluation, backend, paths);
+  await writeResults(training, test, history, evaluation, started, paths);
   return evaluation.accuracy;
 }
 
 /** Says where a resumed run stands, and what keeps it from being the same to the bit. @throws ArgumentError for other settings */
-function announce({ progress }: Checkpoint, { given, epochs, seed, limit }: Options, backend: Cpu): void {
+function announce(
+  { progress }: Checkpoint,
+  { given, epochs, seed, batch, limit }: Options,
+  { machine }: Started,
+): void {
   const { settings } = progress;
   for (const [name, now, then] of [
     ['epochs', epochs, settings.epochs],
     ['seed', seed, settings.seed],
+    ['batch', batch, settings.batch],
     ['limit', limit, progress.limit],
   ] as const)
     if (given.has(name) && now !== then)
@@ -60,7 +69,7 @@ function announce({ progress }: Checkpoint, { given, epochs, seed, limit }: Opti
         `resume: the checkpoint was made with --${name} ${then}, not ${now}; leave it out, or start anew`,
       );
   console.log(`resuming at step ${progress.schedule} of a run of ${settings.epochs} epochs with seed ${settings.seed}`);
-  const other = difference(progress.machine, machineOf(backend));
+  const other = difference(progress.machine, machine);
   if (other) console.warn(`the result may differ in its last bits from an unbroken run: ${other}`);
 }
 
@@ -124,7 +133,7 @@ async function writeResults(
   test: Digits,
   history: History,
   evaluation: Evaluation,
-  backend: Cpu,
+  { backend, machine, device }: Started,
   paths: ReturnType<typeof files>,
 ): Promise<void> {
   const { model, settings } = training;
@@ -134,7 +143,7 @@ async function writeResults(
   const { accuracy, loss, confusion, mistakes } = evaluation;
   const metrics: Metrics = {
     settings,
-    machine: { ...machineOf(backend), threads: backend.info().threads },
+    machine: { ...machine, device },
     parameters: model.parameters().reduce((sum, { shape }) => sum + shape.reduce<number>((a, b) => a * (b ?? 0), 1), 0),
     testAccuracy: accuracy,
     testLoss: loss,

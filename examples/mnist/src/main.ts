@@ -2,15 +2,16 @@
 import { TesseraError } from '@tessera/tensor';
 import { classify } from './classify';
 import { files, run } from './demo';
-import { startBackend } from './machine';
+import { type Started, startBackend } from './machine';
 import { readOptions } from './options';
 
 const options = readOptions(process.argv.slice(2));
 
 try {
-  const backend = await startBackend(options.threads);
+  const started = await startBackend(options.backend, options.threads);
+  const { backend } = started;
   try {
-    if (options.image === null) await train(backend);
+    if (options.image === null) await train(started);
     else await show(options.image);
   } finally {
     await backend.sync().catch(() => {});
@@ -22,13 +23,13 @@ try {
   process.exitCode = 1;
 }
 
-async function train(backend: Awaited<ReturnType<typeof startBackend>>): Promise<void> {
+async function train(started: Started): Promise<void> {
   const stop = new AbortController();
   process.on('SIGINT', () => {
     if (stop.signal.aborted) process.exit(130);
     stop.abort();
   });
-  const accuracy = await run(options, backend, stop.signal);
+  const accuracy = await run(options, started, stop.signal);
   if (accuracy === null) process.exitCode = 130;
   else console.log(`test accuracy ${accuracy.toFixed(4)}`);
 }

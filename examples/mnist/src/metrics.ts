@@ -7,7 +7,7 @@ import type { Settings } from './training';
 
 export interface Metrics {
   readonly settings: Settings;
-  readonly machine: Machine & { readonly threads: number };
+  readonly machine: Machine & { readonly device: string };
   readonly parameters: number;
   readonly testAccuracy: number;
   readonly testLoss: number;

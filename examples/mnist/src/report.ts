@@ -23,7 +23,7 @@ export function reportPage(metrics: Metrics, test: Digits, filters: Filters): st
 <title>MNIST: ${percent(testAccuracy)}</title>
 <style>${style}</style>
 <h1>Handwritten digits: ${percent(testAccuracy)} of the test set</h1>
-<p>${parameters.toLocaleString('en')} parameters, ${settings.epochs} epochs in ${duration(seconds)} (${Math.round(imagesPerSecond)} images a second) on ${machine.threads} threads with ${machine.features}; batch ${settings.batch}, AdamW, one cycle to ${settings.maxLr}, shifts of ±${settings.shift} pixels, seed ${settings.seed}.</p>
+<p>${parameters.toLocaleString('en')} parameters, ${settings.epochs} epochs in ${duration(seconds)} (${Math.round(imagesPerSecond)} images a second) on ${html(machine.device)}; batch ${settings.batch}, AdamW, one cycle to ${settings.maxLr}, shifts of ±${settings.shift} pixels, seed ${settings.seed}.</p>
 <div class="columns">${curves(metrics)}</div>
 ${epochTable(metrics.history.epochs)}
 <h2>Confusion</h2>

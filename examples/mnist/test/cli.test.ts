@@ -23,9 +23,11 @@ interface Outcome {
   readonly last: string;
 }
 /** Runs it; `interrupt`: sends Ctrl-C as soon as the progress bar shows. */
-function demo(args: readonly string[], { interrupt = false } = {}): Promise<Outcome> {
+function demo(args: readonly string[], { interrupt = false, env = {} } = {}): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['--import', loader, '--conditions=@tessera/source', main, ...args]);
+    const child = spawn(process.execPath, ['--import', loader, '--conditions=@tessera/source', main, ...args], {
+      env: { ...process.env, ...env },
+    });
     let output = '';
     let sent = false;
     const collect = (chunk: Buffer) => {
@@ -79,6 +81,38 @@ describe('npm run demo', () => {
     expect(other.last).toBe(
       'ArgumentError: resume: the checkpoint was made with --seed 5, not 6; leave it out, or start anew',
     );
+  });
+
+  it('trains on a GPU what it trains on the processor; Ctrl-C and --resume work there, too', async () => {
+    const tiny = ['--limit', '32', '--batch', '16', '--epochs', '1', '--seed', '5'];
+    const [onCpu, stopped] = await Promise.all([
+      demo([...tiny, '--out', at('on-cpu')]),
+      demo([...tiny, '--backend', 'webgpu', '--out', at('on-gpu')], { interrupt: true }),
+    ]);
+    expect(onCpu.code).toBe(0);
+    expect(stopped.last).toMatch(/^stopped at step [01]; go on with/);
+    expect(await readdir(at('on-gpu'))).toEqual(['checkpoint.safetensors']);
+
+    const resumed = await demo(['--resume', '--backend', 'webgpu', '--out', at('on-gpu')]);
+    expect(resumed.output).not.toContain('may differ');
+    expect(resumed.last).toMatch(/^test accuracy \d\.\d{4}$/);
+    const [cpu, gpu] = await Promise.all(
+      ['on-cpu', 'on-gpu'].map(async (name) => JSON.parse(await readFile(at(`${name}/metrics.json`), 'utf8'))),
+    );
+    expect(gpu.machine.backend).toBe('webgpu');
+    expect(gpu.history.losses).toHaveLength(2);
+    for (const [i, loss] of gpu.history.losses.entries()) expect(loss).toBeCloseTo(cpu.history.losses[i], 3);
+    expect(await readFile(at('on-gpu/report.html'), 'utf8')).toContain(gpu.machine.device);
+  }, 120_000);
+
+  it('says what to install where there is no GPU, and that other bits may come of another backend', async () => {
+    const [none, other] = await Promise.all([
+      demo(['--backend', 'webgpu', '--out', at('nowhere')], { env: { VK_DRIVER_FILES: '/nowhere/driver.json' } }),
+      demo(['--resume', '--backend', 'cpu', '--out', at('on-gpu')]),
+    ]);
+    expect(none.code).toBe(1);
+    expect(none.last).toMatch(/^BackendError: webgpu: no adapter in Node; install a Vulkan driver and its loader/);
+    expect(other.output).toContain('it was computed by backend webgpu, it is cpu');
   });
 
   it('classifies a picture with the weights it trained', async () => {

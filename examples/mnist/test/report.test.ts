@@ -8,7 +8,7 @@ import { defaults } from '../src/training';
 
 const metrics: Metrics = {
   settings: defaults,
-  machine: { table: 1, features: 'simd', threads: 2 },
+  machine: { backend: 'cpu', table: 1, features: 'simd', device: '2 threads with simd' },
   parameters: 55_146,
   testAccuracy: 0.99,
   testLoss: 0.03,

@@ -9,7 +9,7 @@ import { difference, readCheckpoint, restore, saveCheckpoint } from '../src/chec
 import { type Digits, loadDigits } from '../src/data';
 import { evaluate, predictor } from '../src/evaluate';
 import { emptyHistory } from '../src/history';
-import { machineOf } from '../src/machine';
+import { type Machine, machineOf } from '../src/machine';
 import { kernelTimes } from '../src/timings';
 import { defaults, type StepResult, Training } from '../src/training';
 
@@ -151,10 +151,13 @@ describe('kernelTimes', () => {
 
 describe('a checkpoint', () => {
   it('says what keeps a resumed run from the same bits', () => {
-    const then = { table: 1, features: 'simd relaxed-simd' };
+    const then: Machine = { backend: 'cpu', table: 1, features: 'simd relaxed-simd' };
     expect(difference(then, then)).toBe(null);
-    expect(difference(then, { table: 2, features: 'simd' })).toMatchInlineSnapshot(
-      `"the table of algorithms was version 1, it is 2; the processor's features were 'simd relaxed-simd', they are 'simd'"`,
+    expect(difference(then, { backend: 'cpu', table: 2, features: 'simd' })).toMatchInlineSnapshot(
+      `"the table of algorithms was version 1, it is 2; the processor's features were 'simd relaxed-simd', now 'simd'"`,
+    );
+    expect(difference(then, { backend: 'webgpu', table: 1, features: 'a GPU' })).toBe(
+      'it was computed by backend cpu, it is webgpu',
     );
   });
 });
