@@ -10,7 +10,8 @@ import { bin, quiet, root } from '../check/exec.ts';
 
 const here = join(root, 'tools/package-check/consumers');
 
-const tsconfig = {
+/** Strict, with the types of the dependencies looked at too. */
+export const strangersConfig = {
   compilerOptions: {
     target: 'ES2022',
     lib: ['ESNext', 'DOM', 'DOM.Iterable'],
@@ -42,7 +43,7 @@ export function project(name: string, tarballs: string[]): string {
 export function consume(name: string, tarballs: string[]): void {
   const folder = project(name, tarballs);
   copyFileSync(join(here, `${name}.ts`), join(folder, 'main.ts'));
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig));
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(strangersConfig));
   const types = quiet(process.execPath, [bin('typescript', 'tsc'), '-p', folder], folder);
   if (!types.ok) throw new Error(`types, with skipLibCheck: false:\n${types.output}`);
   const { code } = transformSync(readFileSync(join(folder, 'main.ts'), 'utf8'), { loader: 'ts', target: 'node20' });

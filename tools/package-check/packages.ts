@@ -6,6 +6,7 @@ import type { Count } from '../check/count.ts';
 import { bin, quiet } from '../check/exec.ts';
 import { runChecks } from '../check/named.ts';
 import { consume } from './consumer.ts';
+import { passSuite } from './custom-backend.ts';
 import { packAll, type Tarball, withNeeds } from './tarballs.ts';
 
 /** publint on the tarball: exports that exist, in the right order, with the right endings. */
@@ -31,8 +32,8 @@ function types({ file }: Tarball): void {
 
 export function checkPackages(): Promise<Count> {
   const tarballs = packAll();
-  return runChecks(
-    [...tarballs].flatMap(([name, tarball]) => [
+  return runChecks([
+    ...[...tarballs].flatMap(([name, tarball]) => [
       { says: `@tessera/${name}: manifest (publint)`, run: () => manifest(tarball) },
       { says: `@tessera/${name}: types resolve (attw)`, run: () => types(tarball) },
       {
@@ -40,5 +41,9 @@ export function checkPackages(): Promise<Count> {
         run: () => consume(name, withNeeds(tarballs, name)),
       },
     ]),
-  );
+    {
+      says: 'examples/custom-backend against the tarballs of tensor, autograd and testkit alone: the whole suite',
+      run: () => passSuite(withNeeds(tarballs, 'testkit')),
+    },
+  ]);
 }

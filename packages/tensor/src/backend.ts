@@ -84,4 +84,6 @@ export interface Backend {
 export * from './errors';
 export * as expr from './expr';
 export * from './ir';
+/** The functions of expressions on JavaScript numbers, for who interprets kernels or folds constants. */
+export { casts, type Fn, functionOf, greatest, least, roundHalf } from './numbers';
 export * from './view';
