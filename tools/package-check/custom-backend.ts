@@ -28,6 +28,10 @@ export function passSuite(tarballs: string[]): void {
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
   const types = quiet(process.execPath, [bin('typescript', 'tsc'), '-p', folder], folder);
   if (!types.ok) throw new Error(`types, with skipLibCheck: false:\n${types.output}`);
-  const ran = quiet(process.execPath, [join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--testTimeout=60000'], folder);
+  const ran = quiet(
+    process.execPath,
+    [join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--testTimeout=60000'],
+    folder,
+  );
   if (!ran.ok) throw new Error(ran.output);
 }
