@@ -20,7 +20,7 @@ function browser(name: string, headers: Record<string, string>) {
     resolve,
     server: { headers },
     // Found only when a test imports it, it would have the page load anew in the middle of the run.
-    optimizeDeps: { include: ['fast-check'] },
+    optimizeDeps: { include: ['fast-check', '@tessera/backend-webgl > gpu.js'] },
     test: {
       name,
       include: [

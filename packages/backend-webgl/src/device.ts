@@ -1,0 +1,99 @@
+/** The device: a WebGL2 context of our own, and what it can do. */
+import { BackendError, type Limits } from '@tessera/tensor/backend';
+import { turn, width } from './layout';
+
+export interface WebglOptions {
+  /** Which GPU of several: 'high-performance' or 'low-power'. */
+  readonly powerPreference?: WebGLPowerPreference;
+  /** Told when the context is lost; reads that wait reject with the same error. `backend.restore()` goes on from there. */
+  readonly onLost?: (error: BackendError) => void;
+  /** Told of what the device lacks and what follows from it. By default `console.warn`. */
+  readonly onWarning?: (message: string) => void;
+}
+
+export interface Device {
+  readonly gl: WebGL2RenderingContext;
+  readonly canvas: OffscreenCanvas | HTMLCanvasElement;
+  /** The renderer's name, as far as the browser tells. */
+  readonly renderer: string;
+  readonly limits: Limits;
+  /** Most textures that one draw reads, and writes. */
+  readonly units: number;
+  readonly targets: number;
+}
+
+/** @throws BackendError that says what to use instead, where there is no WebGL2 or it draws no floats. */
+export function findDevice({ powerPreference = 'high-performance', onWarning }: WebglOptions): Device {
+  const canvas = makeCanvas();
+  const settings = { alpha: false, depth: false, stencil: false, antialias: false, powerPreference };
+  const gl = canvas.getContext('webgl2', settings) as WebGL2RenderingContext | null;
+  if (!gl) {
+    throw new BackendError(
+      'webgl: this browser gives no WebGL2 context; turn hardware acceleration on (chrome://gpu says what is wrong), or use @tessera/backend-cpu',
+    );
+  }
+  if (!gl.getExtension('EXT_color_buffer_float')) {
+    throw new BackendError(
+      `webgl: ${rendererOf(gl)} draws no float32 (no EXT_color_buffer_float), so its numbers would be half as long; use @tessera/backend-webgpu or @tessera/backend-cpu`,
+    );
+  }
+  const units = gl.getParameter(gl.MAX_TEXTURE_IMAGE_UNITS) as number;
+  const device = {
+    gl,
+    canvas,
+    renderer: rendererOf(gl),
+    limits: limitsOf(gl, units),
+    units,
+    targets: gl.getParameter(gl.MAX_DRAW_BUFFERS) as number,
+  };
+  const warn = onWarning ?? ((message: string) => console.warn(message));
+  const broken = probe(gl);
+  if (broken) warn(`webgl: ${device.renderer} ${broken}`);
+  return device;
+}
+
+function makeCanvas(): OffscreenCanvas | HTMLCanvasElement {
+  if (typeof OffscreenCanvas !== 'undefined') return new OffscreenCanvas(1, 1);
+  if (typeof document !== 'undefined') return document.createElement('canvas');
+  throw new BackendError(
+    'webgl: there is no WebGL here: it is for pages and workers; in Node use @tessera/backend-cpu, or @tessera/backend-webgpu where there is a GPU',
+  );
+}
+
+function rendererOf(gl: WebGL2RenderingContext): string {
+  const info = gl.getExtension('WEBGL_debug_renderer_info');
+  return String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+}
+
+/** Some units are held back: a pass may read temporary textures beside the kernel's own inputs. */
+function limitsOf(gl: WebGL2RenderingContext, units: number): Limits {
+  const rows = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
+  return {
+    maxBuffers: Math.max(8, Math.floor(units * 0.75)),
+    maxBufferBytes: rows * width * 16,
+    inPlace: true, // a kernel writes another texture, which then becomes the buffer's
+    operandExpressions: true,
+    dtypes: ['float32', 'int32', 'uint8', 'bool'],
+  };
+}
+
+/** The words of these are denormals or NaNs: a device may not keep them. */
+const hard = [0x40000000, 0x40000001, 0x407fffff, 0x3f800001, 0x3fffffff, -0x40000001, -0x7fffffff - 1, 0x7fffffff];
+
+/** Does a texture keep all bits, uploaded, drawn and read back? Else in words what follows. */
+function probe(gl: WebGL2RenderingContext): string | null {
+  const words = Int32Array.from(hard, (i) => i ^ turn);
+  const texture = gl.createTexture();
+  gl.bindTexture(gl.TEXTURE_2D, texture);
+  gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, 2, 1);
+  gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 2, 1, gl.RGBA, gl.FLOAT, new Float32Array(words.buffer));
+  const framebuffer = gl.createFramebuffer();
+  gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+  gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+  const back = new Float32Array(8);
+  gl.readPixels(0, 0, 2, 1, gl.RGBA, gl.FLOAT, back);
+  gl.deleteFramebuffer(framebuffer);
+  gl.deleteTexture(texture);
+  const kept = new Int32Array(back.buffer).every((word, i) => word === words[i]);
+  return kept ? null : 'does not keep all bits of a float: int32 values are exact below 2^30 - 2^23 only';
+}

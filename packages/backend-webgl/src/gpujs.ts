@@ -1,0 +1,170 @@
+/**
+ * gpu.js, and all that leans on its insides. A kernel's source is JavaScript, which gpu.js turns into GLSL and builds into a
+ * program; what JavaScript cannot say is native GLSL beside it. Textures, uniforms and draws are ours: of a kernel of gpu.js
+ * only its program is used. Its fields are no public API: its version is pinned, and gpujs.browser.test.ts fails when they change.
+ */
+import { BackendError } from '@tessera/tensor/backend';
+
+/** What values are in the JavaScript that gpu.js reads. */
+export type Type = 'Number' | 'Integer' | 'Boolean' | 'Array(4)';
+
+/** A GLSL function that the JavaScript may call. */
+export interface Native {
+  readonly name: string;
+  readonly args: readonly Type[];
+  readonly returns: Type;
+}
+
+export interface KernelSource {
+  /** `function kernel() { … return [r, g, b, a]; }`; further outputs by `output1([r, g, b, a])`, … */
+  readonly source: string;
+  /** GLSL: declarations, and the functions that `natives` names, each before whoever calls it. */
+  readonly glsl: string;
+  readonly natives: readonly Native[];
+  /** How many textures it writes. */
+  readonly outputs: number;
+}
+
+/** The fields of a kernel of gpu.js that are used here. */
+interface GpuJsKernel {
+  build(): unknown;
+  getFragmentShader(args: unknown): string;
+  compiledVertexShader: string | null;
+  texture: unknown;
+  mappedTextures: unknown;
+  drawBuffersMap: readonly number[] | null;
+  program: WebGLProgram | null;
+  buffer: WebGLBuffer | null;
+  framebuffer: WebGLFramebuffer | null;
+  vertShader: WebGLShader | null;
+  fragShader: WebGLShader | null;
+}
+interface GpuJs {
+  createKernel(source: string, settings: object): { readonly kernel: GpuJsKernel };
+  createKernelMap(outputs: object, source: string, settings: object): { readonly kernel: GpuJsKernel };
+  /** Every kernel it made. */
+  readonly kernels: unknown[];
+}
+interface Library {
+  readonly GPU: new (settings: object) => GpuJs;
+}
+
+/** One vertex an attribute, at a fixed place: gpu.js' own shader scales by the largest texture of any kernel. */
+const vertexShader = `#version 300 es
+precision highp float;
+layout(location = 0) in vec2 aPos;
+void main() { gl_Position = vec4(aPos, 0.0, 1.0); }`;
+
+const begin = '// tessera: kernel';
+
+export class GpuJsCompiler {
+  readonly #gl: WebGL2RenderingContext;
+  readonly #gpu: GpuJs;
+  /** One strip of four vertices for all kernels: gpu.js' destroy() of the last kernel would delete that of all others. */
+  readonly #vertices: WebGLBuffer;
+
+  private constructor(gl: WebGL2RenderingContext, gpu: GpuJs) {
+    this.#gl = gl;
+    this.#gpu = gpu;
+    this.#vertices = gl.createBuffer();
+  }
+
+  /** Loads gpu.js and binds it to our context. The canvas it gets is a stub: it would grow to the largest texture. */
+  static async make(gl: WebGL2RenderingContext): Promise<GpuJsCompiler> {
+    const { GPU } = await load();
+    return new GpuJsCompiler(gl, new GPU({ mode: 'webgl2', canvas: { width: 1, height: 1 }, context: gl }));
+  }
+
+  /** @throws BackendError with the compiler's words where the source is none. */
+  build({ source, glsl, natives, outputs }: KernelSource): WebGLProgram {
+    const gl = this.#gl;
+    const settings = {
+      output: [1, 1],
+      precision: 'single',
+      tactic: 'precision', // else mediump on mobile devices
+      pipeline: true,
+      immutable: false,
+      returnType: 'Array(4)',
+      fixIntegerDivisionAccuracy: false,
+      loopMaxIterations: 0x7fffffff, // of loops whose bound is no constant; 1000 by default, and silently
+      injectedNative: `${begin}\n${glsl}\n`,
+      nativeFunctions: natives.map(({ name, args, returns }) => ({
+        name,
+        source: `// ${name}`, // stands in glsl: gpu.js would order it as it likes
+        argumentTypes: Object.fromEntries(args.map((type, i) => [`a${i}`, type])),
+        returnType: returns,
+      })),
+    };
+    const more = Array.from({ length: outputs - 1 }, (_, i) => `output${i + 1}`);
+    const mapped = Object.fromEntries(more.map((name) => [name, passThrough(name)]));
+    const made = more.length
+      ? this.#gpu.createKernelMap(mapped, source, settings)
+      : this.#gpu.createKernel(source, settings);
+    const { kernel } = made;
+    // It would make textures of its own; these are never drawn to.
+    const none = { texture: null, delete() {}, beforeMutate: () => false };
+    kernel.texture = none;
+    kernel.mappedTextures = more.map(() => none);
+    kernel.drawBuffersMap = [];
+    kernel.compiledVertexShader = vertexShader;
+    kernel.buffer = this.#vertices;
+    const whole = kernel.getFragmentShader;
+    let text = '';
+    kernel.getFragmentShader = (args) => {
+      text = trim(whole.call(kernel, args));
+      return text;
+    };
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.#vertices);
+    gl.bufferData(gl.ARRAY_BUFFER, 64, gl.STATIC_DRAW);
+    try {
+      kernel.build();
+    } catch (cause) {
+      throw new BackendError(`webgl: gpu.js builds no kernel: ${said(cause, text)}\n${source}`, { cause });
+    } finally {
+      const { kernels } = this.#gpu;
+      kernels.splice(0, kernels.length); // it would keep every kernel
+    }
+    const { program } = kernel;
+    if (!program) throw new BackendError('webgl: gpu.js made no program; another version of it than 2.24.1?');
+    if (!gl.getProgramParameter(program, gl.LINK_STATUS)) {
+      throw new BackendError(`webgl: a kernel does not link: ${gl.getProgramInfoLog(program)}\n${source}`);
+    }
+    gl.deleteFramebuffer(kernel.framebuffer);
+    gl.deleteShader(kernel.vertShader);
+    gl.deleteShader(kernel.fragShader);
+    return program;
+  }
+}
+
+const passThrough = (name: string) => `function ${name}(v) { return v; }`;
+
+async function load(): Promise<Library> {
+  const found = (await import('gpu.js')) as unknown as Library & { readonly default?: Library };
+  return found.GPU ? found : (found.default as Library);
+}
+
+/** gpu.js puts 500 lines of its own functions before a kernel, which cost half of the compile time; ours calls none of them. */
+function trim(shader: string): string {
+  const at = shader.indexOf(begin);
+  const main = shader.indexOf('void main(void)', at);
+  if (at < 0 || main < 0) throw new BackendError('webgl: gpu.js writes another shader than 2.24.1 does');
+  const head = `#version 300 es
+precision highp float;
+precision highp int;
+precision highp sampler2D;
+const int LOOP_MAX = 0x7fffffff;
+`;
+  const body = shader
+    .slice(main)
+    .split('\n')
+    .filter((line) => !/^\s*(index|threadId) =/.test(line))
+    .join('\n');
+  return head + shader.slice(at, main) + body;
+}
+
+/** What went wrong, with the line of GLSL that the compiler names. */
+function said(cause: unknown, text: string): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const line = /ERROR: \d+:(\d+)/.exec(message)?.[1];
+  return line ? `${message}\n${text.split('\n')[Number(line) - 1]}` : message;
+}

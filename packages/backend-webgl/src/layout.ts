@@ -1,0 +1,45 @@
+/**
+ * Where elements lie. A buffer is one texture of RGBA32F, four elements a texel, texels row by row: rows are `width` texels
+ * long whatever the buffer's size, so a shader finds a texel by a shift and a mask and needs no size. A buffer of less than a
+ * row is one shorter row.
+ *
+ *     element e = 4·t + lane        texel t = width·y + x
+ *
+ * What stands in the four bytes: float32 itself; bool and uint8 as the float of their value; int32 as a word, the float with
+ * the bits i ^ 0x40000000. Devices may flush denormals and may not keep NaNs, and the bits of small numbers are denormals;
+ * turned so, all |i| < 2³⁰ − 2²³ are ordinary floats. `probe` (device.ts) tests the others.
+ */
+import type { DType } from '@tessera/tensor/backend';
+
+export const widthBits = 11;
+export const width = 2 ** widthBits;
+/** XORed into the bits of an int32. */
+export const turn = 0x40000000;
+
+export const texelsOf = (elements: number): number => Math.ceil(elements / 4);
+
+/** Columns and rows of a texture of that many texels. */
+export function extentOf(texels: number): [columns: number, rows: number] {
+  return texels <= width ? [Math.max(1, texels), 1] : [width, Math.ceil(texels / width)];
+}
+
+/** Values as floats for a texture, padded to whole texels. @param room floats to make */
+export function toFloats(dtype: DType, data: ArrayLike<number>, room: number): Float32Array {
+  const floats = new Float32Array(room);
+  if (dtype === 'int32') {
+    const words = new Int32Array(floats.buffer);
+    for (let i = 0; i < data.length; i++) words[i] = (data[i] as number) ^ turn;
+  } else if (dtype === 'bool') for (let i = 0; i < data.length; i++) floats[i] = data[i] === 0 ? 0 : 1;
+  else if (dtype === 'uint8') for (let i = 0; i < data.length; i++) floats[i] = (data[i] as number) & 255;
+  else floats.set(data);
+  return floats;
+}
+
+export function fromFloats(dtype: DType, floats: Float32Array, size: number): Float32Array | Int32Array | Uint8Array {
+  if (dtype === 'int32') {
+    const words = new Int32Array(floats.buffer, floats.byteOffset, size);
+    return words.map((word) => word ^ turn);
+  }
+  if (dtype === 'bool' || dtype === 'uint8') return Uint8Array.from(floats.subarray(0, size));
+  return floats.length === size ? floats : floats.slice(0, size);
+}

@@ -1,0 +1,162 @@
+/**
+ * Textures. A freed one is kept and handed out again for the same size: work is done in the order it was submitted, so
+ * whatever is drawn to it later comes behind what still reads it. Sizes are rounded up by an eighth at most.
+ */
+import { BackendError, type DeviceBuffer, type DType, type MemoryUse } from '@tessera/tensor/backend';
+import { extentOf, texelsOf, width } from './layout';
+
+export interface Texture {
+  readonly texture: WebGLTexture;
+  /** It alone as a target. */
+  readonly framebuffer: WebGLFramebuffer;
+  readonly columns: number;
+  readonly rows: number;
+}
+export const bytesOf = ({ columns, rows }: Pick<Texture, 'columns' | 'rows'>): number => columns * rows * 16;
+
+export class GlBuffer implements DeviceBuffer {
+  readonly bytes: number;
+  readonly memory: Memory;
+  readonly dtype: DType;
+  /** Elements. */
+  readonly size: number;
+  /** Another one after a kernel wrote it in place. */
+  texture: Texture;
+  live = true;
+
+  constructor(memory: Memory, dtype: DType, size: number, texture: Texture) {
+    this.memory = memory;
+    this.dtype = dtype;
+    this.size = size;
+    this.texture = texture;
+    this.bytes = bytesOf(texture);
+  }
+}
+
+/** Freed textures are kept up to the highest use so far, and this much in any case. */
+const leastKept = 64 * 2 ** 20;
+
+export class Memory {
+  /** Textures made so far. */
+  made = 0;
+  readonly #gl: WebGL2RenderingContext;
+  readonly #rows: number;
+  readonly #live = new Set<GlBuffer>();
+  readonly #all = new Set<Texture>();
+  /** By columns and rows; the last freed is the first handed out. */
+  readonly #kept = new Map<string, Texture[]>();
+  #bytes = 0;
+  #keptBytes = 0;
+  #taken = 0;
+  #peak = 0;
+
+  constructor(gl: WebGL2RenderingContext) {
+    this.#gl = gl;
+    this.#rows = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
+  }
+
+  get buffers(): ReadonlySet<GlBuffer> {
+    return this.#live;
+  }
+
+  /** @throws BackendError where the elements fit no texture, or there is no memory */
+  allocate(dtype: DType, size: number): GlBuffer {
+    const buffer = new GlBuffer(this, dtype, size, this.take(size, `${dtype}[${size}]`));
+    this.#live.add(buffer);
+    this.#bytes += buffer.bytes;
+    this.#peak = Math.max(this.#peak, this.#bytes);
+    return buffer;
+  }
+
+  free(buffer: GlBuffer): void {
+    if (!this.#live.delete(buffer)) throw new BackendError('webgl: this buffer was freed before');
+    buffer.live = false;
+    this.#bytes -= buffer.bytes;
+    this.release(buffer.texture);
+  }
+
+  /** A texture that holds so many elements; contents are undefined. */
+  take(size: number, what: string): Texture {
+    const [columns, rows] = roundUp(extentOf(texelsOf(size)), this.#rows);
+    if (rows > this.#rows) {
+      throw new BackendError(
+        `webgl: ${what} needs a texture of ${width} × ${rows}, this device makes ${this.#rows} rows at most; use a smaller batch`,
+      );
+    }
+    return this.takeLike({ columns, rows }, what);
+  }
+
+  takeLike({ columns, rows }: Pick<Texture, 'columns' | 'rows'>, what: string): Texture {
+    const kept = this.#kept.get(`${columns}x${rows}`)?.pop();
+    if (kept) this.#keptBytes -= bytesOf(kept);
+    const texture = kept ?? this.#create(columns, rows, what);
+    this.#taken += bytesOf(texture);
+    return texture;
+  }
+
+  release(texture: Texture): void {
+    const bytes = bytesOf(texture);
+    this.#taken -= bytes;
+    if (this.#keptBytes + bytes > Math.max(leastKept, this.#peak)) {
+      this.#delete(texture);
+      return;
+    }
+    const key = `${texture.columns}x${texture.rows}`;
+    const kept = this.#kept.get(key) ?? [];
+    kept.push(texture);
+    this.#kept.set(key, kept);
+    this.#keptBytes += bytes;
+  }
+
+  use(): MemoryUse {
+    return { bytes: this.#bytes, buffers: this.#live.size, reserved: this.#taken + this.#keptBytes, peak: this.#peak };
+  }
+
+  dispose(): void {
+    for (const texture of [...this.#all]) this.#delete(texture);
+    this.#live.clear();
+    this.#kept.clear();
+    this.#bytes = this.#keptBytes = this.#taken = 0;
+  }
+
+  #create(columns: number, rows: number, what: string): Texture {
+    const gl = this.#gl;
+    while (gl.getError() !== gl.NO_ERROR && !gl.isContextLost()); // of before
+    const texture = gl.createTexture();
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
+      gl.texParameteri(gl.TEXTURE_2D, filter, gl.NEAREST);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, columns, rows);
+    const framebuffer = gl.createFramebuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    if (gl.getError() === gl.OUT_OF_MEMORY) {
+      gl.deleteTexture(texture);
+      gl.deleteFramebuffer(framebuffer);
+      const { bytes, reserved } = this.use();
+      throw new BackendError(
+        `webgl: out of memory for ${what} of ${columns * rows * 16} bytes, beside ${bytes} in use and ${reserved - bytes} kept; use a smaller batch, or free tensors with using or dispose()`,
+      );
+    }
+    this.made++;
+    const made = { texture, framebuffer, columns, rows };
+    this.#all.add(made);
+    return made;
+  }
+
+  #delete(texture: Texture): void {
+    this.#all.delete(texture);
+    this.#gl.deleteFramebuffer(texture.framebuffer);
+    this.#gl.deleteTexture(texture.texture);
+  }
+}
+
+/** Up to a multiple of an eighth of the power of two below it. */
+function roundUp([columns, rows]: [number, number], most: number): [number, number] {
+  const round = (count: number) => {
+    const step = Math.max(1, 2 ** (Math.floor(Math.log2(Math.max(1, count))) - 3));
+    return Math.ceil(count / step) * step;
+  };
+  if (rows === 1) return [Math.min(width, Math.max(4, round(columns))), 1];
+  return [width, rows > most ? rows : Math.min(most, round(rows))];
+}

@@ -1,0 +1,178 @@
+/**
+ * Where a fragment is in a domain, and where a view then reads: all index arithmetic is written here, in GLSL, for integers
+ * that JavaScript binds become floats. A place has one lane, or the four of a texel side by side.
+ */
+import { rowMajor, sizeOf, type View } from '@tessera/tensor/backend';
+import type { Shader } from './shader';
+
+export interface Place {
+  readonly lanes: 1 | 4;
+  /** The coordinate along an axis, a GLSL int. */
+  coord(axis: number, lane: number): string;
+  /** Is it the same in all lanes? */
+  shared(axis: number): boolean;
+  /** GLSL of the texel whose elements the lanes are, where the domain's elements lie in row-major order. */
+  readonly texel?: string;
+  /** GLSL of the row-major position in the domain, of a place with one lane. */
+  readonly linear?: string;
+  /** The lanes differ in the last axis alone, and begin at a multiple of four. */
+  readonly aligned?: boolean;
+  /** The kernel's own results there, in JavaScript: one text, or one a lane. */
+  acc?(index: number): readonly string[];
+}
+
+/** The last axis that is longer than one; −1 where there is none. */
+const lastOf = (shape: readonly number[]): number => shape.findLastIndex((size) => size !== 1);
+
+/** The four elements of this fragment's texel. Writes the line that finds them. */
+export function atTexel(shader: Shader, shape: readonly number[]): Place {
+  const name = shader.name('p');
+  const used = new Set<number>();
+  const last = lastOf(shape);
+  const aligned = last >= 0 && (shape[last] as number) % 4 === 0;
+  const shared = (axis: number) => shape[axis] === 1 || (aligned && axis !== last);
+  shader.declare(() => {
+    const globals = [...used].map((axis) => `${shared(axis) ? 'int' : 'ivec4'} ${name}_${axis};`);
+    const lines = decode(shape, [...used], (axis, text) =>
+      aligned && axis === last ? `${name}_${axis} = ${text} + ivec4(0, 1, 2, 3);` : `${name}_${axis} = ${text};`,
+    );
+    const first = aligned ? 'int e = texel() << 2;' : 'ivec4 e = (texel() << 2) + ivec4(0, 1, 2, 3);';
+    return `${globals.join(' ')}\nfloat ${name}() { ${used.size ? `${first} ${lines.join(' ')} ` : ''}return 0.0; }`;
+  });
+  shader.native(name, [], 'Number', '');
+  shader.line(`${name}();`);
+  return {
+    lanes: 4,
+    coord(axis, lane) {
+      if (shape[axis] === 1) return '0';
+      used.add(axis);
+      return shared(axis) ? `${name}_${axis}` : `${name}_${axis}.${'xyzw'[lane]}`;
+    },
+    shared,
+    texel: 'texel()',
+    aligned,
+  };
+}
+
+/** The statements that take coordinates off the row-major position `e`, innermost first. */
+function decode(
+  shape: readonly number[],
+  axes: readonly number[],
+  set: (axis: number, text: string) => string,
+): string[] {
+  const lines: string[] = [];
+  const strides = rowMajor(shape);
+  const outermost = shape.findIndex((size) => size !== 1);
+  for (const axis of axes) {
+    const [size, stride] = [shape[axis] as number, strides[axis] as number];
+    const divided = stride === 1 ? 'e' : `(e / ${stride})`;
+    lines.push(set(axis, axis === outermost ? divided : `(${divided} % ${size})`));
+  }
+  return lines;
+}
+
+/** A place with one lane, whose coordinates are GLSL ints of this name that `set` writes. */
+export interface Cursor extends Place {
+  /** The name of the GLSL int of an axis. */
+  global(axis: number): string;
+}
+
+export function cursor(shader: Shader, rank: number, acc?: (index: number) => readonly string[]): Cursor {
+  const name = shader.name('c');
+  if (rank) shader.declare(`int ${Array.from({ length: rank }, (_, axis) => `${name}_${axis}`).join(', ')};`);
+  const global = (axis: number) => `${name}_${axis}`;
+  return { lanes: 1, coord: global, shared: () => true, global, ...(acc && { acc }) };
+}
+
+/** A cursor that `name(e)` puts at the row-major position e of a shape. */
+export function atElement(
+  shader: Shader,
+  shape: readonly number[],
+  acc?: (index: number) => readonly string[],
+): Cursor & { readonly name: string } {
+  const at = cursor(shader, shape.length, acc);
+  const name = shader.name('at');
+  const axes = shape.map((_, axis) => axis).filter((axis) => shape[axis] !== 1);
+  const lines = decode(shape, axes, (axis, text) => `${at.global(axis)} = ${text};`);
+  const linear = `${name}_e`;
+  const zeros = shape.flatMap((size, axis) => (size === 1 ? [`${at.global(axis)} = 0;`] : []));
+  shader.native(
+    name,
+    ['Integer'],
+    'Number',
+    `int ${linear};\nfloat ${name}(int e) { ${linear} = e; ${[...zeros, ...lines].join(' ')} return 0.0; }`,
+  );
+  return { ...at, name, linear };
+}
+
+/** The element that a view has at a lane: offset + Σ coordinate·stride. */
+export function elementOf(view: View, coord: (axis: number) => string): string {
+  const terms: string[] = [];
+  view.strides.forEach((stride, axis) => {
+    if (stride === 0 || view.shape[axis] === 1) return;
+    terms.push(stride === 1 ? coord(axis) : `${coord(axis)} * ${stride}`);
+  });
+  if (view.offset !== 0 || terms.length === 0) terms.push(String(view.offset));
+  return terms.join(' + ');
+}
+
+/** The condition under which a view has an element at these coordinates; null where it always has. */
+export function validity({ shape, valid }: View, coord: (axis: number) => string, computed: boolean): string | null {
+  const tests: string[] = [];
+  shape.forEach((size, axis) => {
+    const [low, high] = [Math.max(0, valid?.[axis]?.[0] ?? 0), Math.min(size, valid?.[axis]?.[1] ?? size)];
+    if (computed || low > 0) tests.push(`${coord(axis)} >= ${low}`);
+    if (computed || high < size) tests.push(`${coord(axis)} < ${high}`);
+  });
+  return tests.length ? tests.join(' && ') : null;
+}
+
+/** The axes along which the element that a view reads changes. */
+export const movingAxes = (view: View): number[] =>
+  view.shape.flatMap((size, axis) => {
+    const bounds = view.valid?.[axis];
+    const whole = !bounds || (bounds[0] <= 0 && bounds[1] >= size);
+    return size === 1 || (view.strides[axis] === 0 && whole) ? [] : [axis];
+  });
+
+/**
+ * The way back from an element to the coordinates that a store writes it from: axes by falling stride, each taken off in turn.
+ * null where strides do not nest.
+ */
+export function inverseOf(
+  view: View,
+): { readonly axis: number; readonly stride: number; readonly size: number }[] | null {
+  const axes = view.shape
+    .map((size, axis) => ({ axis, size, stride: view.strides[axis] as number }))
+    .filter(({ size }) => size !== 1)
+    .sort((a, b) => Math.abs(b.stride) - Math.abs(a.stride));
+  let reach = 0;
+  for (const { stride, size } of [...axes].reverse()) {
+    if (Math.abs(stride) <= reach) return null;
+    reach += Math.abs(stride) * (size - 1);
+  }
+  return axes;
+}
+
+/** Declares `bool name(int e)`: puts the cursor where the view writes element e, and tells whether it does. */
+export function backFrom(shader: Shader, at: Cursor, view: View): string | null {
+  const axes = inverseOf(view);
+  if (!axes) return null;
+  const name = shader.name('writes');
+  // Axes that run backwards are counted from their far end.
+  const least = axes.reduce((sum, { stride, size }) => sum + Math.min(0, stride * (size - 1)), view.offset);
+  const lines = [`int rest = e - ${least};`, 'if (rest < 0) return false;', 'int c;'];
+  const span = axes.reduce((sum, { stride, size }) => sum + Math.abs(stride) * (size - 1), 0);
+  lines.push(`if (rest > ${span}) return false;`);
+  for (const { axis, stride, size } of axes) {
+    const step = Math.abs(stride);
+    lines.push(`c = rest / ${step};`, `if (c >= ${size}) return false;`, `rest -= c * ${step};`);
+    lines.push(`${at.global(axis)} = ${stride < 0 ? `${size - 1} - c` : 'c'};`);
+  }
+  for (const [axis, size] of view.shape.entries()) if (size === 1) lines.push(`${at.global(axis)} = 0;`);
+  shader.native(name, ['Integer'], 'Boolean', `bool ${name}(int e) { ${lines.join(' ')} return rest == 0; }`);
+  return name;
+}
+
+export const isWhole = (size: number, views: readonly View[]): boolean =>
+  views.reduce((sum, { shape }) => sum + sizeOf(shape), 0) === size;

@@ -1,0 +1,158 @@
+/**
+ * One kernel of gpu.js under construction: the lines of its JavaScript, and the GLSL that these call: textures, numbers,
+ * places and loads. A fragment makes the four elements of one texel, its lanes.
+ */
+import { BackendError } from '@tessera/tensor/backend';
+import type { Caller } from './expression';
+import { type FunctionName, functions, signatureOf, withDependencies } from './functions';
+import type { KernelSource, Native, Type } from './gpujs';
+import { width, widthBits } from './layout';
+
+/** A texture that a pass reads or writes: of an operand of the kernel, or one that lives only while the kernel runs. */
+export type Ref =
+  | { readonly of: 'input'; readonly index: number }
+  | { readonly of: 'output'; readonly index: number }
+  | { readonly of: 'scratch'; readonly index: number };
+
+/** One draw: a kernel of gpu.js, what it reads in the order of its samplers, and what it writes. */
+export interface Pass {
+  /** What it is, for errors and readers. */
+  readonly title: string;
+  readonly source: KernelSource;
+  readonly inputs: readonly Ref[];
+  readonly outputs: readonly Ref[];
+  /** Texels that are drawn. */
+  readonly texels: number;
+  /** Does it leave elements of its outputs as they are? Then it also reads them. */
+  readonly keeps: boolean;
+}
+
+/** Work between passes that the host does: it reads textures, and writes others. */
+export interface HostStep {
+  readonly title: string;
+  readonly reads: readonly { readonly ref: Ref; readonly size: number }[];
+  readonly writes: readonly { readonly ref: Ref; readonly size: number }[];
+  /** From the words read to those written; words as they lie in textures. */
+  run(read: readonly Float32Array[]): Float32Array[];
+}
+
+export interface Program {
+  readonly steps: readonly (Pass | HostStep)[];
+  /** Elements of each scratch texture. */
+  readonly scratch: readonly number[];
+}
+
+const sameRef = (a: Ref, b: Ref): boolean => a.of === b.of && a.index === b.index;
+
+export class Shader implements Caller {
+  readonly title: string;
+  /** The lines of `function kernel()`. */
+  readonly lines: string[] = [];
+  readonly inputs: Ref[] = [];
+  readonly #glsl: (string | (() => string))[] = [];
+  readonly #natives = new Map<string, Native>();
+  readonly #used = new Set<FunctionName>();
+  readonly #constants = new Map<number, string>();
+  readonly #uniforms: number;
+  #names = 0;
+
+  /** @param uniforms how many numbers the kernel is handed at each run */
+  constructor(title: string, uniforms: number) {
+    this.title = title;
+    this.#uniforms = uniforms;
+    this.declare(`int texel() { return (int(gl_FragCoord.y) << ${widthBits}) + int(gl_FragCoord.x); }`);
+  }
+
+  name(prefix: string): string {
+    return `${prefix}${this.#names++}`;
+  }
+
+  line(...lines: string[]): void {
+    this.lines.push(...lines);
+  }
+
+  /** A value with a name, to be used more than once. An Integer would become a float here. */
+  bind(text: string, prefix = 'v'): string {
+    const name = this.name(prefix);
+    this.line(`const ${name} = ${text};`);
+    return name;
+  }
+
+  use(name: FunctionName): FunctionName {
+    this.#used.add(name);
+    return name;
+  }
+
+  bits(bits: number): string {
+    let name = this.#constants.get(bits);
+    if (!name) {
+      name = `bits${(bits >>> 0).toString(16)}`;
+      this.#constants.set(bits, name);
+      this.native(name, [], 'Number', `float ${name}() { return uintBitsToFloat(${bits >>> 0}u); }`);
+    }
+    return `${name}()`;
+  }
+
+  /** GLSL that stands before the kernel; a function is asked for it when all lines are written. */
+  declare(glsl: string | (() => string)): void {
+    this.#glsl.push(glsl);
+  }
+
+  /** A GLSL function that the JavaScript calls. */
+  native(name: string, args: readonly Type[], returns: Type, glsl: string): string {
+    this.#natives.set(name, { name, args, returns });
+    this.declare(glsl);
+    return name;
+  }
+
+  /**
+   * The texture's functions for GLSL: `sN_texel(t)`, the four floats of a texel, and `sN(e)`, one element.
+   * @throws BackendError where the kernel reads more textures than the device binds
+   */
+  sampler(ref: Ref): string {
+    const at = this.inputs.findIndex((other) => sameRef(other, ref));
+    if (at >= 0) return `s${at}`;
+    const name = `s${this.inputs.push(ref) - 1}`;
+    this.declare(`uniform sampler2D ${name}_texture;
+vec4 ${name}_texel(int t) { return texelFetch(${name}_texture, ivec2(t & ${width - 1}, t >> ${widthBits}), 0); }
+float ${name}(int e) { return texelFetch(${name}_texture, ivec2((e >> 2) & ${width - 1}, e >> ${widthBits + 2}), 0)[e & 3]; }`);
+    return name;
+  }
+
+  /** Number `index` of those handed in, as its bits. */
+  number(index: number): string {
+    return `numbers[${index >> 2}].${'xyzw'[index & 3]}`;
+  }
+
+  pass(outputs: readonly Ref[], texels: number, keeps = false): Pass {
+    const vectors = Math.ceil(this.#uniforms / 4);
+    const used = withDependencies(this.#used).map((name) => ({ name, source: functions[name].source().trim() }));
+    const glsl = [
+      `// ${this.title}`,
+      ...(vectors ? [`uniform highp uvec4 numbers[${vectors}];`] : []),
+      ...used.map(({ source }) => source),
+      ...this.#glsl.map((part) => (typeof part === 'string' ? part : part())),
+    ].join('\n');
+    const natives = [
+      ...used.filter(({ name }) => this.#used.has(name)).map(({ name, source }) => signatureOf(name, source)),
+      ...this.#natives.values(),
+    ];
+    const source = `function kernel() {\n${this.lines.map((line) => `  ${line}`).join('\n')}\n}`;
+    return {
+      title: this.title,
+      source: { source, glsl, natives, outputs: outputs.length },
+      inputs: this.inputs,
+      outputs,
+      texels,
+      keeps,
+    };
+  }
+}
+
+/** @throws BackendError where a pass binds more textures than there are units */
+export function checkUnits({ title, inputs }: Pass, most: number): void {
+  if (inputs.length <= most) return;
+  throw new BackendError(
+    `webgl: ${title} reads ${inputs.length} textures, this device binds ${most}; read an intermediate value (await x.data()) to cut what is fused`,
+  );
+}

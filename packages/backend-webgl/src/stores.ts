@@ -1,0 +1,262 @@
+/**
+ * From stores to draws. A fragment makes a texel of an output, so each output asks: which coordinate of which part writes my
+ * element? Outputs that give the same answer are written by one draw, as many as the device has targets.
+ */
+import {
+  BackendError,
+  type Compute,
+  type Expr,
+  isContiguous,
+  type Kernel,
+  rowMajor,
+  type Store,
+  sizeOf,
+  type View,
+} from '@tessera/tensor/backend';
+import { Block } from './block';
+import { texelsOf } from './layout';
+import { atElement, atTexel, backFrom, type Cursor, cursor, isWhole, type Place } from './place';
+import { type Pass, type Program, type Ref, Shader } from './shader';
+
+/** What is being made of one kernel. */
+export class Build {
+  readonly kernel: Kernel;
+  /** Most textures that one draw writes. */
+  readonly targets: number;
+  readonly steps: Program['steps'][number][] = [];
+  readonly scratch: number[] = [];
+
+  constructor(kernel: Kernel, targets: number) {
+    this.kernel = kernel;
+    this.targets = targets;
+  }
+
+  program(): Program {
+    return { steps: this.steps, scratch: this.scratch };
+  }
+
+  shader(title: string): Shader {
+    return new Shader(title, this.kernel.uniforms.length);
+  }
+
+  /** A texture of `size` elements that lives while the kernel runs. */
+  temporary(size: number): Ref {
+    return { of: 'scratch', index: this.scratch.push(size) - 1 };
+  }
+}
+
+/** One domain and what is stored over it. */
+export interface Part {
+  readonly shape: readonly number[];
+  readonly stores: readonly Store[];
+}
+
+/** Writes what computes the kernel's own results at a place, and tells their texts. */
+export type Core = (shader: Shader, place: Place, domain: readonly number[]) => (index: number) => readonly string[];
+
+interface Group {
+  readonly outputs: number[];
+  readonly size: number;
+  readonly parts: { readonly shape: readonly number[]; readonly view: View; readonly stores: Store[] }[];
+}
+
+/** Expressions of more nodes than this are written once and run for each lane. */
+const wide = 160;
+
+/** Writes all stores. `core` makes the kernel's own results, `lanesOnly` where it cannot make four side by side. */
+export function storePasses(
+  build: Build,
+  title: string,
+  parts: readonly Part[],
+  core?: { readonly make: Core; readonly lanesOnly?: boolean },
+): void {
+  for (const group of groupsOf(build, parts)) {
+    const [first] = group.parts;
+    const nodes = countNodes(group.parts.flatMap(({ stores }) => stores.map(({ expr }) => expr)));
+    const straight =
+      first && group.parts.length === 1 && isContiguous(first.view) && sizeOf(first.shape) === group.size;
+    const pass =
+      straight && !core?.lanesOnly && nodes <= wide
+        ? texelPass(build, title, group, core?.make)
+        : elementPass(build, title, group, Boolean(straight), core?.make);
+    build.steps.push(pass);
+  }
+}
+
+/** All four elements side by side. */
+function texelPass(build: Build, title: string, { outputs, parts, size }: Group, core?: Core): Pass {
+  const { kernel } = build;
+  const [{ shape, stores }] = parts as [Group['parts'][number]];
+  const shader = build.shader(title);
+  const place = atTexel(shader, shape);
+  const acc = core?.(shader, place, shape);
+  const block = new Block(shader, kernel, { ...place, ...(acc && { acc }) });
+  const values = stores.map((store, k) => block.stored(store.expr, dtypeOf(kernel, outputs[k] as number)));
+  values.forEach((texts, k) => {
+    if (k > 0) shader.line(`output${k}([${texts.join(', ')}]);`);
+  });
+  shader.line(`return [${values[0]?.join(', ')}];`);
+  return shader.pass(refs(outputs), texelsOf(size));
+}
+
+/** Element by element: where parts share an output, where elements stay as they are, and where four copies would be too long. */
+function elementPass(build: Build, title: string, group: Group, straight: boolean, core?: Core): Pass {
+  const { kernel } = build;
+  const { outputs, parts, size } = group;
+  const shader = build.shader(title);
+  const keeps = !isWhole(
+    size,
+    parts.map(({ view }) => view),
+  );
+  lanesOf(shader, outputs.length, (put) => {
+    const body = (place: Place, shape: readonly number[], stores: readonly Store[]) => {
+      const acc = core?.(shader, place, shape);
+      const block = new Block(shader, kernel, { ...place, ...(acc && { acc }) });
+      const values = stores.map((store, k) => block.stored(store.expr, dtypeOf(kernel, outputs[k] as number)));
+      for (const [k, [text]] of values.entries()) put(k, text as string);
+    };
+    if (straight) {
+      const [{ shape, stores }] = parts as [Group['parts'][number]];
+      const at = atElement(shader, shape);
+      shader.line(`${at.name}(first() + lane);`);
+      body(at, shape, stores);
+    } else {
+      parts.forEach(({ shape, view, stores }, k) => {
+        const at = cursor(shader, shape.length);
+        const writes = backFrom(shader, at, view);
+        if (!writes)
+          throw new BackendError(
+            `webgl: ${title} stores through strides [${view.strides}] over [${shape}], which do not nest`,
+          );
+        shader.line(`${k > 0 ? 'else ' : ''}if (${writes}(first() + lane)) {`);
+        body(at, shape, stores);
+        shader.line('}');
+      });
+      if (keeps) {
+        shader.line('else {');
+        outputs.forEach((output, k) => {
+          const sampler = shader.sampler({ of: 'output', index: output });
+          shader.native(`kept${k}`, ['Integer'], 'Number', `float kept${k}(int e) { return ${sampler}(e); }`);
+          put(k, `kept${k}(first() + lane)`);
+        });
+        shader.line('}');
+      }
+    }
+  });
+  return shader.pass(refs(outputs), texelsOf(size), keeps);
+}
+
+/** The lanes one after the other: `body` writes what puts a value into each output's texel, at element `first() + lane`. */
+export function lanesOf(
+  shader: Shader,
+  outputs: number,
+  body: (put: (output: number, text: string) => void) => void,
+): void {
+  const all = Array.from({ length: outputs }, (_, k) => k);
+  for (const k of all) {
+    const texel = `vec4 made${k};\nfloat put${k}(int lane, float v) { made${k}[lane] = v; return v; }`;
+    shader.native(`put${k}`, ['Integer', 'Number'], 'Number', texel);
+    shader.native(`got${k}`, [], 'Array(4)', `vec4 got${k}() { return made${k}; }`);
+  }
+  shader.native('first', [], 'Integer', 'int first() { return texel() << 2; }');
+  shader.line('for (let lane = 0; lane < 4; lane++) {');
+  body((k, text) => shader.line(`put${k}(lane, ${text});`));
+  shader.line('}');
+  for (const k of all.slice(1)) shader.line(`output${k}(got${k}());`);
+  shader.line('return got0();');
+}
+
+/** Tables over a shape: `body` writes what is computed at the cursor, and gives one text a table. */
+export function tablePass(
+  build: Build,
+  title: string,
+  shape: readonly number[],
+  tables: readonly Ref[],
+  body: (shader: Shader, at: Cursor & { readonly linear?: string }) => readonly string[],
+): void {
+  if (sizeOf(shape) === 0) return;
+  const shader = build.shader(title);
+  lanesOf(shader, tables.length, (put) => {
+    const at = atElement(shader, shape);
+    shader.line(`${at.name}(first() + lane);`);
+    for (const [k, text] of body(shader, at).entries()) put(k, text);
+  });
+  build.steps.push(shader.pass(tables, texelsOf(sizeOf(shape))));
+}
+
+/** An expression over a domain, as a row-major table: floats, words, or bools as 0 and 1. */
+export function tabulate(build: Build, title: string, expr: Expr, shape: readonly number[]): Ref {
+  const table = build.temporary(sizeOf(shape));
+  if (countNodes([expr]) > wide) {
+    tablePass(build, title, shape, [table], (shader, at) =>
+      new Block(shader, build.kernel, at).stored(expr, expr.dtype),
+    );
+  } else if (sizeOf(shape) > 0) {
+    const shader = build.shader(title);
+    const texts = new Block(shader, build.kernel, atTexel(shader, shape)).stored(expr, expr.dtype);
+    shader.line(`return [${texts.join(', ')}];`);
+    build.steps.push(shader.pass([table], texelsOf(sizeOf(shape))));
+  }
+  return table;
+}
+
+/** How stores read results that lie in tables over `shape`, of which a domain may be larger along axes where shape has 1. */
+export const fromTables =
+  (build: Build, shape: readonly number[], tables: readonly { readonly ref: Ref; readonly dtype: Compute }[]): Core =>
+  (shader, place, domain) => {
+    const block = new Block(shader, build.kernel, place);
+    const known = new Map<number, readonly string[]>();
+    const view: View = {
+      shape: domain,
+      strides: rowMajor(shape).map((stride, axis) => (shape[axis] === 1 ? 0 : stride)),
+      offset: 0,
+      valid: null,
+    };
+    return (index) => {
+      const { ref, dtype } = tables[index] as (typeof tables)[number];
+      const texts =
+        known.get(index) ??
+        block.table(ref, dtype, view).map((text) => (dtype === 'bool' ? shader.bind(`${text} > 0.5`) : text));
+      known.set(index, texts);
+      return texts;
+    };
+  };
+
+const refs = (outputs: readonly number[]): Ref[] => outputs.map((index) => ({ of: 'output', index }));
+const dtypeOf = (kernel: Kernel, output: number) => (kernel.outputs[output] as Kernel['outputs'][number]).dtype;
+
+function groupsOf({ kernel, targets }: Build, parts: readonly Part[]): Group[] {
+  const groups = new Map<string, Group[]>();
+  kernel.outputs.forEach(({ size }, output) => {
+    const written = parts.flatMap(({ shape, stores }, part) =>
+      sizeOf(shape) === 0
+        ? []
+        : stores
+            .filter((store) => store.output === output)
+            .map((store) => ({ part, shape, view: store.view, stores: [store] })),
+    );
+    if (written.length === 0) return;
+    const key = JSON.stringify([size, written.map(({ part, view }) => [part, view])]);
+    const known = groups.get(key) ?? [];
+    groups.set(key, known);
+    const open = known.at(-1);
+    if (open && open.outputs.length < targets) {
+      open.outputs.push(output);
+      for (const [i, { stores }] of open.parts.entries()) stores.push(...(written[i]?.stores ?? []));
+    } else known.push({ outputs: [output], size, parts: written });
+  });
+  return [...groups.values()].flat();
+}
+
+/** Different nodes of expressions. */
+export function countNodes(exprs: readonly Expr[]): number {
+  const seen = new Set<Expr>();
+  const visit = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
+    if (expr.op === 'apply') expr.args.forEach(visit);
+    if (expr.op === 'load') expr.at?.forEach(visit);
+  };
+  exprs.forEach(visit);
+  return seen.size;
+}

@@ -1,0 +1,166 @@
+/** Draws. A kernel that writes over one of its inputs, or leaves elements as they are, draws another texture, which the buffer then has. */
+import { BackendError, type DeviceBuffer, type Kernel, type PlanStep } from '@tessera/tensor/backend';
+import { type Compiler, type Draw, GlExecutable, isDraw } from './compile';
+import type { Device } from './device';
+import { width } from './layout';
+import { GlBuffer, type Memory, type Texture } from './memory';
+import type { HostStep, Ref } from './shader';
+import { readFloats, writeFloats } from './transfer';
+
+export class Submitter {
+  readonly #device: Device;
+  readonly #memory: Memory;
+  readonly #compiler: Compiler;
+  readonly #vertices: WebGLVertexArrayObject;
+  /** For draws of several targets: their attachments change. */
+  readonly #framebuffers = new Map<number, WebGLFramebuffer>();
+
+  constructor(device: Device, memory: Memory, compiler: Compiler) {
+    this.#device = device;
+    this.#memory = memory;
+    this.#compiler = compiler;
+    const { gl } = device;
+    this.#vertices = gl.createVertexArray();
+    gl.bindVertexArray(this.#vertices);
+    gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
+    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]), gl.STATIC_DRAW);
+    gl.enableVertexAttribArray(0);
+    gl.vertexAttribPointer(0, 2, gl.FLOAT, false, 0, 0);
+    gl.bindVertexArray(null);
+  }
+
+  run(
+    { executable, inputs, outputs, uniforms }: PlanStep,
+    table: readonly GlBuffer[],
+    values: readonly number[],
+  ): void {
+    if (!(executable instanceof GlExecutable)) {
+      throw new BackendError('webgl: the plan has an executable of another backend; compile its kernel here');
+    }
+    const { kernel, steps, scratch } = executable;
+    const [read, written] = [inputs, outputs].map((list) => list.map((at) => table[at] as GlBuffer)) as [
+      GlBuffer[],
+      GlBuffer[],
+    ];
+    const numbers = numbersOf(
+      kernel,
+      uniforms.map((at) => values[at] as number),
+    );
+    /** Textures of outputs that cannot be drawn to where they are. */
+    const fresh = new Map<number, Texture>();
+    const temporary: (Texture | undefined)[] = [];
+    const source = ({ of, index }: Ref): Texture =>
+      of === 'input'
+        ? (read[index] as GlBuffer).texture
+        : of === 'scratch'
+          ? (temporary[index] as Texture)
+          : (fresh.get(index) ?? (written[index] as GlBuffer).texture);
+    const target = ({ of, index }: Ref, keeps: boolean): Texture => {
+      if (of === 'scratch')
+        return (temporary[index] ??= this.#memory.take(scratch[index]?.size ?? 0, executable.title));
+      const buffer = written[index] as GlBuffer;
+      const known = fresh.get(index);
+      if (!keeps && known) return known;
+      if (!keeps && (kernel.aliases[index] as number) < 0) return buffer.texture;
+      const made = this.#memory.takeLike(buffer.texture, executable.title);
+      fresh.set(index, made);
+      return made;
+    };
+    steps.forEach((step, at) => {
+      if (isDraw(step)) {
+        const from = step.inputs.map(source);
+        const before = step.keeps ? step.outputs.map((ref) => fresh.get(ref.index)) : [];
+        this.#draw(
+          step,
+          from,
+          step.outputs.map((ref) => target(ref, step.keeps)),
+          numbers,
+        );
+        for (const old of before) if (old) this.#memory.release(old);
+      } else this.#onHost(step, source, (ref) => target(ref, false));
+      scratch.forEach(({ last }, index) => {
+        const texture = temporary[index];
+        if (last === at && texture) this.#memory.release(texture);
+      });
+    });
+    for (const [index, texture] of fresh) {
+      const buffer = written[index] as GlBuffer;
+      this.#memory.release(buffer.texture);
+      buffer.texture = texture;
+    }
+  }
+
+  #draw(step: Draw, from: readonly Texture[], to: readonly Texture[], numbers: Uint32Array): void {
+    const { gl } = this.#device;
+    const { program, numbers: place } = this.#compiler.build(step);
+    gl.bindVertexArray(this.#vertices);
+    gl.useProgram(program);
+    from.forEach(({ texture }, unit) => {
+      gl.activeTexture(gl.TEXTURE0 + unit);
+      gl.bindTexture(gl.TEXTURE_2D, texture);
+    });
+    if (place) gl.uniform4uiv(place, numbers);
+    this.#attach(to);
+    const rows = Math.floor(step.texels / width);
+    const rest = step.texels % width;
+    if (rows > 0) {
+      gl.viewport(0, 0, width, rows);
+      gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    }
+    if (rest > 0) {
+      gl.viewport(0, rows, rest, 1);
+      gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    }
+  }
+
+  #attach(to: readonly Texture[]): void {
+    const { gl } = this.#device;
+    if (to.length === 1) {
+      gl.bindFramebuffer(gl.FRAMEBUFFER, (to[0] as Texture).framebuffer);
+      return;
+    }
+    let framebuffer = this.#framebuffers.get(to.length);
+    const made = !framebuffer;
+    framebuffer ??= gl.createFramebuffer();
+    this.#framebuffers.set(to.length, framebuffer);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    if (made) gl.drawBuffers(to.map((_, i) => gl.COLOR_ATTACHMENT0 + i));
+    for (const [i, { texture }] of to.entries()) {
+      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0 + i, gl.TEXTURE_2D, texture, 0);
+    }
+  }
+
+  #onHost(step: HostStep, source: (ref: Ref) => Texture, target: (ref: Ref) => Texture): void {
+    const { gl } = this.#device;
+    const read = step.reads.map(({ ref, size }) => readFloats(gl, source(ref), size));
+    step.run(read).forEach((floats, i) => {
+      const { ref, size } = step.writes[i] as HostStep['writes'][number];
+      writeFloats(gl, target(ref), floats, size);
+    });
+  }
+
+  dispose(): void {
+    for (const framebuffer of this.#framebuffers.values()) this.#device.gl.deleteFramebuffer(framebuffer);
+    this.#device.gl.deleteVertexArray(this.#vertices);
+  }
+}
+
+/** The numbers of a run, as bits. */
+function numbersOf({ uniforms }: Kernel, values: readonly number[]): Uint32Array {
+  const words = new Uint32Array(Math.ceil(uniforms.length / 4) * 4);
+  const floats = new Float32Array(words.buffer);
+  uniforms.forEach((dtype, i) => {
+    if (dtype === 'float32') floats[i] = values[i] as number;
+    else words[i] = dtype === 'bool' ? +(values[i] !== 0) : (values[i] as number);
+  });
+  return words;
+}
+
+/** @throws BackendError where the buffer is of another backend, or freed. */
+export function own(buffer: DeviceBuffer | undefined, memory: Memory): GlBuffer {
+  if (!(buffer instanceof GlBuffer) || buffer.memory !== memory) {
+    throw new BackendError('webgl: a buffer of another backend; move the tensor over with to(backend)');
+  }
+  if (!buffer.live) throw new BackendError('webgl: a buffer that was freed');
+  return buffer;
+}

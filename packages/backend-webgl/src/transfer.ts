@@ -1,0 +1,145 @@
+/** Floats to and from textures: rows are as they lie in memory, so each way is one or two calls. */
+import { BackendError } from '@tessera/tensor/backend';
+import { texelsOf, width } from './layout';
+import type { Texture } from './memory';
+
+/** The rectangles that hold the first texels of a texture: full rows, and what is left of one. */
+function rectangles(texels: number): { y: number; columns: number; rows: number; first: number }[] {
+  const [rows, rest] = [Math.floor(texels / width), texels % width];
+  return [
+    ...(rows ? [{ y: 0, columns: width, rows, first: 0 }] : []),
+    ...(rest ? [{ y: rows, columns: rest, rows: 1, first: rows * width * 4 }] : []),
+  ];
+}
+
+/** Writes the first `size` elements; where they end within a texel, its other elements stay as they are. */
+export function writeFloats(
+  gl: WebGL2RenderingContext,
+  to: Texture,
+  floats: Float32Array,
+  size: number,
+  keepRest = false,
+): void {
+  if (size === 0) return;
+  const texels = texelsOf(size);
+  let padded = floats.length >= texels * 4 ? floats : new Float32Array(texels * 4);
+  if (padded !== floats) padded.set(floats);
+  if (keepRest && size % 4 !== 0) {
+    const old = readFloats(gl, to, texels * 4, texels - 1);
+    if (padded === floats) padded = floats.slice();
+    for (let i = size; i < texels * 4; i++) copyBits(old, i % 4, padded, i);
+  }
+  gl.bindTexture(gl.TEXTURE_2D, to.texture);
+  for (const { y, columns, rows, first } of rectangles(texels)) {
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, y, columns, rows, gl.RGBA, gl.FLOAT, padded, first);
+  }
+}
+
+/** One float, though it be no number: an assignment might change a NaN's bits. */
+function copyBits(from: Float32Array, i: number, to: Float32Array, j: number): void {
+  new Uint32Array(to.buffer, to.byteOffset)[j] = new Uint32Array(from.buffer, from.byteOffset)[i] as number;
+}
+
+/** The first `size` elements, waiting for them; or those from texel `from` on. */
+export function readFloats(gl: WebGL2RenderingContext, texture: Texture, size: number, from = 0): Float32Array {
+  const texels = texelsOf(size);
+  gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer);
+  if (from > 0) {
+    const one = new Float32Array(4);
+    gl.readPixels(from % width, Math.floor(from / width), 1, 1, gl.RGBA, gl.FLOAT, one);
+    return one;
+  }
+  const floats = new Float32Array(texels * 4);
+  for (const { y, columns, rows, first } of rectangles(texels)) {
+    gl.readPixels(0, y, columns, rows, gl.RGBA, gl.FLOAT, floats, first);
+  }
+  return floats;
+}
+
+/** Reads on their way: copied into buffers of the device in order with the work, fetched when a fence says that they are there. */
+export class Reads {
+  readonly #gl: WebGL2RenderingContext;
+  readonly #rejects = new Set<(error: BackendError) => void>();
+  readonly #polls = new Set<() => void>();
+  readonly #channel = new MessageChannel();
+  #polling = false;
+
+  constructor(gl: WebGL2RenderingContext) {
+    this.#gl = gl;
+    this.#channel.port1.onmessage = () => this.#poll();
+  }
+
+  /** The first `size` elements as they are after all work so far. */
+  read(texture: Texture, size: number): Promise<Float32Array> {
+    const gl = this.#gl;
+    const texels = texelsOf(size);
+    const staging = gl.createBuffer(); // one that was used before is slower: browsers copy ahead what they were read
+    gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, staging);
+    gl.bufferData(gl.PIXEL_PACK_BUFFER, texels * 16, gl.STREAM_READ);
+    for (const { y, columns, rows, first } of rectangles(texels)) {
+      gl.readPixels(0, y, columns, rows, gl.RGBA, gl.FLOAT, first * 4);
+    }
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+    return this.done().then(() => {
+      const floats = new Float32Array(texels * 4);
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, staging);
+      gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, floats);
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+      gl.deleteBuffer(staging);
+      return floats;
+    });
+  }
+
+  /** Resolves when all work so far is through, rejects with the backend's failure. */
+  done(): Promise<void> {
+    const gl = this.#gl;
+    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    return new Promise((resolve, reject) => {
+      const failed = (error: BackendError) => {
+        this.#rejects.delete(failed);
+        this.#polls.delete(poll);
+        reject(error);
+      };
+      const poll = () => {
+        if (gl.isContextLost()) return; // its event rejects
+        const status = fence ? gl.clientWaitSync(fence, 0, 0) : gl.WAIT_FAILED;
+        if (status === gl.TIMEOUT_EXPIRED) return;
+        gl.deleteSync(fence);
+        if (status === gl.WAIT_FAILED)
+          failed(new BackendError('webgl: the device does not tell when its work is done'));
+        else {
+          this.#rejects.delete(failed);
+          this.#polls.delete(poll);
+          resolve();
+        }
+      };
+      this.#rejects.add(failed);
+      this.#polls.add(poll);
+      this.#next();
+    });
+  }
+
+  fail(error: BackendError): void {
+    for (const reject of [...this.#rejects]) reject(error);
+    this.#polls.clear();
+  }
+
+  dispose(): void {
+    this.#channel.port1.close();
+  }
+
+  /** A turn of the event loop between looks, without the clamp of timers. */
+  #next(): void {
+    if (this.#polling || this.#polls.size === 0) return;
+    this.#polling = true;
+    this.#channel.port2.postMessage(0);
+  }
+
+  #poll(): void {
+    this.#polling = false;
+    for (const poll of [...this.#polls]) poll();
+    this.#next();
+  }
+}
