@@ -21,5 +21,9 @@ export const sizes: Size[] = [
     ceiling: 80_000,
   },
   { program: 'backend-webgpu', what: 'tensor + one matmul on backend-webgpu, with its shaders', ceiling: null },
-  { program: 'backend-webgl', what: 'tensor + one matmul on backend-webgl; gpu.js comes when it is made', ceiling: null },
+  {
+    program: 'backend-webgl',
+    what: 'tensor + one matmul on backend-webgl; gpu.js comes when it is made',
+    ceiling: null,
+  },
 ];
