@@ -14,7 +14,7 @@ import { sort } from './kernels/sort';
  * Version of what is chosen below `generate` (algorithms, tiles, the order of sums): one more with each change that can turn a
  * bit of a result. Whoever keeps a training to go on with later keeps it, too: `info().algorithms`.
  */
-export const algorithms = 1;
+export const algorithms = 2;
 
 function generate(kernel: Kernel, target: Target): CpuKernel {
   switch (kernel.kind) {

@@ -89,16 +89,49 @@ describe('matmul', () => {
     { m: 1, n: 9001, k: 67 },
     { m: 2, n: 4099, k: 130 },
     { batch: [2, 2], m: 2, n: 513, k: 1031 },
+    { m: 3, n: 517, k: 1100 },
+    { m: 5, n: 4099, k: 70 },
+    { batch: [2], m: 8, n: 300, k: 901 },
     { m: 1001, n: 1, k: 555, a: { shape: [1001, 555], strides: [1, 1001], offset: 0, valid: null } },
-  ])('streams a large matrix past one or two rows: %o', check);
+  ])('streams a large matrix past few rows: %o', check);
+  it.each([
+    { m: 1, n: 43, k: 1027 },
+    { m: 2, n: 150, k: 2050 },
+    { m: 3, n: 7, k: 1500 },
+    { m: 7, n: 33, k: 2319 },
+    { batch: [2, 3], m: 8, n: 70, k: 129 },
+    { m: 1, n: 3, k: 40_003 },
+    { m: 5, n: 9, k: 33_000 },
+    { batch: [2], m: 1, n: 1, k: 20_000 },
+  ])('takes dot products of few rows with a matrix whose columns are contiguous: %o', ({ batch = [], m, n, k }) => {
+    const strides = [...batch.map((_, axis) => n * k * sizeOf(batch.slice(axis + 1))), 1, k];
+    check({ batch, m, n, k, b: { shape: [...batch, k, n], strides, offset: 0, valid: null } });
+  });
+  it('takes dot products with gaps, flips and broadcast', () => {
+    const [m, n, k] = [4, 21, 1100];
+    const b = { shape: [k, n], strides: [1, -k - 3], offset: (k + 3) * n, valid: null };
+    check({ m, n, k, a: { shape: [m, k], strides: [0, 1], offset: 5, valid: null }, b });
+    check({ m, n, k, a: { shape: [m, k], strides: [-k, 1], offset: k * m, valid: null }, b });
+    check({ m: 300, n: 1, k });
+  });
+  it.each([
+    { m: 20, n: 12, k: 5001 },
+    { batch: [2], m: 9, n: 33, k: 3000 },
+    { m: 17, n: 40, k: 4100, a: { shape: [17, 4100], strides: [1, 17], offset: 0, valid: null } },
+    { m: 64, n: 24, k: 2500, b: { shape: [2500, 24], strides: [1, 2500], offset: 0, valid: null } },
+  ])('cuts a long k into parts: %o', check);
   it('reads a thin product with broadcast, gaps and flips', () => {
     const [m, n, k] = [2, 520, 800];
     check({ m, n, k, a: { shape: [m, k], strides: [1, 2], offset: 3, valid: null } });
     check({ m, n, k, b: { shape: [k, n], strides: [-600, 1], offset: 600 * k, valid: null } });
     check({ batch: [3], m, n, k, b: { shape: [3, k, n], strides: [0, n, 1], offset: 0, valid: null } });
   });
-  it('stores what is fused into a thin product', () => {
-    const [m, n, k] = [2, 1300, 250];
+  it.each([
+    { title: 'a thin product', m: 2, n: 1300, k: 250, strides: [1300, 1] },
+    { title: 'dot products', m: 3, n: 70, k: 500, strides: [1, 500] },
+    { title: 'dot products in parts', m: 2, n: 5, k: 20_000, strides: [1, 20_000] },
+    { title: 'a product whose k is cut', m: 20, n: 30, k: 3000, strides: [30, 1] },
+  ])('stores what is fused into $title', ({ m, n, k, strides }) => {
     const [a, b, c] = [numbers(m * k, 1), numbers(k * n, 2), numbers(n, 3)];
     const row = { shape: [m, n], strides: [0, 1], offset: 0, valid: null };
     const acc = { op: 'acc', dtype: 'float32', index: 0 } as const;
@@ -113,7 +146,7 @@ describe('matmul', () => {
       n,
       k,
       a: load(0, contiguous([m, k])),
-      b: load(1, contiguous([k, n])),
+      b: load(1, { shape: [k, n], strides, offset: 0, valid: null }),
       stores,
     });
     const run = (made: MatmulKernel, inputs: readonly Data[]) => {

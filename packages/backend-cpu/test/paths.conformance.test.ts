@@ -145,6 +145,24 @@ function softmaxOf(shape: number[], axes: number[]): ReduceKernel {
   });
 }
 
+/** (x − mean) times the sum of squares of that, which is written too. */
+function spreadOf(shape: number[], axes: number[]): ReduceKernel {
+  const x = load(0, shape);
+  const rows = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  const centred = sub(x, mul(acc(0), constant(sizeOf(rows) / sizeOf(shape))));
+  return reduceOf(shape, axes, {
+    outputs: [floats(sizeOf(shape)), floats(sizeOf(rows))],
+    stages: [
+      [{ combine: 'sum', expr: x, dtype: 'float32' }],
+      [{ combine: 'sum', expr: mul(centred, centred), dtype: 'float32' }],
+    ],
+    stores: [
+      { output: 0, view: contiguous(shape), expr: mul(centred, acc(1)), per: 'element' },
+      { output: 1, view: contiguous(rows), expr: acc(1), per: 'row' },
+    ],
+  });
+}
+
 describe('reduce', () => {
   const combines: Combine[] = ['sum', 'max', 'argmax', 'argmin'];
   const shapes: [number[], number[]][] = [
@@ -198,6 +216,24 @@ describe('reduce', () => {
   ])('keeps exponentials for the write-back: %j along %j', async (shape, axes) => {
     await check(softmaxOf(shape, axes));
     await check({ ...softmaxOf(shape, axes), aliases: [0, -1] });
+  });
+  it.each([
+    ['images four at a time', [16, 18, 12, 13], [0, 2, 3]],
+    ['images two at a time', [6, 18, 12, 13], [0, 2, 3]],
+    ['images one at a time', [5, 18, 12, 13], [0, 2, 3]],
+    ['segments four at a time', [256, 3, 10, 11], [0, 2, 3]],
+    ['rows two and two', [66, 515], [1]],
+    ['rows two and two, of several axes', [3, 40, 600], [2]],
+    ['an odd number of rows', [67, 515], [1]],
+  ] as const)('goes over memory in streams: %s', async (_, shape, axes) => {
+    await check(spreadOf([...shape], [...axes]));
+    await check({ ...spreadOf([...shape], [...axes]), aliases: [0, -1] });
+  });
+  it('sums what is long in streams', () => {
+    const shape = [2 ** 21];
+    const stages: ReduceKernel['stages'] = [[{ combine: 'sum', expr: load(0, shape), dtype: 'float32' }]];
+    const stores: ReduceKernel['stores'] = [{ output: 0, view: contiguous([1]), expr: acc(0), per: 'row' }];
+    return check(reduceOf(shape, [0], { outputs: [floats(1)], stages, stores }));
   });
   it('computes them again where a row is too long to be kept', () => check(softmaxOf([16, 66_000], [1])));
 

@@ -24,7 +24,7 @@ export interface Kept {
   readonly offset: number;
 }
 
-/** The expressions of a reduction's passes, in order, with loads of what an earlier pass has kept. */
+/** The expressions of a reduction's passes, in order, with loads of what an earlier pass has kept; `bytes` of scratch are taken then. */
 export interface Passes {
   readonly passes: readonly (readonly Node[])[];
   /** By pass. */
@@ -32,13 +32,16 @@ export interface Passes {
   readonly bytes: number;
 }
 
-/** `row` are the sizes of what lies in scratch, for the last axes of the domain, whose number of axes is `rank`. */
-export function keep(passes: readonly (readonly Node[])[], rank: number, row: readonly number[]): Passes {
+/**
+ * `row` are the sizes of what lies in scratch, for the last axes of the domain, whose number of axes is `rank`; `from` bytes of it are
+ * taken.
+ */
+export function keep(passes: readonly (readonly Node[])[], rank: number, row: readonly number[], from = 0): Passes {
   const view = viewOf(row, rank);
   const size = 4 * (sizeOf(row) + 4);
   const kept: Kept[][] = [];
   let left = passes;
-  let offset = 0;
+  let offset = from;
   passes.forEach((_, i) => {
     const later = new Set<Node>();
     eachNode(left.slice(i + 1).flat(), (node) => later.add(node));
@@ -68,7 +71,7 @@ function wanted(roots: readonly Node[], later: ReadonlySet<Node>, axis: number):
 }
 
 /** Has it a dear function of what varies along the axis? All others are computed once, before the loop. */
-function isDear(root: Node, axis: number): boolean {
+export function isDear(root: Node, axis: number): boolean {
   let is = false;
   eachNode([root], (node) => {
     is ||= node.op === 'apply' && dear.has(node.fn) && variesAlong(node, axis);

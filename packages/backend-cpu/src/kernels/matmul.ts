@@ -7,7 +7,8 @@
  *    │▒▒▒▒▒▒▒▒▒▒│    │ C block │        4 rows of A stay in the first-level cache, the strip in the second.
  *    └──────────┘    └─────────┘        C's block lies in scratch, or in the output where it is stored as it is.
  *
- * One or two rows with a large B have a way of their own (thin.ts).
+ * Where C is small and k long, k is cut into parts, each a chunk with a C of its own in shared scratch (partials.ts). Few rows with
+ * a large B have ways of their own: thin.ts where B's rows are contiguous, dots.ts where its columns are.
  */
 import type { Expr, Load, MatmulKernel } from '@tessera/tensor/backend';
 import {
@@ -24,9 +25,12 @@ import {
   when,
 } from '../assembler';
 import { argWords, emitStores, type Scope } from '../expression';
+import { dotBlocks, dotPhases } from './dots';
+import { unravel } from './map';
 import { isPlain, materialise, packPanel, packRows } from './pack';
+import { gatherPhase, type Partials, partialBytes } from './partials';
 import { isBareStore } from './stores';
-import { thinBlocks, thinPhases } from './thin';
+import { mostRows, thinBlocks, thinPhases } from './thin';
 import { matmulTile, multiplyAdd, tileColumns, tileRows, tileVectors } from './tile';
 
 /** Longest slab of k: a strip of `maxColumns` takes 144 kB, four rows of A 6 kB. */
@@ -34,25 +38,26 @@ const maxSlab = 384;
 const maxColumns = 96;
 const maxRows = 256;
 /**
- * Up to this many rows of A, B is read where it lies, if its rows are contiguous: packing it would cost as much as the
- * product. A thin product is limited by memory, so its slabs are short: k rows of B are k streams.
+ * Of few rows of A, B is read where it lies, if its rows are contiguous: packing it would cost as much as the product. A thin
+ * product is limited by memory, so its slabs are short: k rows of B are k streams.
  */
-const fewRows = 8;
 const openSlab = 64;
 const thinRows = 2;
 const thinSlab = 16;
 const thinVectors = 4;
 /** A block of C is worth a chunk from this many multiplications on. */
 const chunkWork = 1 << 17;
+/** Chunks to aim at. */
+const wantedChunks = 32;
+/** k is cut from this many times the longer side of C on, into parts no shorter than that. */
+const deep = 4;
+const leastPart = 256;
 
 /** How C is cut into blocks and k into slabs, and the register tile: by shape alone. */
 export function matmulBlocks(batch: number, m: number, n: number, k: number, contiguousB: boolean) {
-  const open = m <= fewRows && contiguousB;
+  const open = m <= mostRows && contiguousB;
   const vectors = open && m <= thinRows ? thinVectors : tileVectors;
   const tile = 4 * vectors;
-  const longest = open ? (m <= thinRows ? thinSlab : openSlab) : maxSlab;
-  const slabs = Math.max(1, Math.ceil(k / longest));
-  const slab = Math.ceil(k / slabs / 4) * 4;
   const even = (size: number, most: number, step: number) => {
     const parts = Math.max(1, Math.ceil(size / most));
     return Math.max(1, Math.ceil(size / parts / step)) * step;
@@ -61,11 +66,26 @@ export function matmulBlocks(batch: number, m: number, n: number, k: number, con
   let columns = even(n, open ? 4 * maxColumns : maxColumns, tile);
   // enough chunks for many workers, as long as each is worth its while
   const chunks = () => batch * Math.ceil(m / rows) * Math.ceil(n / columns);
-  while (chunks() < 32 && Math.min(m, rows) * columns * k > 2 * chunkWork && (rows > 16 || columns > 16)) {
+  const length = open ? Math.max(1, k) : partLength(chunks(), m, n, k);
+  const parts = Math.max(1, Math.ceil(k / length));
+  const large = () => Math.min(m, rows) * columns * k > 2 * chunkWork && (rows > 16 || columns > 16);
+  while (parts === 1 && chunks() < wantedChunks && large()) {
     if (rows >= columns) rows = even(rows, Math.max(tileRows, Math.ceil(rows / 2)), tileRows);
     else columns = even(columns, Math.max(tile, Math.ceil(columns / 2)), tile);
   }
-  return { open, vectors, rows, columns, slab, rowBlocks: Math.ceil(m / rows), columnBlocks: Math.ceil(n / columns) };
+  const longest = open ? (m <= thinRows ? thinSlab : openSlab) : maxSlab;
+  const slabs = Math.max(1, Math.ceil(length / longest));
+  const slab = Math.ceil(length / slabs / 4) * 4;
+  const [rowBlocks, columnBlocks] = [Math.ceil(m / rows), Math.ceil(n / columns)];
+  return { open, vectors, rows, columns, length, parts, slab, rowBlocks, columnBlocks };
+}
+
+/** How much of k is a chunk's where C has only so many blocks. */
+function partLength(chunks: number, m: number, n: number, k: number): number {
+  if (chunks < 1 || k < deep * Math.max(m, n)) return Math.max(1, k);
+  const most = Math.floor(Math.min(k / leastPart, (m * n * k) / (2 * chunkWork)));
+  const parts = Math.max(1, Math.min(most, Math.ceil(wantedChunks / chunks)));
+  return Math.ceil(k / parts / 4) * 4;
 }
 
 /** One matrix operand: strides in elements, by batch axis, down and across. */
@@ -107,27 +127,32 @@ export function matmul(
   const [a, b] = turned ? [transposed(right), transposed(left)] : [left, right];
 
   const madd = multiplyAdd(kernel.a.dtype, target.relaxed);
-  const thin = b.across === 1 ? thinBlocks(batches, m, n, k) : null;
-  if (thin) {
-    const placed = ({ address, batch: strides, down, across }: Matrix) => ({
-      at: (args: Local, coordinates: readonly Local[]) => batchOffset({ address, batch: strides }, args, coordinates),
-      down,
-      across,
-    });
-    const made = thinPhases(module, kernel, { m, n, turned, domain, a: placed(a), b: placed(b) }, thin, shared, madd);
+  const placed = ({ address, batch: strides, down, across }: Matrix) => ({
+    at: (args: Local, coordinates: readonly Local[]) => batchOffset({ address, batch: strides }, args, coordinates),
+    down,
+    across,
+  });
+  const product = { m, n, turned, domain, a: placed(a), b: placed(b) };
+  const dots = a.across === 1 && b.down === 1 ? dotBlocks(batches, m, n, k) : null;
+  const thin = !dots && b.across === 1 ? thinBlocks(batches, m, n, k) : null;
+  const few = dots
+    ? dotPhases(module, kernel, product, dots, shared, madd)
+    : thin && thinPhases(module, kernel, product, thin, shared, madd);
+  if (few) {
     return {
       bytes: module.bytes(),
-      phases: [...phases, ...made.phases],
-      sharedScratch: shared + made.bytes + 64,
-      threadScratch: 64,
+      phases: [...phases, ...few.phases],
+      sharedScratch: shared + few.sharedBytes + 64,
+      threadScratch: few.threadBytes + 64,
     };
   }
 
   const blocks = matmulBlocks(batches, m, n, k, b.across === 1);
-  const { open, vectors, rows, columns, slab, rowBlocks, columnBlocks } = blocks;
+  const { open, vectors, rows, columns, length, parts, slab, rowBlocks, columnBlocks } = blocks;
   const tileWidth = 4 * vectors;
-  const direct = isBareStore(kernel, kernel.stores) && n % tileWidth === 0;
-  const cRow = 4 * (direct ? n : columns);
+  const direct = parts === 1 && isBareStore(kernel, kernel.stores) && n % tileWidth === 0;
+  const partials: Partials = { parts, row: 4 * tileWidth * Math.ceil(n / tileWidth), at: shared };
+  const cRow = parts > 1 ? partials.row : 4 * (direct ? n : columns);
   const packedA = a.across !== 1;
   // from one tile's columns of B to the next
   // a line more than a panel takes: panels of 2ⁿ bytes would share few sets of the cache
@@ -152,7 +177,8 @@ export function matmul(
   const [args, lo, hi] = f.params as [Local, Local, Local];
   const scope: Scope = { module, f, args, kernel };
   const local = () => f.local('i32');
-  const [rest, i0, i1, j0, j1, k0, depth, i, j] = f.locals('i32', 9) as Local[] as [
+  const [rest, i0, i1, j0, j1, k0, k1, depth, i, j] = f.locals('i32', 10) as Local[] as [
+    Local,
     Local,
     Local,
     Local,
@@ -181,7 +207,7 @@ export function matmul(
   ];
   const at = (base: Local, { down, across }: Matrix, row: Local, column: Local): Code =>
     i32.add(base, i32.add(i32.mul(row, 4 * down), i32.mul(column, 4 * across)));
-  const scratchStrip = direct ? 0 : cRow * rows;
+  const scratchStrip = direct || parts > 1 ? 0 : cRow * rows;
   const scratchA = scratchStrip + (open ? 0 : Math.ceil(columns / tileWidth) * panel);
   const scratch = (offset: number): Code => i32.add(i32.load(args, 4 * words.threadScratch), offset);
   const tileCall = (r: number): Code => {
@@ -206,33 +232,46 @@ export function matmul(
       set(rest, i32.div_u(rest, columnBlocks)),
       set(i0, i32.mul(i32.rem_u(rest, rowBlocks), rows)),
       set(rest, i32.div_u(rest, rowBlocks)),
-      [...batch.keys()]
-        .reverse()
-        .map((axis) => [
-          set(coordinates[axis] as Local, i32.rem_u(rest, batch[axis] as number)),
-          set(rest, i32.div_u(rest, batch[axis] as number)),
-        ]),
+      parts > 1
+        ? [
+            set(from, i32.add(i32.load(args, 4 * words.sharedScratch), partials.at)),
+            set(baseC, i32.add(i32.mul(i32.add(i32.mul(rest, m), i0), cRow), i32.shl(j0, 2))),
+            set(baseC, i32.add(baseC, from)),
+            set(k0, i32.mul(i32.rem_u(rest, parts), length)),
+            set(rest, i32.div_u(rest, parts)),
+          ]
+        : [],
+      unravel(f, rest, batch, coordinates),
       least(i1, i32.add(i0, rows), m),
       least(j1, i32.add(j0, columns), n),
       set(baseA, batchOffset(a, args, coordinates)),
       set(baseB, batchOffset(b, args, coordinates)),
-      direct
-        ? set(
-            baseC,
-            i32.add(
+      parts > 1
+        ? [
+            set(baseA, i32.add(baseA, i32.mul(k0, 4 * a.across))),
+            set(baseB, i32.add(baseB, i32.mul(k0, 4 * b.down))),
+            least(k1, i32.sub(k, k0), length),
+          ]
+        : set(k1, k),
+      parts > 1
+        ? []
+        : direct
+          ? set(
+              baseC,
               i32.add(
-                i32.load(args, 4 * words.output(stores[0]?.output ?? 0)),
-                i32.mul(i32.div_u(lo, rowBlocks * columnBlocks), 4 * m * n),
+                i32.add(
+                  i32.load(args, 4 * words.output(stores[0]?.output ?? 0)),
+                  i32.mul(i32.div_u(lo, rowBlocks * columnBlocks), 4 * m * n),
+                ),
+                i32.add(i32.mul(i0, 4 * n), i32.mul(j0, 4)),
               ),
-              i32.add(i32.mul(i0, 4 * n), i32.mul(j0, 4)),
-            ),
-          )
-        : set(baseC, scratch(0)),
+            )
+          : set(baseC, scratch(0)),
       set(strip, scratch(scratchStrip)),
       set(packedRows, scratch(scratchA)),
       k === 0 ? [set(depth, 0), set(k0, 0)] : [],
-      loop(k0, 0, Math.max(k, 1), slab || 4, [
-        set(depth, i32.sub(k, k0)),
+      loop(k0, 0, parts > 1 ? k1 : Math.max(k, 1), slab || 4, [
+        set(depth, i32.sub(k1, k0)),
         when(i32.gt_s(depth, slab), set(depth, slab)),
         packB
           ? [
@@ -266,7 +305,7 @@ export function matmul(
           ]),
         ]),
       ]),
-      direct
+      direct || parts > 1
         ? []
         : [
             set(from, baseC),
@@ -296,10 +335,15 @@ export function matmul(
           ],
     ]),
   );
-  const chunks = batches * m * n === 0 ? 0 : batches * rowBlocks * columnBlocks;
+  const chunks = batches * m * n === 0 ? 0 : batches * parts * rowBlocks * columnBlocks;
+  phases.push({ name: 'multiply', chunks });
+  if (parts > 1) {
+    phases.push(gatherPhase(module, kernel, product, partials));
+    shared += partialBytes(batches, m, partials) + 64;
+  }
   return {
     bytes: module.bytes(),
-    phases: [...phases, { name: 'multiply', chunks }],
+    phases,
     sharedScratch: shared,
     threadScratch: scratchA + (packedA ? 16 * slab : 0) + 64,
   };

@@ -1,26 +1,14 @@
 /** One unit of a reduction: its stages, its partial results, its stores. The picture is in reduce.ts. */
-import { type Accumulate, elementBytes, type ReduceKernel, sizeOf, type View } from '@tessera/tensor/backend';
-import {
-  type Arg,
-  type Code,
-  drop,
-  type Func,
-  get,
-  i32,
-  i32x4,
-  type Local,
-  loop,
-  select,
-  set,
-  v128,
-} from '../assembler';
+import type { Accumulate, ReduceKernel, View } from '@tessera/tensor/backend';
+import { type Arg, type Code, type Func, get, i32, i32x4, type Local, loop, select, set, v128 } from '../assembler';
 import { begin, foldLanes, isPositional, type Rule, result, type State, take } from '../combine';
 import type { Domain, Node } from '../domain';
 import { argWords, type Scope, storeAll, unrolling } from '../expression';
 import { Printer } from '../functions';
 import { laneNumbers, type Step } from '../lanes';
 import { type Accs, type Stretch, Sweep } from '../sweep';
-import { type Kept, mostBytes } from './kept';
+import type { Kept } from './kept';
+import { type Streams, shifted, shiftedView, sideBySide, streamsOf } from './streams';
 
 /** What a unit has to know of the reduction that it is part of. */
 export interface Layout {
@@ -52,7 +40,7 @@ export interface Where {
   readonly count: number;
   readonly units: number;
 }
-/** The expressions of the kernel, in the layout's domain. */
+/** The expressions of the kernel for one row of a unit, in the layout's domain. */
 export interface Roots {
   readonly stages: readonly (readonly Node[])[];
   readonly place: Node | null;
@@ -67,19 +55,19 @@ export class Unit {
   readonly #of: Layout;
   readonly #scope: Scope;
   readonly #where: Where;
-  readonly #roots: Roots;
-  /** For each accumulator that is done its results: one for all lanes (along), or one a vector (across). */
+  readonly #rows: readonly Roots[];
+  /** For each accumulator that is done, row by row, its results: one for all lanes (along), or one a vector (across). */
   readonly #results: Local[][] = [];
   /** The same before an arg… has become a plain number, to be kept. */
   readonly #states: State[][] = [];
   /** Where in scratch the loads of what has been kept find it. */
   readonly #bases = new Map<Node, Local>();
 
-  constructor(of: Layout, scope: Scope, where: Where, roots: Roots) {
+  constructor(of: Layout, scope: Scope, where: Where, rows: readonly Roots[]) {
     this.#of = of;
     this.#scope = scope;
     this.#where = where;
-    this.#roots = roots;
+    this.#rows = rows;
   }
 
   get segment(): Local | null {
@@ -107,18 +95,26 @@ export class Unit {
     };
   }
 
-  /** Loops over the reduced axes around `make`, which sweeps the last one; one segment of the cut axis, or all of it. */
-  #nest(segment: Local | null, make: (coords: Local[], start: Local | 0, count: Local | number) => Code): Code {
+  /**
+   * Loops over the reduced axes around `make`, which sweeps the last one; one segment of the cut axis, or all of it, and of the
+   * axis that is cut into streams the first of them.
+   */
+  #nest(
+    segment: Local | null,
+    streams: Streams | null,
+    make: (coords: Local[], start: Local | 0, count: Local | number) => Code,
+  ): Code {
     const { domain, keptLoops, reducedLoops, cutAxis, segmentLength, along } = this.#of;
     const coords = Array.from({ length: reducedLoops }, () => this.#f.local('i32'));
     const bounds = (axis: number): [code: Code, from: Local | 0, to: Local | number] => {
       const size = domain.shape[axis] as number;
-      if (!segment || axis !== cutAxis) return [[], 0, size];
+      const streamed = streams?.axis === axis;
+      if (!segment || axis !== cutAxis) return [[], 0, streamed ? streams.length : size];
       const [from, to] = this.#f.locals('i32', 2) as [Local, Local];
       const code = [
         set(from, i32.mul(segment, segmentLength)),
-        set(to, i32.add(from, segmentLength)),
-        set(to, select(to, size, i32.lt_s(to, size))),
+        set(to, i32.add(from, streamed ? streams.length : segmentLength)),
+        streamed ? [] : set(to, select(to, size, i32.lt_s(to, size))),
       ];
       return [code, from, to];
     };
@@ -140,30 +136,43 @@ export class Unit {
     return code;
   }
 
-  /** One stage over the row, or over a segment of it. */
+  /** One stage over the row, or over a segment of it; of rows that make a unit side by side, or one after another. */
   pass(stage: number, segment: Local | null): Code {
-    const { along, rules, kernel } = this.#of;
+    const light = this.#rows.every(({ stages, kept }) => !kept[stage]?.length && this.#fit(stages[stage] ?? [], 0));
+    return this.#inSweeps(light).map((rows) => this.#passOver(rows, stage, segment));
+  }
+
+  #passOver(rows: readonly number[], stage: number, segment: Local | null): Code {
+    const { along, rules } = this.#of;
     const { vectors } = this.#where;
     const numbers = this.#accumulators(stage);
-    const roots = this.#roots.stages[stage] as readonly Node[];
     const positional = numbers.some((i) => isPositional((rules[i] as Rule).combine));
-    const kept = this.#roots.kept[stage] ?? [];
-    const wanted = [...roots, ...kept.map(({ node }) => node)];
-    if (positional && this.#roots.place) wanted.push(this.#roots.place);
-    const unroll = along ? (positional ? 1 : unrolling({ roots })) : vectors;
-    const states = numbers.map((i) =>
-      Array.from({ length: along ? unroll : vectors }, () => this.#newState(rules[i] as Rule)),
+    const [first] = rows.map((row) => this.#rows[row]) as [Roots];
+    const [roots, kept] = [first.stages[stage] as readonly Node[], first.kept[stage] ?? []];
+    const streams = positional || kept.length ? null : this.#streams(roots, 0, segment);
+    const rowwise = rows.map((row) => this.#copies(this.#rows[row]?.stages[stage] as readonly Node[], streams));
+    const wanted = [...rowwise.flat(2), ...kept.map(({ node }) => node)];
+    if (positional && first.place) wanted.push(first.place);
+    const copies = rows.length * (streams?.count ?? 1);
+    const unroll = along ? (positional ? 1 : vectorsOf(copies, roots)) : vectors;
+    const states = rows.map(() =>
+      numbers.map((i) =>
+        Array.from({ length: along ? unroll * (streams?.count ?? 1) : vectors }, () =>
+          this.#newState(rules[i] as Rule),
+        ),
+      ),
     );
     const setup = new Printer(this.#scope);
-    numbers.forEach((i, n) => {
-      for (const state of states[n] as State[]) begin(setup, rules[i] as Rule, state);
-    });
+    for (const mine of states)
+      numbers.forEach((i, n) => {
+        for (const state of mine[n] as State[]) begin(setup, rules[i] as Rule, state);
+      });
     for (const { load, offset } of kept) {
       const base = this.#f.local('i32');
       this.#bases.set(load, base);
       setup.write(set(base, this.#scratch(offset)));
     }
-    const body = this.#nest(segment, (coords, start, count) => {
+    const body = this.#nest(segment, streams, (coords, start, count) => {
       let vector = 0;
       const sweep = new Sweep(
         this.#scope,
@@ -172,27 +181,17 @@ export class Unit {
         this.#accs(() => vector),
       );
       const places = kept.map(({ load }) => sweep.place(get(this.#bases.get(load) as Local), load.view, 4));
-      const ahead = this.#storedNext(stage).map((i) =>
-        sweep.destination(kernel.stores[i]?.output as number, this.#roots.views[i] as View),
-      );
       return sweep.emit(unroll, (step) => {
-        if (step.lanes === 4 && step.u % 4 === 0)
-          for (const { pointer } of ahead) sweep.printer.write(drop(i32.load(pointer, 16 * step.u)));
         const mask = along ? laneMask(step) : null;
-        const place = positional && this.#roots.place ? sweep.value(this.#roots.place, step) : null;
-        numbers.forEach((i, n) => {
-          const rule = rules[i] as Rule;
-          const state = states[n]?.[along ? step.u % unroll : vector] as State;
-          const bound: Arg = isPositional(rule.combine) && place ? sweep.printer.bind(place) : (place as Arg);
-          take(
-            sweep.printer,
-            rule,
-            state,
-            sweep.value(roots[n] as Node, step),
-            isPositional(rule.combine) ? bound : null,
-            mask,
-          );
-        });
+        const place = positional && first.place ? sweep.printer.bind(sweep.value(first.place, step)) : null;
+        for (const [r, row] of rowwise.entries())
+          for (const [s, copy] of row.entries())
+            numbers.forEach((i, n) => {
+              const rule = rules[i] as Rule;
+              const state = states[r]?.[n]?.[along ? s * unroll + (step.u % unroll) : vector] as State;
+              const value = sweep.value(copy[n] as Node, step);
+              take(sweep.printer, rule, state, value, isPositional(rule.combine) ? place : null, mask);
+            });
         const values = kept.map(({ node }) => sweep.printer.bind(sweep.value(node, step)));
         vector++;
         return () => {
@@ -201,34 +200,59 @@ export class Unit {
       });
     });
     const finish = new Printer(this.#scope);
-    numbers.forEach((i, n) => {
-      const rule = rules[i] as Rule;
-      let made = states[n] as State[];
-      if (along) {
-        made = [this.#foldAll(finish, rule, made)];
-        foldLanes(finish, rule, made[0] as State);
-      }
-      this.#states[i] = made;
-      if (!segment) this.#results[i] = made.map((state) => result(finish, state));
-    });
+    for (const [r, row] of rows.entries())
+      numbers.forEach((i, n) => {
+        const rule = rules[i] as Rule;
+        let made = states[r]?.[n] as State[];
+        if (along) {
+          made = [this.#foldAll(finish, rule, made)];
+          foldLanes(finish, rule, made[0] as State);
+        }
+        this.#states[i] = made;
+        if (!segment) this.#results[row * rules.length + i] = made.map((state) => result(finish, state));
+      });
     return [setup.code, body, finish.code];
   }
 
-  /**
-   * The stores whose lines a stage reads beforehand, a word each: they would be waited for when they are written, and a pass
-   * over a row that lies in the cache leaves the memory idle. Not while exponentials are computed, which would wait as well.
-   */
-  #storedNext(stage: number): number[] {
-    const { kernel, domain, keptLoops, along, segments } = this.#of;
-    const { stores, stages, aliases } = kernel;
-    if (!along || segments > 1 || stage === 0 || stage < stages.length - 1 || this.#roots.kept[stage]?.length)
-      return [];
-    if (4 * sizeOf(domain.shape.slice(keptLoops)) > mostBytes) return [];
-    return stores.flatMap(({ per, output }, i) => {
-      const contiguous = this.#roots.views[i]?.strides[domain.shape.length - 1] === 1;
-      const words = elementBytes[kernel.outputs[output]?.dtype ?? 'float32'] === 4;
-      return per === 'element' && contiguous && words && (aliases[output] ?? -1) < 0 ? [i] : [];
+  /** Do all rows of a unit go into one sweep of these expressions? */
+  #fit(roots: readonly Node[], stores: number): boolean {
+    const { domain, keptLoops } = this.#of;
+    return sideBySide(roots, stores, this.#rows.length, keptLoops - 1, domain.shape.length - 1);
+  }
+  /** The rows of a unit by sweeps. */
+  #inSweeps(together: boolean): number[][] {
+    const rows = [...this.#rows.keys()];
+    return together ? [rows] : rows.map((row) => [row]);
+  }
+
+  /** How the axis that is reduced, or written back, is cut into streams. */
+  #streams(roots: readonly Node[], stores: number, segment: Local | null): Streams | null {
+    const { domain, along, keptLoops, reducedLoops, cutAxis, segmentLength } = this.#of;
+    if (!along || this.#rows.length > 1) return null;
+    const last = domain.shape.length - 1;
+    const axes = [...new Set([segment ? cutAxis : reducedLoops ? keptLoops : last, last])].map((axis) => {
+      const size = domain.shape[axis] as number;
+      if (!segment || axis !== cutAxis) return { axis, length: size };
+      return { axis, length: size % segmentLength === 0 ? segmentLength : 1 };
     });
+    return streamsOf(roots, stores, axes, last);
+  }
+  /** The expressions of each stream. */
+  #copies(roots: readonly Node[], streams: Streams | null): (readonly Node[])[] {
+    if (!streams) return [roots];
+    const { axis, count, length } = streams;
+    return Array.from({ length: count }, (_, s) => {
+      if (s === 0) return roots;
+      return shifted(roots, axis, s * length, 0, (from, to) => {
+        const base = this.#bases.get(from);
+        if (base) this.#bases.set(to, base);
+      });
+    });
+  }
+  /** The view of each stream. */
+  #views(view: View, streams: Streams | null): View[] {
+    if (!streams) return [view];
+    return Array.from({ length: streams.count }, (_, s) => shiftedView(view, streams.axis, s * streams.length));
   }
 
   #stretch(coords: readonly (Local | number)[], start: Local | number, count: Local | number): Stretch {
@@ -317,16 +341,37 @@ export class Unit {
 
   /** The stores of one sort: over the row or a segment of it, or once a row. */
   stores(per: 'element' | 'row', segment: Local | null): Code {
-    const { kernel, domain, reducedLoops, along } = this.#of;
-    const which = kernel.stores.flatMap((store, i) => (store.per === per ? [i] : []));
+    const which = this.#of.kernel.stores.flatMap((store, i) => (store.per === per ? [i] : []));
     if (which.length === 0) return [];
-    const stores = which.map((i) => kernel.stores[i] as (typeof kernel.stores)[number]);
+    const light = this.#rows.every(({ stores }) =>
+      this.#fit(
+        which.map((i) => stores[i] as Node),
+        which.length,
+      ),
+    );
+    return this.#inSweeps(light).map((rows) => this.#storesOf(rows, which, per, segment));
+  }
+
+  #storesOf(rows: readonly number[], which: readonly number[], per: 'element' | 'row', segment: Local | null): Code {
+    const { kernel, domain, reducedLoops, along } = this.#of;
+    const chosen = rows.map((row) => {
+      const { stores, views } = this.#rows[row] as Roots;
+      return { roots: which.map((i) => stores[i] as Node), views: which.map((i) => views[i] as View) };
+    });
+    const roots = chosen[0]?.roots as readonly Node[];
+    const streams = per === 'element' ? this.#streams(roots, which.length, segment) : null;
+    const copies = chosen.flatMap((row) => this.#copies(row.roots, streams));
+    const stores = copies.flatMap(() => which.map((i) => kernel.stores[i] as (typeof kernel.stores)[number]));
     const part: Domain = {
       shape: domain.shape,
       groups: domain.groups,
-      roots: which.map((i) => this.#roots.stores[i] as Node),
-      views: which.map((i) => this.#roots.views[i] as View),
+      roots: copies.flat(),
+      views: chosen.flatMap(({ views }) => {
+        const each = views.map((view) => this.#views(view, streams));
+        return (each[0] as View[]).flatMap((_, s) => each.map((of) => of[s] as View));
+      }),
     };
+    const unroll = along ? vectorsOf(copies.length, roots) : this.#where.vectors;
     const sweepOver = (coords: readonly (Local | number)[], start: Local | number, count: Local | number): Code => {
       let vector = 0;
       const sweep = new Sweep(
@@ -335,13 +380,17 @@ export class Unit {
         part.roots,
         this.#accs(() => vector),
       );
-      return storeAll(sweep, part, stores, along ? undefined : this.#where.vectors, () => vector++);
+      return storeAll(sweep, part, stores, unroll, () => vector++);
     };
-    if (per === 'element') return this.#nest(segment, sweepOver);
+    if (per === 'element') return this.#nest(segment, streams, sweepOver);
     const zeros = new Array<number>(reducedLoops).fill(0);
     return along ? sweepOver(zeros, 0, 1) : sweepOver(zeros, this.#where.start, this.#where.count);
   }
 }
+
+/** Vectors a round, of each of so many streams. */
+const vectorsOf = (streams: number, roots: readonly Node[]): number =>
+  Math.max(1, unrolling({ roots }) / (streams > 1 ? 2 : 1));
 
 /** The lanes of a step that are there; null for all. */
 function laneMask({ lanes }: Step): Code | null {

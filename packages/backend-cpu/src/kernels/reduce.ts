@@ -7,7 +7,7 @@
  *            └───────────────────────┘                │▒▒▒▒ ▒▒▒▒ ▒▒▒▒ ▒▒▒▒│      │
  *            lanes are folded at its end              └───────────────────┘ lanes stay apart
  *
- * A unit of work is a row (along) or a block of rows (across): all stages, then the stores, while it is in the cache. Where
+ * A unit of work is a row or two (along) or a block of rows (across): all stages, then the stores, while it is in the cache. Where
  * there are few units, and long ones, each is cut into segments: then every stage is a phase that leaves partial results
  * in the shared scratch, and each unit of the next phase folds them again, in the order of segments.
  */
@@ -27,6 +27,7 @@ import { type Phase, unitPhase } from '../phase';
 import { keep } from './kept';
 import { unravel } from './map';
 import { type Layout, type Roots, Unit } from './reduce-unit';
+import { rowsTogether, shifted, shiftedView } from './streams';
 
 /** Rows at once where lanes are rows: as many accumulators as registers hold, for one plain sum and for more. */
 const [wideRows, narrowRows] = [32, 16];
@@ -57,7 +58,8 @@ class Reduction implements Layout {
   readonly rules: readonly Rule[];
   /** For each accumulator the first of its slots of partial results; then the number of slots. */
   readonly slots: readonly number[];
-  readonly #roots: Roots;
+  /** Of each row of a unit. */
+  readonly #roots: readonly Roots[];
   readonly #threadScratch: number;
 
   constructor(kernel: ReduceKernel, target: Target) {
@@ -111,20 +113,42 @@ class Reduction implements Layout {
     this.segments = count;
     this.segmentLength = length;
 
-    const passes: Node[][] = [];
-    let at = 0;
-    for (const { length } of [...stages, stores]) passes.push(roots.slice(at, (at += length)));
+    const together = this.#together(roots.slice(0, stages[0]?.length));
+    if (together > 1) {
+      const shape = this.domain.shape.map((size, i) => (i === kept.length - 1 ? size / together : size));
+      this.domain = { ...this.domain, shape };
+    }
     // Where rows are cut each pass is a phase, and what it kept would have to be there for other workers.
     const row = [...this.domain.shape.slice(this.keptLoops, -1), this.along ? this.#size(this.#last) : this.blockRows];
-    const made = this.segments === 1 ? keep(passes, this.domain.shape.length, row) : { passes, kept: [], bytes: 0 };
-    this.#threadScratch = made.bytes;
-    this.#roots = {
-      stages: made.passes.slice(0, -1),
-      stores: made.passes[stages.length] as readonly Node[],
-      place: positional ? (roots[roots.length - 1] as Node) : null,
-      views: this.domain.views,
-      kept: made.kept,
-    };
+    let bytes = 0;
+    this.#roots = Array.from({ length: together }, (_, r) => {
+      const rowAxis = kept.length - 1;
+      const by = r * (this.domain.shape[rowAxis] ?? 0);
+      const mine = r === 0 ? roots : shifted(roots, rowAxis, by, r * this.rules.length);
+      const passes: Node[][] = [];
+      let at = 0;
+      for (const { length } of [...stages, stores]) passes.push(mine.slice(at, (at += length)));
+      const made =
+        this.segments === 1 ? keep(passes, this.domain.shape.length, row, bytes) : { passes, kept: [], bytes };
+      bytes = made.bytes;
+      return {
+        stages: made.passes.slice(0, -1),
+        stores: made.passes[stages.length] as readonly Node[],
+        place: positional ? (mine[mine.length - 1] as Node) : null,
+        views: r === 0 ? this.domain.views : this.domain.views.map((view) => shiftedView(view, rowAxis, by)),
+        kept: made.kept,
+      };
+    });
+    this.#threadScratch = bytes;
+  }
+
+  /** Rows of a unit. */
+  #together(first: readonly Node[]): number {
+    if (!this.along || this.segments > 1 || this.reducedLoops > 0 || this.keptLoops === 0) return 1;
+    if (this.rules.some(({ combine }) => isPositional(combine))) return 1;
+    const axis = this.keptLoops - 1;
+    const last = { axis: this.#last, length: this.#size(this.#last) };
+    return rowsTogether(first, this.domain.roots, { axis, length: this.#size(axis) }, last);
   }
 
   get #last(): number {

@@ -1,190 +1,179 @@
 /**
- * Products of one or two rows with a large matrix: B is read once and nothing is read twice, so memory is the limit. A chunk
- * streams some whole rows of B (or long pieces of them) from one end to the other, a few at a time:
+ * Products of few rows with a large matrix whose rows are contiguous: B is read once, so memory is the limit. A chunk takes some
+ * whole rows of B (or long pieces of them), cut into `streams`, and reads one row of each side by side:
  *
- *             ┌──────── B ────────┐       for each `group` of a piece's rows: splat their a's, then along the
- *     part 0  │ ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒ │       columns: cⱼ += a₀·b₀ⱼ + a₁·b₁ⱼ + …, c lying in the first-level cache
+ *             ┌──────── B ────────┐
+ *     part 0  │ ▒▒▒▒▒▒▒▒▒▒▒▒▒     │ ◄ stream 0     for row i of each stream: along the columns
+ *             │ ▒▒▒▒▒▒▒▒▒▒▒▒▒     │ ◄ stream 1     cⱼ += a₀·b₀ⱼ + a₁·b₁ⱼ + …, c lying in the first-level cache
  *     part 1  │                   │
- *     …       └───────────────────┘       last, each part's own c are added up in order
+ *     …       └───────────────────┘                last, each part's own c are added up in order
  *
- * Narrow strips of columns, as the register tile wants them, touch another page with every row: 6.8 ms against 3.6 for 64 MiB.
+ * A stream goes on where it stopped, which is what a processor reads ahead best: of 64 MiB 39 to 42 GB/s, rows that are neighbours 37,
+ * a loop that only reads 41 to 43. Pieces of 4 kB of the rows reach 25, for each row is another page; a word read ahead of
+ * itself makes it 17 to 28.
  */
 import type { MatmulKernel } from '@tessera/tensor/backend';
-import { type Arg, type Code, f32x4, i32, i32x4, type Local, loop, type Module, set, v128, when } from '../assembler';
-import { argWords, emitStores, type Scope } from '../expression';
+import { type Code, i32, i32x4, type Local, loop, type Module, select, set, v128 } from '../assembler';
+import { argWords } from '../expression';
+import { unravel } from './map';
+import { packPanel } from './pack';
+import { gatherPhase, type Partials, type Product, partialBytes } from './partials';
 import { splitPoint } from './parts';
-import type { MultiplyAdd } from './tile';
+import { fence, type MultiplyAdd, tileRows } from './tile';
 
+export const mostRows = 8;
 /** Rows of B that are read side by side. */
-const group = 8;
-/** Vectors of a row a step. */
-const step = 2;
+const streams = 8;
 /** Most columns of a piece: 16 kB of c a row. */
 const maxColumns = 4096;
-/** Columns a chunk of the last phase stores. */
-const storeColumns = 1024;
+/** Behind a row of c: rows 2ⁿ bytes apart would share few sets of the cache (8 rows: 5.6 and 12.3 GB/s). */
+const rowGap = 320;
 /** Multiplications that make a chunk worth its while, and chunks to aim at. */
 const chunkWork = 1 << 17;
 const wantedChunks = 32;
 
 /** How B is cut: by shape alone. Null where there is too little of it to need a way of its own. */
 export function thinBlocks(batch: number, m: number, n: number, k: number) {
-  if (m < 1 || m > 2 || n < 256 || n * k < 2 * chunkWork || k < 32) return null;
+  if (m < 1 || m > mostRows || n < 256 || n * k < 2 * chunkWork || k < 4 * streams) return null;
+  // vectors of a row a step: as many sums as there are registers for
+  const step = m === 2 ? 4 : 2;
   const columnBlocks = Math.ceil(n / maxColumns);
   const columns = 4 * step * Math.ceil(n / columnBlocks / (4 * step));
-  const most = Math.min(Math.floor((columns * k) / chunkWork), Math.floor(k / (4 * group)));
+  const most = Math.min(Math.floor((columns * k) / chunkWork), Math.floor(k / (4 * streams)));
   const parts = Math.max(1, Math.min(most, Math.ceil(wantedChunks / (batch * columnBlocks))));
-  return { columns, columnBlocks: Math.ceil(n / columns), parts };
+  return { step, columns, columnBlocks: Math.ceil(n / columns), parts, each: Math.floor(k / parts / streams) };
 }
 
-/** One operand: the address of a batch's first element, and its strides in elements. */
-interface Matrix {
-  readonly at: (args: Local, coordinates: readonly Local[]) => Code;
-  readonly down: number;
-  readonly across: number;
-}
-
-/** A product of m rows and n columns, whose operands may have changed places, and the domain of its stores. */
-interface Product {
-  readonly m: number;
-  readonly n: number;
-  readonly turned: boolean;
-  readonly domain: readonly number[];
-  readonly a: Matrix;
-  readonly b: Matrix;
-}
-
-/** The phases of C = A·B with rows of B contiguous; the parts [batch][part][m][columns] lie in shared scratch at `partial`. */
+/** The phases of C = A·B with rows of B contiguous; partial results lie in shared scratch at `at`. */
 export function thinPhases(
   module: Module,
   kernel: MatmulKernel,
-  { m, n, turned, domain, a, b }: Product,
-  { columns, columnBlocks, parts }: NonNullable<ReturnType<typeof thinBlocks>>,
-  partial: number,
+  product: Product,
+  { step, columns, columnBlocks, parts, each }: NonNullable<ReturnType<typeof thinBlocks>>,
+  at: number,
   madd: MultiplyAdd,
 ) {
-  const { batch, k, stores } = kernel;
+  const { m, n, a, b } = product;
+  const { batch, k } = kernel;
   const words = argWords(kernel);
   const batches = batch.reduce((x, y) => x * y, 1);
-  const row = 4 * columns * columnBlocks;
-  const partials = (args: Local): Code => i32.add(i32.load(args, 4 * words.sharedScratch), partial);
-  const unpack = (rest: Local, coordinates: readonly Local[]): Code =>
-    [...batch.keys()]
-      .reverse()
-      .map((axis) => [
-        set(coordinates[axis] as Local, i32.rem_u(rest, batch[axis] as number)),
-        set(rest, i32.div_u(rest, batch[axis] as number)),
-      ]);
-  const least = (into: Local, value: Arg, most: number): Code => [
-    set(into, value),
-    when(i32.gt_s(into, most), set(into, most)),
+  const partials: Partials = { parts, row: 4 * columns * columnBlocks + rowGap, at };
+  const { row } = partials;
+  const panels = Array.from({ length: Math.ceil(m / tileRows) }, (_, p) => Math.min(tileRows, m - tileRows * p));
+  // the a of a step, [stream][row of the panel], steps one after another, panels behind each other
+  const stepBytes = 4 * tileRows * streams;
+  const panelBytes = each * stepBytes;
+  const packA =
+    m === 1 ? null : packPanel(module, tileRows, { across: a.down, along: each === 1 ? a.across : each * a.across });
+
+  const f = module.func(['i32', 'i32', 'i32'], [], 'sweep');
+  const [args, lo, hi] = f.params as [Local, Local, Local];
+  const [rest, part, j0, j1, j, i] = f.locals('i32', 6) as [Local, Local, Local, Local, Local, Local];
+  const [rows, fromA, fromB, c, to, packed] = f.locals('i32', 6) as [Local, Local, Local, Local, Local, Local];
+  const coordinates = batch.map(() => f.local('i32'));
+  const sums = Array.from({ length: Math.min(m, tileRows) }, () => f.locals('v128', step));
+  const values = f.locals('v128', step);
+  const splat = f.local('v128');
+  const splats = m === 1 ? f.locals('v128', streams) : [];
+
+  /** c (+)= a·b for `count` rows of B, `apart` rows from each other; `loadA` splats one of a. */
+  const along = (
+    count: number,
+    apart: number,
+    begin: boolean,
+    loadA: (panel: number, row: number, r: number) => Code,
+  ) => [
+    splats.slice(0, count).map((local, r) => set(local, loadA(0, 0, r))),
+    set(to, c),
+    set(rest, fromB),
+    loop(j, j0, j1, 4 * step, [
+      panels.map((height, p) => {
+        const mine = sums.slice(0, height);
+        const place = (q: number, v: number) => (tileRows * p + q) * row + 16 * v;
+        return [
+          mine.map((list, q) => list.map((sum, v) => set(sum, begin ? i32x4.const(0) : v128.load(to, place(q, v))))),
+          Array.from({ length: count }, (_, r) => {
+            const code: Code = [
+              values.map((value, v) => set(value, v128.load(rest, 4 * r * apart * b.down + 16 * v))),
+              mine.map((list, q) => [
+                m === 1 ? [] : set(splat, loadA(p, q, r)),
+                list.map((sum, v) => set(sum, madd(splats[r] ?? splat, values[v] as Local, sum))),
+              ]),
+            ];
+            return m === 1 || p + r === 0 ? code : fence(j, r + count * p, code);
+          }),
+          mine.map((list, q) => list.map((sum, v) => v128.store(to, sum, place(q, v)))),
+        ];
+      }),
+      set(to, i32.add(to, 16 * step)),
+      set(rest, i32.add(rest, 16 * step)),
+    ]),
+    set(fromB, i32.add(fromB, 4 * b.down)),
   ];
-
-  const sweep = (): void => {
-    const f = module.func(['i32', 'i32', 'i32'], [], 'sweep');
-    const [args, lo, hi] = f.params as [Local, Local, Local];
-    const [rest, part, j0, j1, j, k0, k1, fromA, fromB, c, to] = f.locals('i32', 11) as Local[] as Eleven;
-    const coordinates = batch.map(() => f.local('i32'));
-    const sums = Array.from({ length: m }, () => f.locals('v128', step));
-    const value = f.local('v128');
-    const splats = Array.from({ length: group }, () => f.locals('v128', m));
-    /** `rows` rows of B along the columns; the first of a part begin the sums. */
-    const along = (rows: number, begin: boolean): Code => [
-      splats
-        .slice(0, rows)
-        .map((list, r) =>
-          list.map((splat, i) => set(splat, v128.load32_splat(fromA, 4 * (r * a.across + i * a.down)))),
-        ),
-      set(to, c),
-      set(rest, fromB),
-      loop(j, j0, j1, 4 * step, [
-        sums.map((list, i) => list.map((sum, v) => set(sum, begin ? i32x4.const(0) : v128.load(to, i * row + 16 * v)))),
-        Array.from({ length: rows * step }, (_, at) => {
-          const [r, v] = [Math.floor(at / step), at % step];
-          return [
-            set(value, v128.load(rest, 4 * r * b.down + 16 * v)),
-            sums.map((list, i) => set(list[v] as Local, madd(splats[r]?.[i] as Local, value, list[v] as Local))),
-          ];
-        }),
-        sums.map((list, i) => list.map((sum, v) => v128.store(to, sum, i * row + 16 * v))),
-        set(to, i32.add(to, 16 * step)),
-        set(rest, i32.add(rest, 16 * step)),
-      ]),
-      set(fromA, i32.add(fromA, 4 * rows * a.across)),
-      set(fromB, i32.add(fromB, 4 * rows * b.down)),
-    ];
-    f.emit(
-      loop(lo, lo, hi, 1, [
-        set(rest, lo),
-        set(j0, i32.mul(i32.rem_u(rest, columnBlocks), columns)),
-        least(j1, i32.add(j0, columns), n),
-        set(rest, i32.div_u(rest, columnBlocks)),
-        set(c, i32.add(partials(args), i32.add(i32.mul(rest, m * row), i32.shl(j0, 2)))),
-        set(part, i32.rem_u(rest, parts)),
-        set(rest, i32.div_u(rest, parts)),
-        unpack(rest, coordinates),
-        set(k0, splitPoint(part, k, parts)),
-        set(k1, splitPoint(i32.add(part, 1), k, parts)),
-        set(fromA, i32.add(a.at(args, coordinates), i32.mul(k0, 4 * a.across))),
-        set(fromB, i32.add(b.at(args, coordinates), i32.add(i32.mul(k0, 4 * b.down), i32.shl(j0, 2)))),
-        along(group, true),
-        loop(k0, i32.add(k0, group), i32.sub(k1, group - 1), group, along(group, false)),
-        loop(k0, k0, k1, 1, along(1, false)),
-      ]),
-    );
-  };
-
-  const gather = (): void => {
-    const f = module.func(['i32', 'i32', 'i32'], [], 'gather');
-    const [args, lo, hi] = f.params as [Local, Local, Local];
-    const scope: Scope = { module, f, args, kernel };
-    const [rest, i, j0, count, first, at, p, j] = f.locals('i32', 8) as Local[] as Eight;
-    const coordinates = batch.map(() => f.local('i32'));
-    const total = f.local('v128');
-    const add = kernel.a.dtype === 'float32' ? f32x4.add : i32x4.add;
-    const blocks = Math.ceil(n / storeColumns);
-    f.emit(
-      loop(lo, lo, hi, 1, [
-        set(rest, lo),
-        set(j0, i32.mul(i32.rem_u(rest, blocks), storeColumns)),
-        least(count, i32.sub(n, j0), storeColumns),
-        set(rest, i32.div_u(rest, blocks)),
-        set(i, i32.rem_u(rest, m)),
-        set(rest, i32.div_u(rest, m)),
-        set(
-          first,
-          i32.add(partials(args), i32.add(i32.mul(rest, parts * m * row), i32.add(i32.mul(i, row), i32.shl(j0, 2)))),
-        ),
-        unpack(rest, coordinates),
-        parts === 1
-          ? []
-          : loop(j, 0, count, 4, [
-              set(at, i32.add(first, i32.shl(j, 2))),
-              set(total, v128.load(at)),
-              loop(p, 1, parts, 1, [set(at, i32.add(at, m * row)), set(total, add(total, v128.load(at)))]),
-              v128.store(i32.add(first, i32.shl(j, 2)), total),
+  const lie = (p: number, q: number, r: number) => 4 * ((tileRows * p + q) * a.down + r * a.across);
+  const group = (begin: boolean): Code =>
+    packA
+      ? [
+          along(streams, each, begin, (p, q, r) => v128.load32_splat(packed, p * panelBytes + 4 * (tileRows * r + q))),
+          set(packed, i32.add(packed, stepBytes)),
+        ]
+      : [
+          along(streams, each, begin, (p, q, r) => v128.load32_splat(fromA, lie(p, q, r * each))),
+          set(fromA, i32.add(fromA, 4 * a.across)),
+        ];
+  const threadScratch: Code = i32.load(args, 4 * words.threadScratch);
+  const pack = packA
+    ? panels.map((height, p) => [
+        set(packed, i32.add(threadScratch, p * panelBytes)),
+        set(to, i32.add(fromA, 4 * tileRows * p * a.down)),
+        loop(i, 0, each, 1, [
+          packA.call(to, packed, streams, height),
+          set(packed, i32.add(packed, stepBytes)),
+          set(to, i32.add(to, 4 * a.across)),
+        ]),
+      ])
+    : [];
+  // rows of B that do not fill the streams, shared out among the parts
+  const whole = parts * streams * each;
+  const over = k - whole;
+  const goTo = (first: Code): Code => [
+    set(rest, first),
+    set(fromA, i32.add(a.at(args, coordinates), i32.mul(rest, 4 * a.across))),
+    set(fromB, i32.add(b.at(args, coordinates), i32.add(i32.mul(rest, 4 * b.down), i32.shl(j0, 2)))),
+  ];
+  f.emit(
+    loop(lo, lo, hi, 1, [
+      set(rest, lo),
+      set(j0, i32.mul(i32.rem_u(rest, columnBlocks), columns)),
+      set(j1, i32.add(j0, columns)),
+      set(j1, select(j1, n, i32.lt_s(j1, n))),
+      set(rest, i32.div_u(rest, columnBlocks)),
+      set(c, i32.add(i32.load(args, 4 * words.sharedScratch), at)),
+      set(c, i32.add(c, i32.add(i32.mul(rest, m * row), i32.shl(j0, 2)))),
+      set(part, i32.rem_u(rest, parts)),
+      set(rest, i32.div_u(rest, parts)),
+      unravel(f, rest, batch, coordinates),
+      goTo(i32.mul(part, streams * each)),
+      pack,
+      packA ? set(packed, threadScratch) : [],
+      group(true),
+      loop(i, 1, each, 1, group(false)),
+      over === 0
+        ? []
+        : [
+            set(rows, i32.sub(splitPoint(i32.add(part, 1), over, parts), splitPoint(part, over, parts))),
+            goTo(i32.add(splitPoint(part, over, parts), whole)),
+            loop(i, 0, rows, 1, [
+              along(1, 0, false, (p, q) => v128.load32_splat(fromA, lie(p, q, 0))),
+              set(fromA, i32.add(fromA, 4 * a.across)),
             ]),
-        emitStores(scope, stores, {
-          domain,
-          outer: turned ? coordinates : [...coordinates, i],
-          start: j0,
-          count,
-          acc: [first],
-        }),
-      ]),
-    );
-  };
-
-  sweep();
-  gather();
+          ],
+    ]),
+  );
+  const gather = gatherPhase(module, kernel, product, partials);
   return {
-    phases: [
-      { name: 'sweep', chunks: batches * parts * columnBlocks },
-      { name: 'gather', chunks: batches * m * Math.ceil(n / storeColumns) },
-    ],
-    bytes: batches * parts * m * row,
+    phases: [{ name: 'sweep', chunks: batches * parts * columnBlocks }, gather],
+    sharedBytes: partialBytes(batches, m, partials),
+    threadBytes: packA ? panels.length * panelBytes : 0,
   };
 }
-
-type Eight = [Local, Local, Local, Local, Local, Local, Local, Local];
-type Eleven = [...Eight, Local, Local, Local];
