@@ -183,7 +183,7 @@ export class Shader {
   }
 
   name(prefix: string): string {
-    return `${prefix}${this.names++}`;
+    return `${prefix}_${this.names++}`; // i_32 is no type
   }
   /** The shader calls this function of functions.ts. */
   use(name: FunctionName): FunctionName {
