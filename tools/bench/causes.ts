@@ -1,6 +1,11 @@
 const tinyMaps =
   'convolutions on maps of 2×2, of 1024 and 2048 channels, take two thirds of it: 9 to 13 GFLOP/s in every direction, and six times as long for eight images as for one, though their 151 MB of weights are the same';
 
+const fewBuffers =
+  'a kernel may bind 16 buffers on a GPU, of which backend-webgpu hands out 10: norms with their updates, and the updates of many parameters, are cut into kernels that fit; with 22 the step has 284 kernels, with any number 273';
+const normsPass =
+  'a norm of a training step is a kernel that reads its map in each of its passes and writes it out again, where the bound has its statistics alone';
+
 /** Why a lost row is lost, by the row's name: what was found when it was looked into. A row without an entry prints so. */
 export const causes: Readonly<Record<string, string>> = {
   'softmax 4096×4096':
@@ -17,6 +22,18 @@ export const causes: Readonly<Record<string, string>> = {
   'lecture VGG-like, 64², training step, batch 8': tinyMaps,
   'Inception v3, forward, batch 8':
     'convolutions of 1×7, 7×1, 1×3 and 3×1 have no Winograd form here and reach 40 GFLOP/s, half of the limit; 1×1 on 17² reach 49',
+  'ResNet-50 inference: kernels': fewBuffers,
+  'ResNet-50 step: kernels': fewBuffers,
+  'MNIST step: kernels': fewBuffers,
+  'ResNet-50 step: kernels that only update': fewBuffers,
+  'SGD of ResNet-50: dispatches': fewBuffers,
+  'AdamW of ResNet-50: dispatches': fewBuffers,
+  'ResNet-50 step: objects made by the second step':
+    'bind groups of the few kernels whose results have another buffer the second time; from the third step on none',
+  'ResNet-50 step, 32², on this device: encoding':
+    'its 548 kernels: Dawn takes 5 to 10 µs to check and encode each, our own code 1.3 ms for all of them',
+  'ResNet-50 step: bytes over the op graph’s bound': normsPass,
+  'MNIST step: bytes over the op graph’s bound': normsPass,
   'ResNet-50 step: first trace and schedule':
     'in a fresh process, where V8 has compiled nothing of it yet, fusing takes a third, writing expressions down as much, tracing a sixth',
 };

@@ -2,6 +2,7 @@
  * The bench of the whole project: ours, peers and the machine's limits, in one run, taking turns.
  *
  *     pnpm bench:cpu [--rows PATTERN] [--peers LIST] [--relaxed] [--quick] [--json FILE]
+ *     pnpm bench:webgpu [--rows PATTERN] [--peers LIST] [--quick] [--json FILE]      its parts are in gpu/bench.ts
  *
  * Rows stand in rows.ts: kernels, the main job's step, and whole networks (networks/nets.ts). What a training step costs beside
  * its arithmetic, in networks/facts.ts, is a second table. `--rows 'ResNet-18, training'` measures one of them alone.
@@ -37,6 +38,11 @@ interface Options {
 }
 
 async function bench(options: Options): Promise<void> {
+  const effort = options.best ? best : options.quick ? quick : thorough;
+  if (options.backend === 'webgpu') {
+    const { benchGpu } = await import('./gpu/bench.ts');
+    return benchGpu({ ...options, effort });
+  }
   const isWanted = ({ name }: { name: string }) => options.rows?.test(name) ?? true;
   const chosen = rows.filter(isWanted);
   const wantedFacts = facts.filter(isWanted);
@@ -48,7 +54,6 @@ async function bench(options: Options): Promise<void> {
   if (options.relaxed) setFlagsFromString('--experimental-wasm-relaxed-simd');
 
   const { threads } = options;
-  const effort = options.best ? best : options.quick ? quick : thorough;
   const load = [os.loadavg()[0] ?? 0];
   const make = backends[options.backend] as (typeof backends)[string];
   const ours = await tessera(options.backend, () => make({ threads }));
@@ -127,7 +132,9 @@ const list = (text: string): readonly string[] => {
 
 await new Command('bench')
   .description('Measures a backend beside other libraries and the machine’s limits, in one run.')
-  .addOption(new Option('--backend <name>', 'whose turn it is').choices(Object.keys(backends)).default('cpu'))
+  .addOption(
+    new Option('--backend <name>', 'whose turn it is').choices([...Object.keys(backends), 'webgpu']).default('cpu'),
+  )
   .option('--rows <pattern>', 'rows whose name matches this regular expression', pattern)
   .option('--peers <list>', `of ${peerNames.join(', ')}, by commas; all or none`, list, peerNames)
   .option('--json <file>', 'write the results there too')

@@ -24,7 +24,7 @@ const programs: Record<string, (threads: number) => readonly [program: string, a
 export const peerNames: readonly string[] = Object.keys(programs);
 
 /** npm installs what peers/package-lock.json says into peers/, once for each state of that file. */
-function install(): void {
+export function installPeers(): void {
   const lock = readFileSync(join(peersHome, 'package-lock.json'));
   const hash = createHash('sha256').update(lock).digest('hex');
   const stamp = join(peersHome, 'node_modules/.installed');
@@ -48,7 +48,7 @@ export interface Peers {
 export async function startPeers(names: readonly string[], threads: number): Promise<Peers> {
   const peers: Contestant[] = [];
   const absent: Record<string, string> = {};
-  if (names.some((name) => name !== 'torch')) install();
+  if (names.some((name) => name !== 'torch')) installPeers();
   for (const name of names) {
     const [program, args] = (programs[name] as (typeof programs)[string])(threads);
     try {

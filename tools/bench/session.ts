@@ -10,7 +10,8 @@ import { type Limit, product, type Work } from './work.ts';
 export interface Setting {
   readonly ours: Contestant;
   readonly peers: readonly Contestant[];
-  readonly limits: Limits;
+  /** Of the machine's processor; null where the work is not its. */
+  readonly limits: Limits | null;
   readonly threads: number;
   readonly effort: Effort;
   /** Peers that did not start, and why. */
@@ -27,6 +28,7 @@ const limitEntrant = (limits: Limits, of: Limit, threads: number): Entrant => ({
 
 /** The machine's own rows, on one thread and on all. */
 export async function measureLimits({ limits, threads, effort, relaxed }: Setting): Promise<RowResult[]> {
+  if (!limits) return [];
   const names = { plain: 'multiply-add in registers', relaxed: 'the same, fused', copy: 'memory copy, 64 MiB' };
   const results: RowResult[] = [];
   for (const of of ['plain', 'relaxed', 'copy'] as const) {
@@ -72,8 +74,8 @@ export function withBestLimits(results: readonly RowResult[]): RowResult[] {
 /** Ours, the peers and the limits that bound the row, in turns. */
 export async function measureRow(row: Row, setting: Setting): Promise<RowResult> {
   const { ours, peers, limits, threads, effort, absent } = setting;
-  const kinds = limitsOf(row, setting.relaxed);
-  const lanes = kinds.map((of) => limitEntrant(limits, of, threads));
+  const kinds = limits ? limitsOf(row, setting.relaxed) : [];
+  const lanes = kinds.map((of) => limitEntrant(limits as Limits, of, threads));
   const work = await spelledOut(row.work);
   const entrants = [...[ours, ...peers].map((contestant) => entrant(contestant, work, row.unit)), ...lanes];
   const outcomes = await race(entrants, effort);

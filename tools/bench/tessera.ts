@@ -1,4 +1,5 @@
 /** Ours: the work as a user would write it, compiled once and replayed. A backend is a row in the table below. */
+import type { Sequential } from '@tessera/nn';
 import {
   abs,
   add,
@@ -122,15 +123,24 @@ function stepOf(work: Work): Step | Promise<Step> {
   }
 }
 
-/** The main job's network and optimizer; the learning rate does not change here. */
-async function mnist(): Promise<Step> {
-  const [{ valueAndGrad }, nn] = await Promise.all([import('@tessera/autograd'), import('@tessera/nn')]);
-  const model = new nn.Sequential(
+/** The main job's network. */
+export async function mnistNet(): Promise<Sequential> {
+  const nn = await import('@tessera/nn');
+  return new nn.Sequential(
     ...[new nn.Conv2d(1, 16, 5, { padding: 2 }), new nn.BatchNorm2d(16), new nn.ReLU(), new nn.MaxPool2d(2)],
     ...[new nn.Conv2d(16, 32, 3, { padding: 1 }), new nn.BatchNorm2d(32), new nn.ReLU(), new nn.MaxPool2d(2)],
     ...[new nn.Conv2d(32, 64, 3, { padding: 1 }), new nn.BatchNorm2d(64), new nn.ReLU()],
     ...[new nn.Flatten(), new nn.Linear(3136, 10)],
   );
+}
+
+/** Its step; the learning rate does not change here. */
+async function mnist(): Promise<Step> {
+  const [{ valueAndGrad }, nn, model] = await Promise.all([
+    import('@tessera/autograd'),
+    import('@tessera/nn'),
+    mnistNet(),
+  ]);
   const optimizer = new nn.AdamW(model.parameters(), { lr: 0.001, weightDecay: 0.01 });
   return (x, y) => {
     const loss = () => crossEntropy(model.forward(x as Tensor), y as Tensor);

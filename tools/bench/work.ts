@@ -32,6 +32,8 @@ export type Work =
       readonly net: NetName;
       readonly batch: number;
       readonly pass: Pass;
+      /** Height and width of the images; the network's own where it is left out. */
+      readonly size?: number;
       readonly network?: Network;
     }
   /** What the machine can do at most (limits.ts): a loop of multiply-adds in registers, or a copy. */

@@ -4,13 +4,17 @@
  */
 import { readFile } from 'node:fs/promises';
 import { type Backend, setBackend } from '@tessera/tensor';
-import { describeFault, goldenOps, readGolden, runCase } from '@tessera/testkit';
+import { readGolden } from '@tessera/testkit';
 import { Command, Option } from 'commander';
-import { extraRows } from './rows.ts';
+import { runGolden } from './run.ts';
 
 /** Backends by name, loaded when chosen. */
 const backends: Record<string, () => Promise<Backend>> = {
   cpu: async () => (await import('@tessera/backend-cpu')).cpu(),
+  webgpu: async () => {
+    const [{ webgpu }, { nodeGpu }] = await Promise.all([import('@tessera/backend-webgpu'), import('../gpu/node.ts')]);
+    return webgpu({ adapter: (await nodeGpu()).adapter });
+  },
   reference: async () => (await import('@tessera/tensor/reference')).reference({ dtype: 'float32' }),
   reference64: async () => (await import('@tessera/tensor/reference')).reference({ dtype: 'float64' }),
 };
@@ -19,18 +23,13 @@ async function golden(path: string, options: { backend: string; only?: string })
   const file = readGolden(await readFile(path));
   const backend = await (backends[options.backend] as () => Promise<Backend>)();
   setBackend(backend);
-  const rows = goldenOps(extraRows);
-  const cases = file.cases.filter(({ name }) => !options.only || name.startsWith(options.only));
-  let passed = 0;
-  for (const each of cases) {
-    const fault = await runCase(rows, each, file);
-    if (!fault) passed++;
-    else console.log(`${each.name} ${JSON.stringify(each.attrs)}\n  ${describeFault(fault)}`);
-  }
+  const { passed, failed } = await runGolden(file, {
+    only: options.only,
+    onCase: (name, fault) => fault && console.log(`${name} ${fault}`),
+  });
   backend.dispose();
-  const failed = cases.length - passed;
   console.log(`${passed} passed, ${failed} failed`);
-  process.exitCode = failed > 0 || cases.length === 0 ? 1 : 0;
+  process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
 }
 
 await new Command('golden')

@@ -10,14 +10,17 @@ import { type NetName, nets } from './nets.ts';
 import { modelOf } from './ours.ts';
 import type { MemoryReport, PlanReport } from './report-worker.ts';
 
-export interface Fact {
+/** Something of which less is better. */
+export interface Measured {
   readonly name: string;
-  readonly unit: 'ms' | 'kernels' | 'MB' | '×';
+  readonly unit: 'ms' | 'kernels' | 'dispatches' | 'objects' | 'MB' | '×';
+  /** Most that it may be, in its unit or as a multiple of PyTorch's. */
+  readonly goal: { readonly atMost: number; readonly of: 'unit' | 'torch' } | null;
+}
+export interface Fact extends Measured {
   readonly net: NetName;
   /** Which number of the plan's report it is; 'peak' is that of the memory's. */
   readonly number: keyof PlanReport | keyof MemoryReport;
-  /** Most that it may be, in its unit or as a multiple of PyTorch's. */
-  readonly goal: { readonly atMost: number; readonly of: 'unit' | 'torch' } | null;
 }
 
 const resnet50 = (name: string, unit: Fact['unit'], number: keyof PlanReport, atMost: number | null): Fact => ({
@@ -48,7 +51,7 @@ export const facts: readonly Fact[] = [
 ];
 
 export interface FactResult {
-  readonly fact: Fact;
+  readonly fact: Measured;
   readonly ours: number | null;
   readonly torch: number | null;
   /** Why a value is not there. */
@@ -123,7 +126,7 @@ export function factVerdict({ fact: { goal }, ours, torch }: FactResult): 'met' 
   if (ours === null || most === null) return 'not measured';
   return ours <= most ? 'met' : 'lost';
 }
-export const factGoal = ({ goal, unit }: Fact): string => {
+export const factGoal = ({ goal, unit }: Measured): string => {
   if (!goal) return '';
   return goal.of === 'torch' ? `≤ ${goal.atMost}× PyTorch’s` : `≤ ${goal.atMost} ${unit}`;
 };

@@ -11,18 +11,19 @@ export interface NetWork {
   readonly net: NetName;
   readonly batch: number;
   readonly pass: Pass;
+  readonly size?: number | undefined;
 }
 
-export const imageShape = ({ net, batch }: Pick<NetWork, 'net' | 'batch'>): Shape => [
+export const imageShape = ({ net, batch, size = nets[net].size }: Omit<NetWork, 'pass'>): Shape => [
   batch,
   3,
-  nets[net].size,
-  nets[net].size,
+  size,
+  size,
 ];
 
 /** The model of a pass and its layers: for inference, batch norms are folded into the layers before them. */
-export async function modelOf({ net, batch, pass }: NetWork): Promise<Spelled & { readonly model: Module }> {
-  const shape = imageShape({ net, batch });
+export async function modelOf({ net, batch, pass, size }: NetWork): Promise<Spelled & { readonly model: Module }> {
+  const shape = imageShape({ net, batch, size });
   const made: Module = await nets[net].make();
   const model = pass === 'forward' ? fuse(made, shape) : made;
   return { model, ...spell(model, shape) };

@@ -12,7 +12,7 @@ import {
   valuesOf,
 } from '../networks/layers.ts';
 import type { Pass } from '../networks/nets.ts';
-import { cannot, type Ready } from './serve.ts';
+import { cannot, type Ready } from './ready.ts';
 
 type Array1 = Jax.Array;
 

@@ -8,12 +8,21 @@ declare module '@tensorflow/tfjs-core' {
   export const version_core: string;
   export function setBackend(name: string): Promise<boolean>;
   export function ready(): Promise<void>;
-  export function tensor(values: Float32Array, shape: readonly number[]): Tensor;
+  /** The WebGPU one. */
+  export function backend(): { submitQueue(): void; readonly queue: GPUQueue };
+  export function tensor(values: Float32Array | Int32Array, shape: readonly number[], dtype?: 'int32'): Tensor;
+  export interface Variable extends Tensor {
+    assign(value: Tensor): void;
+  }
+  export function variable(initial: Tensor): Variable;
+  export function oneHot(indices: Tensor, depth: number): Tensor;
+  export const losses: { softmaxCrossEntropy(labels: Tensor, logits: Tensor): Tensor };
+  export const train: { adam(lr: number): { minimize(f: () => Tensor, cost: boolean): unknown; dispose(): void } };
   export function tidy<T>(f: () => T): T;
   export function transpose(x: Tensor, order?: readonly number[]): Tensor;
   export function reshape(x: Tensor, shape: readonly number[]): Tensor;
   export function matMul(a: Tensor, b: Tensor, transposeA?: boolean, transposeB?: boolean): Tensor;
-  export function conv2d(x: Tensor, filter: Tensor, stride: number, padding: number): Tensor;
+  export function conv2d(x: Tensor, filter: Tensor, stride: number, padding: number | 'same'): Tensor;
   export function conv2dTranspose(
     x: Tensor,
     filter: Tensor,
@@ -63,6 +72,8 @@ declare module '@tensorflow/tfjs-core' {
     matMul(options: Fused & { a: Tensor; b: Tensor }): Tensor;
   };
 }
+declare module '@tensorflow/tfjs-backend-webgpu' {}
+declare module '@tensorflow/tfjs-core/dist/register_all_gradients' {}
 declare module '@tensorflow/tfjs-backend-wasm' {
   export function setWasmPaths(folder: string): void;
 }

@@ -1,7 +1,7 @@
 /** A network as an ONNX model: images → logits. */
 import { type Layer, type Network, valuesOf } from '../networks/layers.ts';
 import { encode, type Node } from './onnx.ts';
-import { cannot } from './serve.ts';
+import { cannot } from './ready.ts';
 
 export function networkModel(network: Network): Uint8Array {
   const { layers, parameters, images } = network;

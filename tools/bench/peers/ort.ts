@@ -7,7 +7,8 @@ import { imagesOf, type Network } from '../networks/layers.ts';
 import { inputsOf, type Shape, type Work } from '../work.ts';
 import { type Model, modelBytes } from './onnx.ts';
 import { networkModel } from './onnx-network.ts';
-import { cannot, type Ready, serve } from './serve.ts';
+import { cannot, type Ready } from './ready.ts';
+import { serve } from './serve.ts';
 
 const names = ['a', 'b', 'c'];
 const noGradients = 'an inference runtime: it has no gradients';

@@ -1,14 +1,8 @@
 /** The other end of contestant.ts: a peer reads requests from its input, a line each, and answers each in one line. */
 import { createInterface } from 'node:readline';
-import type { Answer, Numbers, Request } from '../contestant.ts';
+import type { Answer, Request } from '../contestant.ts';
 import type { Work } from '../work.ts';
-
-/** The work made ready: does it once, and lets go of what it made. */
-export interface Ready {
-  readonly first: Numbers;
-  run(): Promise<void> | void;
-  dispose(): Promise<void> | void;
-}
+import type { Ready } from './ready.ts';
 
 export async function serve(version: string, prepare: (work: Work) => Promise<Ready>): Promise<void> {
   const answer = (message: Answer) => void process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -33,9 +27,4 @@ export async function serve(version: string, prepare: (work: Work) => Promise<Re
     }
   }
   process.exit(0);
-}
-
-/** A row that a library cannot do. */
-export function cannot(why: string): never {
-  throw new Error(why);
 }

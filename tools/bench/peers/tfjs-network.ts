@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { imagesOf, itemAt, type Layer, type Network, type Pair, usesOf, valuesOf } from '../networks/layers.ts';
 import type { Shape } from '../work.ts';
-import { cannot, type Ready } from './serve.ts';
+import { cannot, type Ready } from './ready.ts';
 
 type Tensor = tf.Tensor;
 type Step = (...sources: Tensor[]) => Tensor;

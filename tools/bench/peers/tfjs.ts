@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { inputsOf, numbers, product, type Work } from '../work.ts';
-import { cannot, serve } from './serve.ts';
+import { cannot } from './ready.ts';
+import { serve } from './serve.ts';
 import { networkOf } from './tfjs-network.ts';
 
 type Tensor = tf.Tensor;

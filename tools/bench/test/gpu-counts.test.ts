@@ -1,0 +1,104 @@
+/** What `pnpm bench:webgpu` counts without a GPU: the counts themselves, and that the counting is right. */
+import { webgpu } from '@tessera/backend-webgpu';
+import { add, batchNorm, compile, conv2d, ones, relu, setBackend, type Tensor } from '@tessera/tensor';
+import { programsOf } from '@tessera/tensor/inspect';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { causes } from '../causes.ts';
+import { countCreations, countingDevice, total } from '../gpu/counting-device.ts';
+import { counts } from '../gpu/counts.ts';
+import { countAll } from '../gpu/report.ts';
+import { bytesMoved, leastBytes } from '../gpu/traffic.ts';
+import { type FactResult, factVerdict } from '../networks/facts.ts';
+
+describe('steps on a GPU', () => {
+  let results: FactResult[];
+  beforeAll(async () => {
+    results = await countAll(counts);
+  }, 120_000);
+
+  it('are counted, all of them', () => {
+    expect(results.map(({ fact }) => fact.name)).toEqual(counts.map(({ name }) => name));
+    for (const { ours } of results) expect(ours).toBeGreaterThanOrEqual(0);
+  });
+  it('stay within their goals; one that is lost says why', () => {
+    const lost = results.filter((result) => factVerdict(result) === 'lost');
+    const unexplained = lost.filter(({ fact }) => !(fact.name in causes));
+    expect(unexplained.map(({ fact, ours }) => `${fact.name}: ${ours}`)).toEqual([]);
+  });
+  it('are one encoder, one pass and one submit each', () => {
+    const of = (name: string) => results.find(({ fact }) => fact.name === name)?.ours;
+    expect([of('ResNet-50 step: submits'), of('ResNet-50 step: compute passes')]).toEqual([1, 1]);
+  });
+});
+
+describe('counting', () => {
+  it('sees every object that a device makes, whoever makes it, but no command encoder', async () => {
+    const { device } = countingDevice();
+    const made = countCreations(device);
+    device.createBuffer({ size: 4, usage: 128 });
+    await device.createComputePipelineAsync({
+      layout: 'auto',
+      compute: { module: device.createShaderModule({ code: '' }) },
+    });
+    device.createCommandEncoder();
+    expect(made).toEqual({ createBuffer: 1, createShaderModule: 1, createComputePipeline: 1 });
+    expect(total(made)).toBe(3);
+  });
+
+  it('sees what each new step makes, and that a known one makes nothing', async () => {
+    const { device, encoded } = countingDevice();
+    const made = countCreations(device);
+    const backend = await webgpu({ device });
+    setBackend(backend);
+    const step = compile((x: Tensor) => add(x, 1));
+    const run = async () => {
+      const [objects, dispatches] = [total(made), encoded.dispatches];
+      const y = step(x);
+      await backend.sync();
+      y.dispose();
+      return { objects: total(made) - objects, dispatches: encoded.dispatches - dispatches };
+    };
+    const x = ones([1000]);
+    await x.data();
+    expect((await run()).objects).toBeGreaterThan(2);
+    expect(await run()).toEqual({ objects: 0, dispatches: 1 });
+    backend.dispose();
+  });
+
+  it('bounds bytes by the op graph: products read and write once, a norm reads once, the rest is free', async () => {
+    const { device } = countingDevice();
+    const backend = await webgpu({ device });
+    setBackend(backend);
+    const [n, c, size] = [2, 4, 8];
+    const [x, w, v] = [ones([n, c, size, size]), ones([c, c, 3, 3]), ones([c, c, 1, 1])];
+    const step = compile((x: Tensor, w: Tensor, v: Tensor) =>
+      conv2d(relu(batchNorm(conv2d(x, w, { padding: 1 }), { training: true })), v),
+    );
+    step(x, w, v).dispose();
+    const [program] = programsOf(step);
+    const map = n * c * size * size;
+    expect(program && leastBytes(program)).toBe(4 * (2 * map + 9 * c * c + map + 2 * map + c * c));
+    backend.dispose();
+  });
+
+  it('counts a long row as often as its reduction goes over it, a short one once', () => {
+    const load = { op: 'load', dtype: 'float32', input: 0, view: {}, at: null } as never;
+    const reduce = (row: number) =>
+      bytesMoved({
+        kind: 'reduce',
+        shape: [2, row],
+        axes: [1],
+        stages: [
+          [{ combine: 'sum', expr: load, dtype: 'float32' }],
+          [{ combine: 'sum', expr: load, dtype: 'float32' }],
+        ],
+        stores: [{ per: 'element', output: 0, view: {} as never, expr: load }],
+        inputs: [{ dtype: 'float32', size: 2 * row }],
+        outputs: [{ dtype: 'float32', size: 2 * row }],
+        uniforms: [],
+        aliases: [-1],
+      });
+    expect(reduce(100)).toBe(4 * (200 + 200));
+    expect(reduce(100_000)).toBe(4 * (3 * 200_000 + 200_000));
+  });
+});
