@@ -1,0 +1,3 @@
+import { library } from '../../tools/build/tsdown.js';
+
+export default library({ index: 'src/index.ts' });
