@@ -82,6 +82,7 @@ describe('matmul', () => {
     { m: 37, n: 104, k: 900 },
     { m: 300, n: 64, k: 1000 },
     { m: 5, n: 1000, k: 400 },
+    { m: 70, n: 1100, k: 8 },
   ])('multiplies in blocks: %o', check);
   it.each([
     { m: 1, n: 1000, k: 700 },

@@ -1,7 +1,7 @@
 /** One step of the MNIST network (forward, backward, AdamW), as the engine runs it. */
 import { valueAndGrad } from '@tessera/autograd';
 import { compile, crossEntropy, div, manualSeed, memory, setBackend, type Tensor, tensor } from '@tessera/tensor';
-import { cacheUse, programsOf } from '@tessera/tensor/inspect';
+import { cacheUse, explain, programsOf } from '@tessera/tensor/inspect';
 import { reference } from '@tessera/tensor/reference';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AdamW, BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential } from '../src';
@@ -63,5 +63,11 @@ describe('the MNIST step', () => {
     const [explanation] = programsOf(step);
     const fresh = explanation?.program.results.filter(({ leaf, size }) => leaf === null && size > 64);
     expect(fresh).toEqual([]);
+  });
+
+  it('updates the weight of a linear layer in the kernel that makes its gradient', () => {
+    const step = training();
+    step(images(), labels());
+    expect(explain(step)).toMatch(/matmul \[10,2\]·\[2,3136\]: matmul, lerp, .*in place/);
   });
 });

@@ -31,13 +31,13 @@ import { fence, type MultiplyAdd } from './tile';
 
 /** Of 16 rows packed panels are as quick. */
 const mostRows = 12;
-/** Elements of a slab where several passes go over it: 4 rows of W take 16 kB. */
-const slabLength = 1024;
+/** Elements of a slab where several passes go over it: 4 rows of W take 8 kB, 8 rows of x 16. */
+const slabLength = 512;
 const leastK = 16;
 /** Multiplications that make a chunk worth its while, chunks to aim at, and the shortest part of a row. */
 const chunkWork = 1 << 17;
 const wantedChunks = 32;
-const partLength = 8 * slabLength;
+const partLength = 16 * slabLength;
 const unroll = 2;
 
 /** How W is cut: by shape alone. Null where rows are too many or too short. */

@@ -37,6 +37,8 @@ import { matmulTile, multiplyAdd, tileColumns, tileRows, tileVectors } from './t
 const maxSlab = 384;
 const maxColumns = 96;
 const maxRows = 256;
+/** Of so short a k blocks are wide instead: what is read and written with C, an optimizer's moments, lies along its rows. */
+const [shallow, shallowRows, shallowColumns] = [32, 16, 1024];
 /**
  * Of few rows of A, B is read where it lies, if its rows are contiguous: packing it would cost as much as the product. A thin
  * product is limited by memory, so its slabs are short: k rows of B are k streams.
@@ -62,8 +64,9 @@ export function matmulBlocks(batch: number, m: number, n: number, k: number, con
     const parts = Math.max(1, Math.ceil(size / most));
     return Math.max(1, Math.ceil(size / parts / step)) * step;
   };
-  let rows = even(m, maxRows, tileRows);
-  let columns = even(n, open ? 4 * maxColumns : maxColumns, tile);
+  const wide = k <= shallow;
+  let rows = even(m, wide ? shallowRows : maxRows, tileRows);
+  let columns = even(n, wide ? shallowColumns : open ? 4 * maxColumns : maxColumns, tile);
   // enough chunks for many workers, as long as each is worth its while
   const chunks = () => batch * Math.ceil(m / rows) * Math.ceil(n / columns);
   const length = open ? Math.max(1, k) : partLength(chunks(), m, n, k);
