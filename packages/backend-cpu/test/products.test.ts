@@ -4,14 +4,13 @@ import type { Kernel } from '@tessera/tensor/backend';
 import { compareKernelCase, type KernelCase, kernelCases, randomKernel } from '@tessera/testkit';
 import { describe, expect, it } from 'vitest';
 import { features } from '../src/assembler';
-import { conv } from '../src/kernels/conv';
+import { conv, toleranceFactor } from '../src/kernels/conv';
 import { matmul } from '../src/kernels/matmul';
-import { winogradFactor, winogradSize } from '../src/kernels/winograd';
 import { type Data, prepare } from './harness';
 
 const target = { relaxed: features().relaxed, shared: false };
 
-const factor = (kernel: Kernel) => (kernel.kind === 'conv' && winogradSize(kernel) ? winogradFactor : 1);
+const factor = (kernel: Kernel) => (kernel.kind === 'conv' ? toleranceFactor(kernel) : 1);
 
 function isProduct({ kernel }: KernelCase): boolean {
   if (kernel.kind !== 'matmul' && kernel.kind !== 'conv') return false;

@@ -40,6 +40,8 @@ describe('any number of threads', () => {
       () => matmul(wave(130, 300), wave(300, 170)),
       () => matmul(wave(8, 8192), wave(8192, 8)), // long K, small result
       () => conv2d(wave(2, 16, 24, 24), wave(32, 16, 3, 3), { padding: 1 }), // Winograd
+      () => conv2d(wave(3, 64, 2, 2), wave(72, 64, 3, 3), { padding: 1 }), // few tiles
+      () => conv2d(wave(2, 64, 7, 7), wave(72, 64, 3, 3), { padding: 1 }),
       () => conv2d(wave(1, 64, 20, 20), wave(48, 64, 1, 1)), // one element: a product
       () => sum(wave(300_000)),
     ];

@@ -121,20 +121,32 @@ export const loadTile = (acc: readonly (readonly Local[])[], c: Local, cRow: num
 export const storeTile = (acc: readonly (readonly Local[])[], c: Local, cRow: number): Code =>
   acc.flatMap((row, i) => row.map((value, j) => v128.store(c, value, i * cRow + 16 * j)));
 
-/**
- * (u, v, m, count): for each of the tile's places M = U·V, or M += U·V, 4 × 8 sums of `count` products. U and V hold 4 and 8
- * operands a step, their places `placeU` and `placeV` bytes apart.
- */
+/** Where products of transformed tiles find their operands, in bytes. */
+export interface ProductStrides {
+  /** From one place to the next. */
+  readonly placeU: number;
+  readonly placeV: number;
+  /** U's four rows, and steps, from one to the next; by default they lie [step][4]. */
+  readonly rowU?: number;
+  readonly stepU?: number;
+  /** Vectors of V a step, 2 by default; M has room for two in any case. */
+  readonly vectors?: number;
+  /** M += U·V in place of M = U·V. */
+  readonly add: boolean;
+}
+
+/** (u, v, m, count): for each of the tile's places M = U·V, 4 × 8 sums of `count` products. */
 export function tileProducts(
   module: Module,
   places: number,
-  { placeU, placeV, add }: { readonly placeU: number; readonly placeV: number; readonly add: boolean },
+  { placeU, placeV, rowU = 4, stepU = 4 * tileRows, vectors = tileVectors, add }: ProductStrides,
   madd: MultiplyAdd,
 ): Func {
   const f = module.func(['i32', 'i32', 'i32', 'i32']);
   const [u, v, m, count] = f.params as [Local, Local, Local, Local];
-  const acc = accumulators(f, tileRows);
-  const scratch = { a: f.locals('v128', tileRows), b: f.locals('v128', 2) };
+  const acc = accumulators(f, tileRows, vectors);
+  const scratch = { a: f.locals('v128', tileRows), b: f.locals('v128', vectors) };
+  const stepV = 16 * vectors;
   const [place, i] = f.locals('i32', 2) as [Local, Local];
   const steps = (many: number): Code => [
     tileSteps(
@@ -142,12 +154,12 @@ export function tileProducts(
       acc,
       scratch,
       madd,
-      (row, step) => v128.load32_splat(u, 16 * step + 4 * row),
-      (vector, step) => v128.load(v, 32 * step + 16 * vector),
+      (row, step) => v128.load32_splat(u, stepU * step + rowU * row),
+      (vector, step) => v128.load(v, stepV * step + 16 * vector),
       count,
     ),
-    set(u, i32.add(u, 16 * many)),
-    set(v, i32.add(v, 32 * many)),
+    set(u, i32.add(u, stepU * many)),
+    set(v, i32.add(v, stepV * many)),
   ];
   f.emit(
     loop(place, 0, places, 1, [
@@ -155,8 +167,8 @@ export function tileProducts(
       loop(i, 0, i32.and(count, -4), 4, steps(4)),
       loop(i, 0, i32.and(count, 3), 1, steps(1)),
       storeTile(acc, m, 32),
-      set(u, i32.add(u, i32.sub(placeU, i32.shl(count, 4)))),
-      set(v, i32.add(v, i32.sub(placeV, i32.shl(count, 5)))),
+      set(u, i32.add(u, i32.sub(placeU, i32.mul(count, stepU)))),
+      set(v, i32.add(v, i32.sub(placeV, i32.mul(count, stepV)))),
       set(m, i32.add(m, 128)),
     ]),
   );

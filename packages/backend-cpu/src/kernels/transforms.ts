@@ -155,7 +155,7 @@ function transformA(m: number, t: readonly Local[], locals: readonly Local[], wr
 }
 
 /** Four vectors' columns as rows, in `rows` itself; `spare` are four more. */
-function transpose(rows: readonly Local[], spare: readonly Local[]): Code {
+export function transpose(rows: readonly Local[], spare: readonly Local[]): Code {
   const [a, b, c, d] = rows as [Local, Local, Local, Local];
   const [p, q, r, s] = spare as [Local, Local, Local, Local];
   const [low, high, first, last] = [
@@ -176,9 +176,9 @@ function transpose(rows: readonly Local[], spare: readonly Local[]): Code {
   ];
 }
 
-/** For `weightPhase`: U = G·w·Gᵀ of four output channels, at [place][c][4]. */
+/** U = G·w·Gᵀ of four channels' taps, its places `placeBytes` apart; `put` moves on by `step` bytes. */
 export const transformWeight =
-  (m: Size, channels: number, backward: boolean, madd: MultiplyAdd) =>
+  (m: Size, placeBytes: number, step: number, backward: boolean, madd: MultiplyAdd) =>
   (f: Func, put: Local, loads: readonly Code[]): Code => {
     // the input's gradient counts the taps from the last
     const taps = backward ? [...loads].reverse() : loads;
@@ -192,9 +192,9 @@ export const transformWeight =
         transformG(size, g, even, odd, (k, value) => set(half[k]?.[s] as Local, value), madd),
       ]),
       half.map((row, i) =>
-        transformG(size, row, even, odd, (k, value) => v128.store(put, value, 16 * channels * (i * size + k)), madd),
+        transformG(size, row, even, odd, (k, value) => v128.store(put, value, placeBytes * (i * size + k)), madd),
       ),
-      set(put, i32.add(put, 16)),
+      set(put, i32.add(put, step)),
     ];
   };
 
@@ -323,7 +323,7 @@ export function weightTransform(module: Module, size: number, madd: MultiplyAdd)
   const rows = rest.slice(0, 4);
   const pass = rest[4] as Local;
   const t = f.locals('v128', size);
-  const w = f.locals('v128', 3);
+  const w = f.locals('v128', 9);
   const spare = f.locals('v128', 4);
   const i = f.local('i32');
   const advance = (local: Local, bytes: number) => set(local, i32.add(local, bytes));
@@ -335,12 +335,33 @@ export function weightTransform(module: Module, size: number, madd: MultiplyAdd)
       advance(pass, 16),
     ]),
     advance(pass, -16 * size),
-    loop(i, 0, 3, 1, [
-      t.map((vector, k) => set(vector, v128.load(pass, 16 * k))),
-      transformA(3, t, spare, (k, value) => set(w[k] as Local, value), madd),
-      rows.map((row, l) => [w.map((vector, k) => v128.store32_lane(row, vector, l, 4 * k)), advance(row, 12)]),
-      advance(pass, 16 * size),
+    [0, 1, 2].map((r) => [
+      t.map((vector, k) => set(vector, v128.load(pass, 16 * (r * size + k)))),
+      transformA(3, t, spare, (k, value) => set(w[3 * r + k] as Local, value), madd),
     ]),
+    storeNines(rows, w, spare),
   );
   return f;
+}
+
+/** Nine vectors, each of one tap of four channels, as four rows of nine taps. Destroys the vectors. */
+export function storeNines(rows: readonly Local[], taps: readonly Local[], spare: readonly Local[]): Code {
+  const four = (first: number): Code => {
+    const some = taps.slice(first, first + 4);
+    return [transpose(some, spare), rows.map((row, l) => v128.store(row, some[l] as Local, 4 * first))];
+  };
+  return [four(0), four(4), rows.map((row, l) => v128.store32_lane(row, taps[8] as Local, l, 32))];
+}
+
+/** The other way: nine vectors of what lies in four rows of nine, one after the other at `from`. */
+export function loadNines(from: Local, taps: readonly Local[], spare: readonly Local[]): Code {
+  const four = (first: number): Code => {
+    const some = taps.slice(first, first + 4);
+    return [some.map((tap, l) => set(tap, v128.load(from, 36 * l + 4 * first))), transpose(some, spare)];
+  };
+  const last = [1, 2, 3].reduce<Code>(
+    (vector, l) => v128.load32_lane(from, vector, l, 36 * l + 32),
+    v128.load32_zero(from, 32),
+  );
+  return [four(0), four(4), set(taps[8] as Local, last)];
 }

@@ -9,7 +9,7 @@
  *
  * Four tiles lie side by side in a vector, so the transforms are the same for all lanes; they need not be neighbours. Tiles
  * that would hang over an edge are moved back over their neighbours. The points 0, ±¾, ±1½, ∞ lose less than the usual
- * 0, ±1, ±2, ∞: at 64 channels a worst error of 0.5 against 1.7 units of 2⁻²⁴·√K·Σ|aₖbₖ|. `winogradFactor` says what to allow.
+ * 0, ±1, ±2, ∞: at 64 channels a worst error of 0.5 against 1.7 units of 2⁻²⁴·√K·Σ|aₖbₖ|. `toleranceFactor` says what to allow.
  */
 import type { ConvKernel } from '@tessera/tensor/backend';
 import {
@@ -32,9 +32,6 @@ import { isBareStore } from './stores';
 import { multiplyAdd, tileColumns, tileProducts, tileRows } from './tile';
 import { inputTransform, outputTransform, type Size, transformWeight } from './transforms';
 import { weightPhase } from './weights';
-
-/** Times the tolerance of a plain sum that a result may miss. */
-export const winogradFactor = 4;
 
 /** Most bytes of a chunk's transformed tiles. */
 const tileBytes = 256 << 10;
@@ -76,7 +73,7 @@ export function winograd(kernel: ConvKernel, target: Target, m: Size): CpuKernel
       problem,
       weight,
       { offset: packed, panelBytes },
-      transformWeight(m, channels, kernel.direction === 'inputGrad', madd),
+      transformWeight(m, 16 * channels, 16, kernel.direction === 'inputGrad', madd),
     ),
   );
 
