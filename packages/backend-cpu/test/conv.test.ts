@@ -84,11 +84,17 @@ function check(test: Case, direction: ConvKernel['direction'], shift = 0) {
   const expected = new Float64Array(sizeOf(shapes[out!]));
   const scale = new Float64Array(expected.length);
   let products = 0;
+  const [left, right] = [data[a!]!, data[b!]!];
+  const at = ['y', 'x', 'w'] as const;
+  const [ia, ib, io] = [at.indexOf(a!), at.indexOf(b!), at.indexOf(out!)];
+  const place = [0, 0, 0];
   eachProduct(sizes, (y, x, w) => {
-    const place: Record<string, number> = { x, y, w };
-    const product = data[a!]![place[a!]! + shift]! * data[b!]![place[b!]! + shift]!;
-    expected[place[out!]!]! += product;
-    scale[place[out!]!]! += Math.abs(product);
+    place[0] = y;
+    place[1] = x;
+    place[2] = w;
+    const product = left[place[ia]! + shift]! * right[place[ib]! + shift]!;
+    expected[place[io]!]! += product;
+    scale[place[io]!]! += Math.abs(product);
     products++;
   });
   const prepared = prepare(kernel, conv(kernel, { relaxed: features().relaxed, shared: false }), [
@@ -141,6 +147,15 @@ const cases: Case[] = [
   { input: [4, 4], kernel: [3, 3], padding: [1, 1], c: 32, o: 36, n: 3 },
   { input: [7, 7], kernel: [3, 3], padding: [1, 1], c: 148, o: 32, n: 3 },
   { input: [9, 6], kernel: [3, 3], padding: [0, 2], c: 40, o: 32, n: 2 },
+  { input: [8, 8], kernel: [3, 3], padding: [3, 3], c: 32, o: 32, n: 2 },
+  // columns: several strips of several rows, channels made that end in less than a panel
+  { input: [25, 23], kernel: [3, 3], stride: [2, 2], padding: [1, 0], c: 60, o: 34, n: 2 },
+  // lines: rows and columns, of one part and of two, blocks of images of which the last is smaller
+  { input: [6, 9], kernel: [1, 3], padding: [0, 1], c: 32, o: 36, n: 3 },
+  { input: [9, 6], kernel: [3, 1], padding: [1, 0], c: 36, o: 32, n: 1 },
+  { input: [17, 17], kernel: [1, 7], padding: [0, 3], c: 40, o: 32, n: 5 },
+  { input: [11, 5], kernel: [7, 1], padding: [3, 0], c: 64, o: 64, n: 2, groups: 2 },
+  { input: [5, 12], kernel: [1, 5], c: 32, o: 32 },
 ];
 
 describe.each(['forward', 'inputGrad', 'weightGrad'] as const)('conv %s', (direction) => {
@@ -151,26 +166,34 @@ describe.each(['forward', 'inputGrad', 'weightGrad'] as const)('conv %s', (direc
   it('makes nothing of nothing', () => check({ input: [4, 4], kernel: [3, 3], n: 0 }, direction));
 });
 
-it('a pointwise convolution stores what is fused into it', () => {
-  const sizes = sizesOf({ input: [9, 10], kernel: [1, 1], c: 12, o: 7, n: 2 });
+it.each<[string, Case]>([
+  ['pointwise', { input: [9, 10], kernel: [1, 1], c: 12, o: 7 }],
+  ['few tiles', { input: [7, 6], kernel: [3, 3], padding: [1, 1], c: 32, o: 36, n: 3 }],
+  ['whole maps', { input: [2, 2], kernel: [3, 3], padding: [1, 1], c: 32, o: 36, n: 3 }],
+  ['lines', { input: [5, 9], kernel: [1, 7], padding: [0, 3], c: 32, o: 36 }],
+  ['columns', { input: [23, 25], kernel: [3, 3], stride: [2, 2], c: 60, o: 34 }],
+])('a convolution stores what is fused into it: %s', (_, test) => {
+  const sizes = sizesOf(test);
+  const { n, c, o, input, kernel: window, output } = sizes;
+  const [height, width] = output as [number, number];
   const [x, w, y] = [
-    [2, 12, 9, 10],
-    [7, 12, 1, 1],
-    [2, 7, 9, 10],
-  ];
+    [n, c, ...input],
+    [o, c, ...window],
+    [n, o, ...output],
+  ] as [number[], number[], number[]];
   const acc = { op: 'acc', dtype: 'float32', index: 0 } as const;
   const run = (expr: Expr) => {
     const kernel: ConvKernel = {
       kind: 'conv',
       direction: 'forward',
       sizes,
-      inputs: [x!, w!, [7], [90]].map((shape) => ({ dtype: 'float32', size: sizeOf(shape) })),
-      outputs: [{ dtype: 'float32', size: sizeOf(y!) }],
+      inputs: [x, w, [o], output].map((shape) => ({ dtype: 'float32', size: sizeOf(shape) })),
+      outputs: [{ dtype: 'float32', size: sizeOf(y) }],
       uniforms: [],
       aliases: [-1],
-      a: load(0, contiguous(x!)),
-      b: load(1, contiguous(w!)),
-      stores: [{ output: 0, view: contiguous(y!), expr }],
+      a: load(0, contiguous(x)),
+      b: load(1, contiguous(w)),
+      stores: [{ output: 0, view: contiguous(y), expr }],
     };
     const data = kernel.inputs.map(({ size }, i) => numbers(size, i + 1));
     const prepared = prepare(kernel, conv(kernel, { relaxed: false, shared: false }), data);
@@ -178,12 +201,42 @@ it('a pointwise convolution stores what is fused into it', () => {
     return { out: [...prepared.outputs[0]!], data };
   };
   const add = (left: Expr, right: Expr): Expr => ({ op: 'apply', fn: 'add', dtype: 'float32', args: [left, right] });
-  const channels = load(2, { shape: y!, strides: [0, 1, 0, 0], offset: 0, valid: null });
-  const places = load(3, { shape: y!, strides: [0, 0, 10, 1], offset: 0, valid: null });
+  const channels = load(2, { shape: y, strides: [0, 1, 0, 0], offset: 0, valid: null });
+  const places = load(3, { shape: y, strides: [0, 0, width, 1], offset: 0, valid: null });
   const { out, data } = run(acc);
   const fused = run(add(add(acc, channels), places)).out;
+  const size = height * width;
   const wanted = out.map((value, i) =>
-    Math.fround(Math.fround(value + data[2]![Math.floor(i / 90) % 7]!) + data[3]![i % 90]!),
+    Math.fround(Math.fround(value + data[2]![Math.floor(i / size) % o]!) + data[3]![i % size]!),
   );
   expect(fused).toEqual(wanted);
+});
+
+it('a weight gradient stores what is fused into it', () => {
+  const sizes = sizesOf({ input: [5, 5], kernel: [3, 3], padding: [1, 1], c: 36, o: 32, n: 2 });
+  const [x, y, w] = [
+    [2, 36, 5, 5],
+    [2, 32, 5, 5],
+    [32, 36, 3, 3],
+  ] as [number[], number[], number[]];
+  const acc = { op: 'acc', dtype: 'float32', index: 0 } as const;
+  const run = (expr: Expr) => {
+    const kernel: ConvKernel = {
+      kind: 'conv',
+      direction: 'weightGrad',
+      sizes,
+      inputs: [x, y].map((shape) => ({ dtype: 'float32', size: sizeOf(shape) })),
+      outputs: [{ dtype: 'float32', size: sizeOf(w) }],
+      uniforms: [],
+      aliases: [-1],
+      a: load(0, contiguous(x)),
+      b: load(1, contiguous(y)),
+      stores: [{ output: 0, view: contiguous(w), expr }],
+    };
+    const data = kernel.inputs.map(({ size }, i) => numbers(size, i + 1));
+    const prepared = prepare(kernel, conv(kernel, { relaxed: false, shared: false }), data);
+    prepared.run();
+    return [...prepared.outputs[0]!];
+  };
+  expect(run({ op: 'apply', fn: 'neg', dtype: 'float32', args: [acc] })).toEqual(run(acc).map((value) => -value));
 });

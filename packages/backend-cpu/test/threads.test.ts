@@ -42,6 +42,8 @@ describe('any number of threads', () => {
       () => conv2d(wave(2, 16, 24, 24), wave(32, 16, 3, 3), { padding: 1 }), // Winograd
       () => conv2d(wave(3, 64, 2, 2), wave(72, 64, 3, 3), { padding: 1 }), // few tiles
       () => conv2d(wave(2, 64, 7, 7), wave(72, 64, 3, 3), { padding: 1 }),
+      () => conv2d(wave(2, 64, 9, 9), wave(72, 64, 1, 7), { padding: [0, 3] }), // lines
+      () => conv2d(wave(2, 64, 23, 23), wave(72, 64, 3, 3), { stride: 2 }), // columns
       () => conv2d(wave(1, 64, 20, 20), wave(48, 64, 1, 1)), // one element: a product
       () => sum(wave(300_000)),
     ];

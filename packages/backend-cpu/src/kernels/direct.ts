@@ -27,10 +27,8 @@ import {
 } from '../assembler';
 import { argWords, emitStores, type Scope } from '../expression';
 import { convTile, maxUnrolledTaps } from './conv-tile';
-import { matmul } from './matmul';
 import { operandOf, Scratch, three } from './operands';
 import { channelSize, type PlaneShape, packPlanes, planeElements, tapOffset } from './planes';
-import { pointwise } from './pointwise';
 import { type Problem, problemOf, reachOf } from './problem';
 import { isBareStore } from './stores';
 import { multiplyAdd, tileRows } from './tile';
@@ -71,8 +69,6 @@ function chunksOf(problem: Problem, taps: number) {
 export function direct(kernel: ConvKernel, target: Target): CpuKernel {
   const problem = problemOf(kernel);
   const { n, groups, channels, made, input, output } = problem;
-  const product = pointwise(kernel);
-  if (product) return matmul(product, target, [n, made, ...output.slice(3 - kernel.sizes.input.length)]);
   const [depth, height, width] = output;
   const [stepY, stepX] = [problem.y.step, problem.x.step];
   const words = argWords(kernel);

@@ -23,7 +23,7 @@ import { argWords } from '../expression';
 import { operandOf, type Planar, Scratch, three } from './operands';
 import { storeParts } from './parts';
 import { channelSize, type PlaneAxis, type PlaneShape, packPlanes, planeAxis, planeElements } from './planes';
-import { gridOf, type Scheme } from './schemes';
+import { gridOf, type WeightScheme } from './schemes';
 import { isBareStore } from './stores';
 import { multiplyAdd, tileColumns, tileProducts, tileRows } from './tile';
 
@@ -33,7 +33,7 @@ const packedChannels = 16;
 const imageBytes = 256 << 10;
 const wantedChunks = 32;
 
-export function fewWeight(kernel: ConvKernel, target: Target, scheme: Scheme): CpuKernel {
+export function fewWeight(kernel: ConvKernel, target: Target, scheme: WeightScheme): CpuKernel {
   const { sizes } = kernel;
   const { n, groups } = sizes;
   const [channels, made] = [sizes.c / groups, sizes.o / groups];
@@ -41,7 +41,9 @@ export function fewWeight(kernel: ConvKernel, target: Target, scheme: Scheme): C
   const [, height, width] = three(sizes.output, 1);
   const [, paddingY, paddingX] = three(sizes.padding, 0);
   const { down, across } = gridOf(scheme, height, width);
-  const { places, made: patch, more } = scheme;
+  const { places, padded } = scheme;
+  const [patch] = scheme.tile;
+  const [more] = scheme.more;
   const tiles = n * down * across;
   const words = argWords(kernel);
   const module = new Module({ shared: target.shared });
@@ -69,15 +71,15 @@ export function fewWeight(kernel: ConvKernel, target: Target, scheme: Scheme): C
     operand: Planar,
     all: number,
     [y, xs]: readonly [PlaneAxis, PlaneAxis],
-    extra: 0 | 2,
+    extra: number,
     vector: 4 | 8,
     to: { readonly offset: number; readonly panel: number; readonly place: number },
-    transformOf: Scheme['image'],
+    transformOf: WeightScheme['gradient'],
   ): number => {
     const depth: PlaneAxis = { size: 1, step: 1, phases: [0], before: 0, spread: 1 };
-    const padded = patch * across + 2 * extra;
+    const wide = patch * across + 2 * extra;
     const rows = patch * down + extra;
-    const shape0 = { depth, y, x: xs, slices: [{ phase: 0, ahead: 0 }], rows, width: 4 * Math.ceil(padded / 4) };
+    const shape0 = { depth, y, x: xs, slices: [{ phase: 0, ahead: 0 }], rows, width: 4 * Math.ceil(wide / 4) };
     const [, sourceChannel, sourceSlice, sourceRow] = operand.strides;
     const channel = channelSize(planeElements(shape0));
     const shape: PlaneShape = { ...shape0, channel, sourceChannel, sourceSlice, sourceRow };
@@ -143,7 +145,7 @@ export function fewWeight(kernel: ConvKernel, target: Target, scheme: Scheme): C
     const atPass = own.reserve(16 * places);
     const atM = own.reserve(128 * places);
     const products = tileProducts(module, places, { placeU, placeV, add: false }, madd);
-    const transform = scheme.taps(module, madd);
+    const transform = scheme.nines(module, madd);
     const f = module.func(['i32', 'i32', 'i32'], [], 'multiply');
     const [args, lo, hi] = f.params as [Local, Local, Local];
     const [mine, rest, group, o, o1, c, c0, c1] = f.locals('i32', 8) as Eight;
@@ -191,12 +193,12 @@ export function fewWeight(kernel: ConvKernel, target: Target, scheme: Scheme): C
   };
 
   const own = (size: number): PlaneAxis => ({ size, step: 1, phases: [0], before: 0, spread: 1 });
-  const padded = (size: number, padding: number) => (more ? planeAxis(size, 3, 1, 1, padding).axis : own(size));
-  const axesX = [padded(inputHeight, paddingY), padded(inputWidth, paddingX)] as const;
+  const axis = (size: number, padding: number) => (padded ? planeAxis(size, 3, 1, 1, padding).axis : own(size));
+  const axesX = [axis(inputHeight, paddingY), axis(inputWidth, paddingX)] as const;
   const toV = { offset: atV, panel: octet, place: placeV };
   const toU = { offset: atU, panel: quad, place: placeU };
   const bytes = [
-    transformPhase('images', x, channels, axesX, more, tileColumns, toV, scheme.image),
+    transformPhase('images', x, channels, axesX, more, tileColumns, toV, (...args) => scheme.image(...args, 0)),
     transformPhase('gradients', g, made, [own(height), own(width)], 0, tileRows, toU, scheme.gradient),
     multiplyPhase(),
   ];

@@ -70,7 +70,7 @@ const pair = (even: Local, odd: Local, p: number, k: number, write: Write, madd:
 ];
 
 /** Bᵀ·d: n vectors to n. */
-function transformB(d: readonly Local[], even: Local, odd: Local, write: Write, madd: MultiplyAdd): Code {
+export function transformB(d: readonly Local[], even: Local, odd: Local, write: Write, madd: MultiplyAdd): Code {
   const pairs = pairsOf(d.length);
   const squares = pairs.map((p) => p * p);
   const all = polynomial(squares);
@@ -114,7 +114,14 @@ function transformB(d: readonly Local[], even: Local, odd: Local, write: Write, 
 }
 
 /** G·g: a filter's vectors, three or more, to `size`. */
-function transformG(size: number, g: readonly Local[], even: Local, odd: Local, write: Write, madd: MultiplyAdd): Code {
+export function transformG(
+  size: number,
+  g: readonly Local[],
+  even: Local,
+  odd: Local,
+  write: Write,
+  madd: MultiplyAdd,
+): Code {
   const pairs = pairsOf(size);
   const squares = pairs.map((p) => p * p);
   return [
@@ -133,7 +140,13 @@ function transformG(size: number, g: readonly Local[], even: Local, odd: Local, 
 }
 
 /** Aᵀ·t: n vectors to m. `locals` are two a pair. */
-function transformA(m: number, t: readonly Local[], locals: readonly Local[], write: Write, madd: MultiplyAdd): Code {
+export function transformA(
+  m: number,
+  t: readonly Local[],
+  locals: readonly Local[],
+  write: Write,
+  madd: MultiplyAdd,
+): Code {
   const pairs = pairsOf(t.length);
   const at = (k: number) => t[k] as Local;
   const sums = locals.slice(0, pairs.length);
@@ -198,6 +211,28 @@ export const transformWeight =
     ];
   };
 
+/** Vectors of the first `size` elements, 4 or 6, at four places `offset` bytes on; there are eight of `d`. */
+export function loadPatchRows(
+  tiles: readonly Local[],
+  d: readonly Local[],
+  spare: readonly Local[],
+  size: number,
+  offset = 0,
+): Code {
+  const [p, q] = spare as [Local, Local];
+  const [d4, d5, d6, d7] = d.slice(4, 8) as [Local, Local, Local, Local];
+  const four = [tiles.map((tile, l) => set(d[l] as Local, v128.load(tile, offset))), transpose(d.slice(0, 4), spare)];
+  if (size === 4) return four;
+  return [
+    tiles.map((tile, l) => set(d[4 + l] as Local, v128.load64_zero(tile, offset + 16))),
+    four,
+    set(p, i32x4.shuffle(d4, d5, [0, 4, 1, 5])),
+    set(q, i32x4.shuffle(d6, d7, [0, 4, 1, 5])),
+    set(d4, i32x4.shuffle(p, q, [0, 1, 4, 5])),
+    set(d5, i32x4.shuffle(p, q, [2, 3, 6, 7])),
+  ];
+}
+
 /** (x0 … x3, v, pass): V = Bᵀ·x·B of four patches, at [place]; `pass` holds what the first pass made. */
 export function inputTransform(
   module: Module,
@@ -214,20 +249,9 @@ export function inputTransform(
   const [even, odd] = f.locals('v128', 2) as [Local, Local];
   const i = f.local('i32');
   const advance = (local: Local, bytes: number) => set(local, i32.add(local, bytes));
-  const wide = size > 4;
   f.emit(
     loop(i, 0, size, 1, [
-      tiles.map((tile, l) => set(d[l] as Local, v128.load(tile))),
-      wide ? tiles.map((tile, l) => set(d[4 + l] as Local, v128.load64_zero(tile, 16))) : [],
-      transpose(d, spare),
-      wide
-        ? [
-            set(spare[0] as Local, i32x4.shuffle(d[4] as Local, d[5] as Local, [0, 4, 1, 5])),
-            set(spare[1] as Local, i32x4.shuffle(d[6] as Local, d[7] as Local, [0, 4, 1, 5])),
-            set(d[4] as Local, i32x4.shuffle(spare[0] as Local, spare[1] as Local, [0, 1, 4, 5])),
-            set(d[5] as Local, i32x4.shuffle(spare[0] as Local, spare[1] as Local, [2, 3, 6, 7])),
-          ]
-        : [],
+      loadPatchRows(tiles, d, spare, size),
       transformB(d.slice(0, size), even, odd, (k, value) => v128.store(pass, value, 16 * k), madd),
       tiles.map((tile) => advance(tile, 4 * width)),
       advance(pass, 16 * size),
@@ -353,15 +377,22 @@ export function storeNines(rows: readonly Local[], taps: readonly Local[], spare
   return [four(0), four(4), rows.map((row, l) => v128.store32_lane(row, taps[8] as Local, l, 32))];
 }
 
-/** The other way: nine vectors of what lies in four rows of nine, one after the other at `from`. */
-export function loadNines(from: Local, taps: readonly Local[], spare: readonly Local[]): Code {
-  const four = (first: number): Code => {
-    const some = taps.slice(first, first + 4);
-    return [some.map((tap, l) => set(tap, v128.load(from, 36 * l + 4 * first))), transpose(some, spare)];
-  };
-  const last = [1, 2, 3].reduce<Code>(
-    (vector, l) => v128.load32_lane(from, vector, l, 36 * l + 32),
-    v128.load32_zero(from, 32),
+/** The other way: vectors of what lies in four rows of as many, one after the other at `from`. */
+export function loadTaps(from: Local, taps: readonly Local[], spare: readonly Local[]): Code {
+  const row = 4 * taps.length;
+  const whole = taps.length & -4;
+  const fours = Array.from({ length: whole / 4 }, (_, i): Code => {
+    const some = taps.slice(4 * i, 4 * i + 4);
+    return [some.map((tap, l) => set(tap, v128.load(from, row * l + 16 * i))), transpose(some, spare)];
+  });
+  const ones = taps.slice(whole).map((tap, i) =>
+    set(
+      tap,
+      [1, 2, 3].reduce<Code>(
+        (vector, l) => v128.load32_lane(from, vector, l, row * l + 4 * (whole + i)),
+        v128.load32_zero(from, 4 * (whole + i)),
+      ),
+    ),
   );
-  return [four(0), four(4), set(taps[8] as Local, last)];
+  return [fours, ones];
 }

@@ -274,9 +274,11 @@ type Eight = [Local, Local, Local, Local, Local, Local, Local, Local];
 
 /** Can it be done so, and is it worth the transforms? m, or 0. */
 export function winogradSize(kernel: ConvKernel): Size | 0 {
-  const { kernel: window, stride, dilation, n, groups, c, o } = kernel.sizes;
+  const { kernel: window, stride, dilation, padding, n, groups, c, o } = kernel.sizes;
   if (kernel.a.dtype !== 'float32' || kernel.b.dtype !== 'float32') return 0;
   if (window.length !== 2 || window.some((r) => r !== 3) || [...stride, ...dilation].some((s) => s !== 1)) return 0;
+  // more padding than a window has neighbours moves the gradient's taps
+  if (padding.some((zeros) => zeros > 2)) return 0;
   const [, height, width] = three(kernel.direction === 'inputGrad' ? kernel.sizes.input : kernel.sizes.output, 1);
   const few = Math.min(c / groups, o / groups) < 16 || n * height * width < 128;
   return few || height < 4 || width < 4 ? 0 : 4;
