@@ -113,7 +113,7 @@ export class Block {
       const valid = validity(view, (axis) => place.coord(axis, 0), false);
       const name = shader.name('x');
       const texel = `${sampler}_texel((${element}) >> 2)`;
-      const text = valid ? `${valid} ? ${texel} : vec4(${nothing[dtype]})` : texel;
+      const text = valid ? `mix(vec4(${nothing[dtype]}), ${texel}, bvec4(${valid}))` : texel;
       shader.native(name, [], 'Array(4)', `vec4 ${name}() { return ${text}; }`);
       return lanesOf(shader.bind(`${name}()`, 'x'));
     }
@@ -121,7 +121,8 @@ export class Block {
       const coord = (axis: number) => place.coord(axis, lane);
       const valid = validity(view, coord, false);
       const text = `${sampler}(${elementOf(view, coord)})`;
-      return valid ? `(${valid} ? ${text} : ${nothing[dtype]})` : text;
+      // a conditional would branch; what lies outside of the texture reads as zeros
+      return valid ? `mix(${nothing[dtype]}, ${text}, ${valid})` : text;
     };
     return this.#fetch(lanes, element, 'x');
   }
@@ -139,7 +140,7 @@ export class Block {
       name,
       at.map(() => 'Number' as const),
       'Number',
-      `float ${name}(${list}) { ${ints} return ${valid} ? ${sampler}(${elementOf(view, coord)}) : ${nothing[dtype]}; }`,
+      `float ${name}(${list}) { ${ints} return mix(${nothing[dtype]}, ${sampler}(${elementOf(view, coord)}), ${valid}); }`,
     );
     const lanes = Math.max(1, ...args.map(({ length }) => length));
     return Array.from({ length: lanes }, (_, lane) =>

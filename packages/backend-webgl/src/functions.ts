@@ -61,11 +61,11 @@ return uintBitsToFloat((floatBitsToUint(magnitude) & 0x7fffffffu) | (floatBitsTo
     },
     minOf: {
       calls: ['isNan'],
-      source: () => 'float minOf(float a, float b) { return (isNan(a) ? a : (isNan(b) ? b : min(a, b))); }',
+      source: () => 'float minOf(float a, float b) { return mix(mix(min(a, b), b, isNan(b)), a, isNan(a)); }',
     },
     maxOf: {
       calls: ['isNan'],
-      source: () => 'float maxOf(float a, float b) { return (isNan(a) ? a : (isNan(b) ? b : max(a, b))); }',
+      source: () => 'float maxOf(float a, float b) { return mix(mix(max(a, b), b, isNan(b)), a, isNan(a)); }',
     },
 
     eqOf: compare('eqOf', 'a == b'),

@@ -60,8 +60,14 @@ interface Group {
   readonly parts: { readonly shape: readonly number[]; readonly view: View; readonly stores: Store[] }[];
 }
 
-/** Expressions of more nodes than this are written once and run for each lane. */
-const wide = 160;
+/**
+ * Are the four elements of a texel written side by side? Else the code stands once, in a loop over them: what is long, or
+ * small and not short, gains less by it than it costs to compile.
+ */
+function sideBySide(exprs: readonly Expr[], size: number): boolean {
+  const nodes = countNodes(exprs);
+  return nodes <= (size < 4096 ? 16 : 160);
+}
 
 /** Writes all stores. `core` makes the kernel's own results, `lanesOnly` where it cannot make four side by side. */
 export function storePasses(
@@ -72,11 +78,11 @@ export function storePasses(
 ): void {
   for (const group of groupsOf(build, parts)) {
     const [first] = group.parts;
-    const nodes = countNodes(group.parts.flatMap(({ stores }) => stores.map(({ expr }) => expr)));
+    const exprs = group.parts.flatMap(({ stores }) => stores.map(({ expr }) => expr));
     const straight =
       first && group.parts.length === 1 && isContiguous(first.view) && sizeOf(first.shape) === group.size;
     const pass =
-      straight && !core?.lanesOnly && nodes <= wide
+      straight && !core?.lanesOnly && sideBySide(exprs, group.size)
         ? texelPass(build, title, group, core?.make)
         : elementPass(build, title, group, Boolean(straight), core?.make);
     build.steps.push(pass);
@@ -187,7 +193,7 @@ export function tablePass(
 /** An expression over a domain, as a row-major table: floats, words, or bools as 0 and 1. */
 export function tabulate(build: Build, title: string, expr: Expr, shape: readonly number[]): Ref {
   const table = build.temporary(sizeOf(shape));
-  if (countNodes([expr]) > wide) {
+  if (!sideBySide([expr], sizeOf(shape))) {
     tablePass(build, title, shape, [table], (shader, at) =>
       new Block(shader, build.kernel, at).stored(expr, expr.dtype),
     );

@@ -66,17 +66,28 @@ export class Submitter {
       fresh.set(index, made);
       return made;
     };
+    /** Targets of one draw must be of one size: smaller ones give way to larger textures. */
+    const alike = (refs: readonly Ref[], textures: readonly Texture[], spare: Texture[]): readonly Texture[] => {
+      const columns = Math.max(...textures.map((texture) => texture.columns));
+      const rows = Math.max(...textures.map((texture) => texture.rows));
+      return textures.map((texture, i) => {
+        if (texture.columns === columns && texture.rows === rows) return texture;
+        const { of, index } = refs[i] as Ref;
+        const larger = this.#memory.takeLike({ columns, rows }, executable.title);
+        spare.push(texture);
+        if (of === 'scratch') temporary[index] = larger;
+        else if (fresh.has(index)) fresh.set(index, larger);
+        else (written[index] as GlBuffer).texture = larger;
+        return larger;
+      });
+    };
     steps.forEach((step, at) => {
       if (isDraw(step)) {
         const from = step.inputs.map(source);
-        const before = step.keeps ? step.outputs.map((ref) => fresh.get(ref.index)) : [];
-        this.#draw(
-          step,
-          from,
-          step.outputs.map((ref) => target(ref, step.keeps)),
-          numbers,
-        );
-        for (const old of before) if (old) this.#memory.release(old);
+        const spare = step.keeps ? step.outputs.flatMap((ref) => fresh.get(ref.index) ?? []) : [];
+        const to = step.outputs.map((ref) => target(ref, step.keeps));
+        this.#draw(step, from, alike(step.outputs, to, spare), numbers);
+        for (const old of spare) this.#memory.release(old);
       } else this.#onHost(step, source, (ref) => target(ref, false));
       scratch.forEach(({ last }, index) => {
         const texture = temporary[index];
