@@ -64,7 +64,7 @@ interface Group {
  * Are the four elements of a texel written side by side? Else the code stands once, in a loop over them: what is long, or
  * small and not short, gains less by it than it costs to compile.
  */
-function sideBySide(exprs: readonly Expr[], size: number): boolean {
+export function sideBySide(exprs: readonly Expr[], size: number): boolean {
   const nodes = countNodes(exprs);
   return nodes <= (size < 4096 ? 16 : 160);
 }
