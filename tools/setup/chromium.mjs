@@ -22,4 +22,19 @@ export const chromiumFlags = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // WebGPU on SwiftShader, the emulator that Chromium brings: pages have a GPU on every machine.
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-dawn-features=disable_workgroup_init',
+];
+
+/** With pages that are composed by an emulated Vulkan: frames of videos and WebGPU canvases work, and all is slower. */
+export const composingFlags = [
+  ...chromiumFlags.filter((flag) => flag !== '--disable-gpu'),
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+  '--ignore-gpu-blocklist',
+  '--use-vulkan=swiftshader',
+  '--enable-features=Vulkan',
+  '--disable-vulkan-surface',
 ];

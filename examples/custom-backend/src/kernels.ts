@@ -1,12 +1,15 @@
 /** The eight kinds of kernel as loops over arrays. Sums are carried in double precision, and rounded once. */
 import type * as ir from '@tessera/tensor/backend';
-import { greatest, least, rowMajor, sizeOf } from '@tessera/tensor/backend';
+import { BackendError, greatest, least, rowMajor, sizeOf } from '@tessera/tensor/backend';
 import { axesOf, type Writer } from './print';
 
 type Shape = readonly number[];
 type Kind<K> = Extract<ir.Kernel, { kind: K }>;
 const kinds: { [K in ir.Kernel['kind']]: (kernel: Kind<K>, w: Writer) => void } = {
   ...{ map, reduce, matmul, conv, pool, scatter, sort, scan },
+  custom({ name, backend }) {
+    throw new BackendError(`scribe: ${name} is code for ${backend}; choose that backend`);
+  },
 };
 export const write = (kernel: ir.Kernel, w: Writer): void => kinds[kernel.kind](kernel as never, w);
 

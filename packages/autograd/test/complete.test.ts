@@ -43,6 +43,7 @@ const reasons: Readonly<Record<AsyncName, string>> = {
   to: 'copies values to another backend, outside of the graph',
   toImage: 'gives bytes',
   unique: counts,
+  warmup: 'gives nothing',
 };
 
 describe('every async function that @tessera/tensor exports', () => {

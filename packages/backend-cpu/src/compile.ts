@@ -34,6 +34,8 @@ function generate(kernel: Kernel, target: Target): CpuKernel {
       return sort(kernel, target);
     case 'scan':
       return scan(kernel, target);
+    case 'custom':
+      throw new BackendError(`cpu: ${kernel.name} is code for ${kernel.backend}; choose that backend`);
     default:
       return kernel satisfies never;
   }

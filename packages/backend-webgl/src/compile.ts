@@ -33,6 +33,8 @@ export function generate(kernel: Kernel, targets: number): Program {
       return sort(build, kernel);
     case 'scan':
       return scan(build, kernel);
+    case 'custom':
+      throw new BackendError(`webgl: ${kernel.name} is code for ${kernel.backend}; choose that backend`);
     default:
       return kernel satisfies never;
   }

@@ -1,7 +1,8 @@
 /** From kernel to pipelines: the one switch over the kinds, and what is kept of the results. */
-import { BackendError, type Executable, type Kernel } from '@tessera/tensor/backend';
+import { BackendError, type Executable, type Kernel, structure } from '@tessera/tensor/backend';
 import { usage } from './device';
 import { conv } from './kernels/conv';
+import { custom } from './kernels/custom';
 import { map } from './kernels/map';
 import { matmul } from './kernels/matmul';
 import { pool } from './kernels/pool';
@@ -30,6 +31,8 @@ export function generate(kernel: Kernel, target: Target): Program {
       return sort(kernel, target);
     case 'scan':
       return scan(kernel, target);
+    case 'custom':
+      return custom(kernel, target);
     default:
       return kernel satisfies never;
   }
@@ -159,7 +162,7 @@ export class Compiler {
       try {
         made.pipeline = await device.createComputePipelineAsync(descriptor);
       } catch (cause) {
-        throw await shaderFault(label, source, module, cause);
+        throw await shaderFault(kernel, label, source, module, cause);
       }
     };
     const made: Made = { pipeline: null, promise: Promise.resolve() };
@@ -169,10 +172,14 @@ export class Compiler {
   }
 }
 
+/** Letters of a kernel's IR that an error shows. */
+const mostIr = 2000;
+
 const titleOf = (dispatch: Pick<Dispatch, 'source'> | undefined) => /^\/\/ (.*)/.exec(dispatch?.source ?? '')?.[1];
 
 /** A shader that does not compile is a fault of this package: the error shows kernel, message and line. */
 async function shaderFault(
+  kernel: Kernel,
   label: string,
   source: string,
   module: GPUShaderModule,
@@ -182,9 +189,11 @@ async function shaderFault(
   const first = messages.find(({ type }) => type === 'error');
   const line = first ? `line ${first.lineNum}: ${source.split('\n')[first.lineNum - 1]?.trim()}: ${first.message}` : '';
   const reason = line || (cause instanceof Error ? cause.message : String(cause));
-  return new BackendError(`webgpu: the shader of ${label.replace('tessera ', '')} does not compile, ${reason}`, {
-    cause,
-  });
+  const title = label.replace('tessera ', '');
+  return new BackendError(
+    `webgpu: the shader of ${title} does not compile, ${reason}\nIR: ${structure(kernel).slice(0, mostIr)}`,
+    { cause },
+  );
 }
 
 /** The buffer that all kernels take their numbers from; grows, and then has a new bind group. */

@@ -9,6 +9,10 @@ export interface WebgpuOptions {
   readonly adapter?: GPUAdapter;
   /** Which GPU of several: 'high-performance' or 'low-power'. */
   readonly powerPreference?: GPUPowerPreference;
+  /** Bytes of tensors and intermediates that it may take in all; beyond, whoever asks for more is told. Default: no limit. */
+  readonly maxMemoryBytes?: number;
+  /** Computes a tiny network forward and backward first, and refuses a device whose answers are wrong. Default true. */
+  readonly probe?: boolean;
   /** Told once when the device is lost; reads that wait reject with the same error. Make a new backend then. */
   readonly onLost?: (error: BackendError) => void;
 }
@@ -19,6 +23,8 @@ export interface Found {
   /** Ours to destroy? */
   readonly own: boolean;
   readonly adapter: string;
+  /** What the adapter could have given; null for a device that was handed in. */
+  readonly offered: GPUSupportedLimits | null;
   /** Dawn's instance in Node: while anything of it is used, it must not be collected. */
   readonly instance: GPU | null;
 }
@@ -29,7 +35,7 @@ interface Dawn {
 }
 
 /** Limits raised to what the adapter has; all others stay at the defaults, which every device has. */
-const wanted = [
+export const wanted = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
   'maxStorageBuffersPerShaderStage',
@@ -38,12 +44,12 @@ const wanted = [
   'maxComputeWorkgroupSizeX',
   'maxComputeWorkgroupsPerDimension',
 ] as const;
-const features: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+export const features: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
 
 /** @throws BackendError that says what to try, where there is no WebGPU, no adapter or no device. */
 export async function findDevice(options: WebgpuOptions): Promise<Found> {
   const { device } = options;
-  if (device) return { device, own: false, adapter: describe(device.adapterInfo), instance: null };
+  if (device) return { device, own: false, adapter: describe(device.adapterInfo), offered: null, instance: null };
   const instance = options.adapter ? null : await findGpu();
   const adapter = options.adapter ?? (await askAdapter(instance as GPU, options));
   try {
@@ -51,7 +57,7 @@ export async function findDevice(options: WebgpuOptions): Promise<Found> {
       requiredFeatures: features.filter((name) => adapter.features.has(name)),
       requiredLimits: Object.fromEntries(wanted.map((name) => [name, adapter.limits[name]])),
     });
-    return { device: made, own: true, adapter: describe(adapter.info), instance };
+    return { device: made, own: true, adapter: describe(adapter.info), offered: adapter.limits, instance };
   } catch (cause) {
     const saw = cause instanceof Error ? cause.message : String(cause);
     throw new BackendError(
@@ -117,5 +123,15 @@ export const targetOf = ({ limits }: GPUDevice): Target => ({
 });
 
 /** The flags of the API, by value: Node has no globals for them. */
-export const usage = { mapRead: 1, copySrc: 4, copyDst: 8, uniform: 64, storage: 128, queryResolve: 512 } as const;
+export const usage = {
+  mapRead: 1,
+  mapWrite: 2,
+  copySrc: 4,
+  copyDst: 8,
+  vertex: 32,
+  uniform: 64,
+  storage: 128,
+  queryResolve: 512,
+} as const;
 export const mapRead = 1;
+export const mapWrite = 2;

@@ -10,58 +10,64 @@ import {
   type Limits,
   type MemoryUse,
   type Plan,
+  type PrepareOptions,
   type TypedArray,
 } from '@tessera/tensor/backend';
 import { Compiler } from './compile';
 import { type Found, limitsOf, targetOf, type WebgpuOptions } from './device';
-import { fromHalves, toHalves } from './half';
+import { infoOf, type WebgpuInfo } from './info';
 import { type GpuBuffer, Memory } from './memory';
+import { prepare } from './prepare';
 import { Reads } from './reads';
-import { own, type PassOf, Submitter } from './submit';
+import { bytesOf, restore, store, storedBytes } from './stored';
+import { type Checks, own, type PassOf, Submitter } from './submit';
 import { Timer } from './timer';
-
-export interface WebgpuInfo {
-  /** Vendor, architecture and device, as far as the browser tells. */
-  readonly adapter: string;
-  /** What the device has of float16, subgroups and timestamps. */
-  readonly features: readonly string[];
-  /** Objects made so far: a step that comes again adds none. */
-  readonly objects: { readonly pipelines: number; readonly bindGroups: number; readonly buffers: number };
-}
+import { Uploads } from './uploads';
 
 export interface Webgpu extends Backend {
+  /** The device it computes on: for buffers and textures that are to come in by the doors. */
+  readonly device: GPUDevice;
+  /** What the device is and has, what was disabled and why, and how many objects were made so far. */
   info(): WebgpuInfo;
+  prepare(plan: Plan, options?: PrepareOptions): Promise<void>;
 }
-
-const bytesOf: Record<DType, number> = { float32: 4, float16: 2, int32: 4, uint8: 4, bool: 4 };
 
 export class WebgpuBackend implements Webgpu {
   readonly name = 'webgpu';
+  readonly device: GPUDevice;
   readonly limits: Limits;
   readonly onKernel?: (listener: ((timing: KernelTiming) => void) | null) => void;
   readonly #found: Found;
-  readonly #device: GPUDevice;
   readonly #memory: Memory;
   readonly #compiler: Compiler;
   readonly #submitter: Submitter;
   readonly #reads: Reads;
+  readonly #uploads: Uploads;
+  readonly #checks: Checks;
   #timer: Timer | null = null;
   #failure: BackendError | null = null;
   /** What waits for pipelines that are still made, and whatever came after it. */
   readonly #waiting: { readonly ready: Promise<unknown> | null; readonly run: () => void }[] = [];
 
-  constructor(found: Found, { onLost }: WebgpuOptions) {
+  constructor(found: Found, { onLost, maxMemoryBytes = Number.POSITIVE_INFINITY }: WebgpuOptions) {
     const { device } = found;
     this.#found = found;
-    this.#device = device;
+    this.device = device;
     this.limits = limitsOf(device);
-    this.#memory = new Memory(device, this.limits.maxBufferBytes, {
+    this.#uploads = new Uploads(device);
+    const most = { buffer: this.limits.maxBufferBytes, all: maxMemoryBytes };
+    this.#memory = new Memory(device, most, {
       failed: (error) => this.#fail(error),
-      later: (run) => this.#then(null, run),
+      later: (run) =>
+        this.#then(null, () => {
+          this.#uploads.flush();
+          run();
+        }),
     });
     this.#compiler = new Compiler(device, targetOf(device));
-    this.#submitter = new Submitter(device, this.#memory, this.#compiler);
+    this.#submitter = new Submitter(device, this.#memory, this.#uploads, this.#compiler);
     this.#reads = new Reads(device);
+    this.#checks = { always: () => this.#memory.foreign > 0, check: (answer) => this.#check(answer) };
     if (device.features.has('timestamp-query')) {
       this.onKernel = (listener) => {
         this.#timer?.stop();
@@ -84,21 +90,17 @@ export class WebgpuBackend implements Webgpu {
   }
 
   info(): WebgpuInfo {
-    const { features } = this.#device;
-    const buffers = this.#memory.made + this.#reads.made + this.#submitter.uniforms.made;
-    return {
-      adapter: this.#found.adapter,
-      features: [...features].filter((name) => ['shader-f16', 'subgroups', 'timestamp-query'].includes(name)),
-      objects: { pipelines: this.#compiler.made, bindGroups: this.#submitter.made, buffers },
-    };
+    const buffers = this.#memory.made + this.#reads.made + this.#uploads.made + this.#submitter.uniforms.made;
+    const objects = { pipelines: this.#compiler.made, bindGroups: this.#submitter.made, buffers };
+    return infoOf(this.#found, this.limits, objects);
   }
 
   memory(): MemoryUse {
     const use = this.#memory.use();
-    return { ...use, reserved: use.reserved + this.#reads.bytes };
+    return { ...use, reserved: use.reserved + this.#reads.bytes + this.#uploads.bytes };
   }
 
-  allocate(dtype: DType, size: number): DeviceBuffer {
+  allocate(dtype: DType, size: number): GpuBuffer {
     if (this.#failure) throw this.#failure;
     return this.#memory.allocate(size * bytesOf[dtype], `${dtype}[${size}]`);
   }
@@ -110,36 +112,41 @@ export class WebgpuBackend implements Webgpu {
 
   upload(buffer: DeviceBuffer, dtype: DType, data: TypedArray): void {
     if (this.#failure) return;
-    const { gpu, bytes } = this.#own(buffer);
-    const stored = toStored(dtype, data, bytes);
-    if (stored.byteLength > bytes) {
-      throw new BackendError(`webgpu: upload of ${stored.byteLength} bytes into a buffer of ${bytes}`);
+    const target = this.#own(buffer);
+    const bytes = storedBytes(dtype, data.length);
+    if (bytes > target.bytes) {
+      throw new BackendError(`webgpu: upload of ${bytes} bytes into a buffer of ${target.bytes}`);
     }
-    if (stored.byteLength === 0) return;
+    if (bytes === 0) return;
     // The array may change as soon as this returns.
-    const copy = this.#waiting.length && stored === data ? stored.slice() : stored;
-    this.#then(null, () =>
-      this.#device.queue.writeBuffer(gpu, 0, copy.buffer as ArrayBuffer, copy.byteOffset, copy.byteLength),
-    );
+    const kept = this.#waiting.length ? data.slice() : data;
+    this.#then(null, () => this.#uploads.write(target, bytes, (memory) => store(dtype, kept, memory)));
   }
 
   async download(buffer: DeviceBuffer, dtype: DType, size: number): Promise<TypedArray> {
     if (this.#failure) throw this.#failure;
     const { gpu } = this.#own(buffer);
-    const length = size * bytesOf[dtype];
+    const length = storedBytes(dtype, size);
     if (length === 0) {
       await this.sync();
-      return fromStored(dtype, new ArrayBuffer(0), 0);
+      return restore(dtype, new ArrayBuffer(0), 0);
     }
-    const bytes = await this.#read<ArrayBuffer>(
-      (settle) => void this.#reads.copy(gpu, Math.ceil(length / 4) * 4).then(...settle),
-    );
-    return fromStored(dtype, bytes, size);
+    const bytes = await this.#read<ArrayBuffer>((settle) => {
+      this.#uploads.flush();
+      void this.#reads.copy(gpu, length).then(...settle);
+    });
+    return restore(dtype, bytes, size);
   }
 
   compile(kernel: Kernel): Executable {
     if (this.#failure) throw this.#failure;
     return this.#compiler.compile(kernel);
+  }
+
+  async prepare(plan: Plan, options: PrepareOptions = {}): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    await prepare(this.#submitter.executables(plan), options);
+    if (this.#failure) throw this.#failure;
   }
 
   submit(plan: Plan, buffers: readonly DeviceBuffer[], uniforms: readonly number[]): void {
@@ -152,14 +159,15 @@ export class WebgpuBackend implements Webgpu {
     const timer = this.#timer;
     this.#then(ready, () => {
       const passOf: PassOf | undefined = timer?.passesOf(plan.steps.length);
-      submitter.submit(plan, bound, numbers, passOf);
+      submitter.submit(plan, bound, numbers, this.#checks, passOf);
       timer?.collect();
     });
   }
 
   async sync(): Promise<void> {
     await this.#read<void>((settle) => {
-      const done = [this.#device.queue.onSubmittedWorkDone(), ...(this.#timer?.pending ?? [])];
+      this.#uploads.flush();
+      const done = [this.device.queue.onSubmittedWorkDone(), ...(this.#timer?.pending ?? [])];
       void Promise.all(done)
         .then(() => {})
         .then(...settle);
@@ -169,6 +177,39 @@ export class WebgpuBackend implements Webgpu {
   dispose(): void {
     this.#stop(new BackendError('webgpu: the backend was disposed of; make a new one with webgpu()'));
     this.#release();
+  }
+
+  // ---- for the doors: what comes from the user's side of the device, and goes there ----
+
+  /** A buffer that no work that still waits has to do with: commands may fill it at once. */
+  allocateFresh(dtype: DType, size: number): GpuBuffer {
+    if (this.#failure) throw this.#failure;
+    return this.#memory.allocate(size * bytesOf[dtype], `${dtype}[${size}]`, this.#waiting.length > 0);
+  }
+  /** The user's buffer as one of ours; it is destroyed with its tensor. */
+  adopt(gpu: GPUBuffer): GpuBuffer {
+    if (this.#failure) throw this.#failure;
+    return this.#memory.adopt(gpu);
+  }
+  /** Commands that go out at once, before whatever still waits. */
+  commandsNow(record: (encoder: GPUCommandEncoder) => void): void {
+    if (this.#failure) throw this.#failure;
+    this.#uploads.flush(); // a buffer may be handed out again before what was meant for its last owner is copied
+    this.device.pushErrorScope('validation');
+    try {
+      const encoder = this.device.createCommandEncoder();
+      record(encoder);
+      this.device.queue.submit([encoder.finish()]);
+    } finally {
+      this.#check(this.device.popErrorScope());
+    }
+  }
+  /** Commands in their turn. Resolves when they are submitted and were found valid. */
+  commands(record: (encoder: GPUCommandEncoder) => void): Promise<void> {
+    return this.#read<void>(([resolve]) => {
+      this.commandsNow(record);
+      resolve();
+    });
   }
 
   // ---- inside ----
@@ -187,10 +228,10 @@ export class WebgpuBackend implements Webgpu {
     return promise;
   }
 
-  /** Runs at once where nothing waits, else in its turn. Faults of the API's validation are faults of this package. */
+  /** Runs at once where nothing waits, else in its turn. */
   #then(ready: Promise<unknown> | null, run: () => void): void {
     if (!ready && this.#waiting.length === 0) {
-      this.#checked(run);
+      run();
       return;
     }
     this.#waiting.push({ ready, run });
@@ -201,7 +242,7 @@ export class WebgpuBackend implements Webgpu {
     for (let next = this.#waiting[0]; next && !this.#failure; next = this.#waiting[0]) {
       try {
         await next.ready;
-        if (!this.#failure) this.#checked(next.run);
+        if (!this.#failure) next.run();
       } catch (cause) {
         this.#fail(cause instanceof BackendError ? cause : new BackendError(`webgpu: ${cause}`, { cause }));
       }
@@ -209,17 +250,13 @@ export class WebgpuBackend implements Webgpu {
     }
   }
 
-  #checked(run: () => void): void {
-    this.#device.pushErrorScope('validation');
-    try {
-      run();
-    } finally {
-      this.#reads.after(
-        this.#device.popErrorScope().then((error) => {
-          if (error) this.#fail(new BackendError(`webgpu: ${error.message}`));
-        }),
-      );
-    }
+  /** Reads wait for the answer of an error scope; a fault that validation finds is one of this package, and ends all. */
+  #check(answer: Promise<GPUError | null>): void {
+    this.#reads.after(
+      answer.then((error) => {
+        if (error) this.#fail(new BackendError(`webgpu: ${error.message}`));
+      }),
+    );
   }
 
   /** A fault that the device told of: everything ends. Freed a turn later, for Dawn hangs when it is destroyed in a callback. */
@@ -239,46 +276,8 @@ export class WebgpuBackend implements Webgpu {
 
   #release(): void {
     this.#memory.dispose();
+    this.#uploads.dispose();
     this.#submitter.dispose();
-    if (this.#found.own) this.#device.destroy();
-  }
-}
-
-/** As the device stores it: bool and uint8 a word each. */
-function toStored(dtype: DType, data: TypedArray, room: number): TypedArray | Uint16Array | Uint32Array {
-  switch (dtype) {
-    case 'float32':
-      return data instanceof Float32Array ? data : Float32Array.from(data);
-    case 'int32':
-      return data instanceof Int32Array ? data : Int32Array.from(data);
-    case 'uint8':
-      return Uint32Array.from(data, (value) => value & 255);
-    case 'bool':
-      return Uint32Array.from(data, (value) => (value === 0 ? 0 : 1));
-    case 'float16': {
-      if (data.length % 2 === 0) return toHalves(data);
-      if (data.length * 2 + 2 > room) throw new BackendError('webgpu: an odd number of float16 does not fit');
-      const padded = new Uint16Array(data.length + 1);
-      padded.set(toHalves(data));
-      return padded;
-    }
-    default:
-      return dtype satisfies never;
-  }
-}
-
-function fromStored(dtype: DType, bytes: ArrayBuffer, size: number): TypedArray {
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(bytes, 0, size);
-    case 'int32':
-      return new Int32Array(bytes, 0, size);
-    case 'uint8':
-    case 'bool':
-      return Uint8Array.from(new Uint32Array(bytes, 0, size));
-    case 'float16':
-      return fromHalves(new Uint16Array(bytes, 0, size));
-    default:
-      return dtype satisfies never;
+    if (this.#found.own) this.device.destroy();
   }
 }

@@ -10,19 +10,27 @@ let dawn: GPU | undefined;
 
 /** What to hand to `webgpu()`. */
 export async function emulated(): Promise<WebgpuOptions> {
-  if ('document' in globalThis) return {};
+  return { adapter: await emulatedAdapter() };
+}
+
+/** An adapter; it gives one device. */
+export async function emulatedAdapter(): Promise<GPUAdapter> {
+  const gpu = 'document' in globalThis ? navigator.gpu : await dawnInNode();
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) throw new Error(wanted);
+  return adapter;
+}
+
+async function dawnInNode(): Promise<GPU> {
   useEmulator();
   const name = 'webgpu';
-  const { create } = (await import(name)) as { create(flags: readonly string[]): GPU };
+  const { create } = (await import(/* @vite-ignore */ name)) as { create(flags: readonly string[]): GPU };
   // SwiftShader compiles the zeroing of workgroup memory a hundred times slower than the rest, and no kernel relies on it.
-  dawn ??= create(['enable-dawn-features=allow_unsafe_apis,disable_workgroup_init']);
-  const adapter = await dawn.requestAdapter();
-  if (!adapter) throw new Error(wanted);
-  return { adapter };
+  return (dawn ??= create(['enable-dawn-features=allow_unsafe_apis,disable_workgroup_init']));
 }
 
 const wanted =
-  'the tests of backend-webgpu need a Vulkan driver in Node: as root on Debian `apt-get install chromium` brings an emulated one, elsewhere name a driver in VK_DRIVER_FILES';
+  'the tests of backend-webgpu need a GPU: Chromium from 113 on, and in Node a Vulkan driver (as root on Debian `apt-get install chromium` brings an emulated one, elsewhere name a driver in VK_DRIVER_FILES)';
 
 /** Lets whatever asks for a Vulkan driver from now on find the emulator. */
 export function useEmulator(): void {

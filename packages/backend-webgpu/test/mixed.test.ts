@@ -48,7 +48,7 @@ describe('mixed precision on a device with shader-f16', () => {
   let device: GPUDevice;
   beforeAll(async () => {
     device = await nullDevice(['shader-f16', 'subgroups']);
-    backend = await webgpu({ device });
+    backend = await webgpu({ device, probe: false });
     setBackend(backend);
   });
   afterAll(() => {

@@ -41,8 +41,8 @@ export function compile<Inputs extends readonly unknown[], Output>(
   const name = options.name ?? (model ? model.constructor.name : f.name || 'step');
   const scaled = lossScale ? (...inputs: Inputs) => lossScale.guarding(() => f(...inputs)) : f;
   const precise = precision === 'mixed' ? (...inputs: Inputs) => mixed(name, () => scaled(...inputs)) : scaled;
-  const compiled = compileFunction(precise, { ...options, name });
-  return model && mode ? (...inputs) => inMode(model, mode === 'train', () => compiled(...inputs)) : compiled;
+  const within = model && mode ? { within: <R>(run: () => R) => inMode(model, mode === 'train', run) } : {};
+  return compileFunction(precise, { ...options, ...within, name });
 }
 
 /** While it is traced, which is done for each backend. */

@@ -132,3 +132,4 @@ export { type TrimOptions, trimTo } from './trim';
 export type { Beside, Chain, Dims, Keeps, MadeBy, Makes, Maps, shapes } from './types';
 export { FractionalMaxPool2d, type FractionalOptions, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d } from './unpool';
 export { type UpdateBatchNormOptions, updateBatchNorm } from './update-batch-norm';
+export { warmup } from './warmup';

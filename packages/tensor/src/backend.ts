@@ -57,6 +57,14 @@ export interface KernelTiming {
   readonly milliseconds: number;
 }
 
+/** What waiting for a plan may be told, and how it ends early. */
+export interface PrepareOptions {
+  /** Told at the start and after each part that is ready. */
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  /** Ends the wait: it rejects with the signal's reason. What is ready by then stays. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface Backend {
   readonly name: string;
   readonly limits: Limits;
@@ -70,6 +78,8 @@ export interface Backend {
   download(buffer: DeviceBuffer, dtype: DType, size: number): Promise<TypedArray>;
   /** Makes a kernel ready. May return before it is: the first submit or read then waits. */
   compile(kernel: Kernel): Executable;
+  /** Resolves when the kernels of a plan are ready to run, rejects where one is not; a backend without has them at once. */
+  prepare?(plan: Plan, options?: PrepareOptions): Promise<void>;
   /** Queues all jobs of a plan, in order. Never waits; failures reach the reads behind it. */
   submit(plan: Plan, buffers: readonly DeviceBuffer[], uniforms: readonly number[]): void;
   /** Resolves when all submitted work is done, rejects with its failure. */
@@ -81,9 +91,11 @@ export interface Backend {
   dispose(): void;
 }
 
+export { type Borrowed, fromBuffer, toBuffer } from './adopt';
 export * from './errors';
 export * as expr from './expr';
 export * from './ir';
 /** The functions of expressions on JavaScript numbers, for who interprets kernels or folds constants. */
 export { casts, type Fn, functionOf, greatest, least, roundHalf } from './numbers';
+export { structure } from './plan';
 export * from './view';

@@ -2,6 +2,7 @@
  * `compile`: a function of tensors traced once a shape and then replayed: no graph, no schedule, no new memory for its state.
  * While it is traced, reads of state give placeholders and assignments are noted; a replay binds buffers and submits the plan.
  */
+import { fromBuffer } from './adopt';
 import type { Backend, DeviceBuffer } from './backend';
 import { ArgumentError, ReadError } from './errors';
 import { flush, isLeaf, leafBuffers, scalarValues } from './flush';
@@ -62,6 +63,8 @@ export interface CompileOptions {
    * gives NaN or ∞ leaves all state as it was. Default 'always'.
    */
   readonly commit?: 'always' | 'finite';
+  /** What a call runs in (a mode): it calls `run` once and gives back what that gives. */
+  readonly within?: <Result>(run: () => Result) => Result;
 }
 
 type Output =
@@ -102,27 +105,36 @@ export function compile<Args extends readonly unknown[], Result>(
   options: CompileOptions = {},
 ): (...args: Args) => Result {
   const name = options.name ?? (f.name || 'compiled function');
+  const within = options.within ?? ((run) => run());
   const recordings = new Map<string, Recording[]>();
-  const compiled = (...args: Args): Result => {
-    // within another trace it is part of that; within a derivative its nodes are the way back
-    if (runtime.trace || runtime.recording > 0) return f(...args);
+  const recordingOf = (args: Args): Recording => {
     const key = args.map(signature).join(';');
     const known = recordings.get(key) ?? [];
     const backend = getBackend();
-    let recording = known.find(
+    const found = known.find(
       (each) => each.backend === backend && each.guards.every(({ read, value }) => Object.is(read(), value)),
     );
-    if (!recording) {
-      recording = record(name, options.commit ?? 'always', f as (...args: readonly unknown[]) => unknown, args);
-      recordings.set(key, [recording, ...known].slice(0, mostTraces));
-    }
-    return replay(recording, args) as Result;
+    if (found) return found;
+    const made = record(name, options.commit ?? 'always', f as (...args: readonly unknown[]) => unknown, args);
+    recordings.set(key, [made, ...known].slice(0, mostTraces));
+    return made;
   };
-  traces.set(compiled, recordings);
+  const compiled = (...args: Args): Result =>
+    within(() => {
+      // within another trace it is part of that; within a derivative its nodes are the way back
+      if (runtime.trace || runtime.recording > 0) return f(...args);
+      return replay(recordingOf(args), args) as Result;
+    });
+  traces.set(compiled, { recordings, of: (args) => within(() => recordingOf(args as unknown as Args)) });
   return compiled;
 }
-/** The recordings of each compiled function, by signature, for `inspect`. */
-export const traces = /* @__PURE__ */ new WeakMap<object, ReadonlyMap<string, readonly Recording[]>>();
+/** What is known of a compiled function: its traces by signature, and the one for arguments, made where it is missing. */
+export interface Traces {
+  readonly recordings: ReadonlyMap<string, readonly Recording[]>;
+  of(args: readonly unknown[]): Recording;
+}
+/** For `inspect` and `warmup`. */
+export const traces = /* @__PURE__ */ new WeakMap<object, Traces>();
 /** Traces kept for one signature (modes, captured settings). */
 const mostTraces = 8;
 
@@ -302,11 +314,8 @@ function replay(recording: Recording, args: readonly unknown[]): Output {
   }
   return recording.output(
     recording.outputs.map(({ result, shape }) => {
-      const { dtype, size } = ready.program.results[result] as { dtype: Storage['dtype']; size: number };
-      const tensor = fromSource({ kind: 'meta' }, shape, dtype);
-      tensor.node.source = null;
-      tensor.node.values[0] = new Storage(backend, results[result] as DeviceBuffer, dtype, size);
-      return tensor;
+      const { dtype } = ready.program.results[result] as { dtype: Storage['dtype'] };
+      return fromBuffer(backend, results[result] as DeviceBuffer, shape, dtype);
     }),
   );
 }

@@ -61,6 +61,8 @@ function bodyFlops(kernel: Kernel): number {
     }
     case 'scan':
       return sizeOf(kernel.shape) * (1 + functions([kernel.a]));
+    case 'custom': // what its code does nobody knows
+      return kernel.reads.reduce((sum, { shape, expr }) => sum + sizeOf(shape) * functions([expr]), 0);
     default:
       return kernel satisfies never;
   }

@@ -70,3 +70,4 @@ export {
   tensor,
   to,
 } from './tensor';
+export { type WarmupOptions, warmup } from './warmup';

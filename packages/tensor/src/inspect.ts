@@ -26,7 +26,7 @@ export interface Explanation {
 /** @throws ArgumentError for a compiled function that has not been called yet */
 export function programsOf(subject: TensorLike | readonly TensorLike[] | ((...args: never) => unknown)): Explanation[] {
   if (typeof subject === 'function') {
-    const recordings = [...(traces.get(subject)?.values() ?? [])].flat();
+    const recordings = [...(traces.get(subject)?.recordings.values() ?? [])].flat();
     if (!recordings.length)
       throw new ArgumentError(
         'explain: this function has no trace; hand in what compile() returned, after its first call',
@@ -110,6 +110,8 @@ export function domainOf(kernel: Kernel): string {
     case 'sort':
     case 'scan':
       return `${kernel.kind} [${kernel.shape}] along ${kernel.axis}`;
+    case 'custom':
+      return `custom ${kernel.name} [${kernel.shape}]`;
     default:
       return kernel satisfies never;
   }

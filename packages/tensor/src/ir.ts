@@ -11,6 +11,8 @@
  *   sort     along one axis, stable                         sort, topk
  *   scan     running results along one axis                 cumsum, cummax
  *
+ * and `custom`, which none of its ops is: code that a user wrote for one backend, which all others refuse.
+ *
  * Reading at computed places (gather, gridSample) is a load with `at`; random bits are the expression `philox`.
  */
 
@@ -325,6 +327,27 @@ export interface ScanKernel extends KernelBase {
   readonly stores: readonly Store[];
 }
 
+/**
+ * A user's own code for the backend of this name, in that backend's language: from the values of `reads`, each over a shape of its
+ * own, acc0 over `shape`. How code and values meet is that backend's to say.
+ */
+export interface CustomKernel extends KernelBase {
+  readonly kind: 'custom';
+  readonly backend: string;
+  /** The op's, for messages. */
+  readonly name: string;
+  readonly code: string;
+  /** How much of it runs at once, as that backend counts (workgroups). */
+  readonly grid: readonly [x: number, y: number];
+  readonly shape: readonly number[];
+  /** What acc0 is. */
+  readonly dtype: Compute;
+  /** `name` is what the code calls it. */
+  readonly reads: readonly { readonly name: string; readonly shape: readonly number[]; readonly expr: Expr }[];
+  /** Domain `shape`. */
+  readonly stores: readonly Store[];
+}
+
 export type Kernel =
   | MapKernel
   | ReduceKernel
@@ -333,4 +356,5 @@ export type Kernel =
   | PoolKernel
   | ScatterKernel
   | SortKernel
-  | ScanKernel;
+  | ScanKernel
+  | CustomKernel;

@@ -100,6 +100,16 @@ export type Lowering =
       readonly combine: 'sum' | 'prod' | 'max' | 'min';
       readonly reverse: boolean;
       readonly a: OpExpr;
+    } & Outs)
+  | ({
+      readonly kind: 'custom';
+      readonly backend: string;
+      readonly name: string;
+      readonly code: string;
+      readonly grid: readonly [x: number, y: number];
+      readonly shape: readonly number[];
+      readonly dtype: Compute;
+      readonly reads: readonly { readonly name: string; readonly shape: readonly number[]; readonly expr: OpExpr }[];
     } & Outs);
 
 export type OpAccumulate = Omit<Accumulate, 'expr'> & { readonly expr: OpExpr };

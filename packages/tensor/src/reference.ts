@@ -234,6 +234,8 @@ function compileKernel(machine: Machine): Action {
       return sort(kernel, machine);
     case 'scan':
       return scan(kernel, machine);
+    case 'custom':
+      throw new BackendError(`reference: ${kernel.name} is code for ${kernel.backend}; choose that backend`);
     default:
       return kernel satisfies never;
   }

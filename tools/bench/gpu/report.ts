@@ -23,7 +23,7 @@ const reasonOf = (error: unknown): string =>
 export async function countAll(counts: readonly Count[]): Promise<FactResult[]> {
   const { device, encoded } = countingDevice();
   const made = countCreations(device);
-  const backend = await webgpu({ device });
+  const backend = await webgpu({ device, probe: false });
   setBackend(backend);
   const known = new Map<Subject, StepCounts>();
   const results: FactResult[] = [];

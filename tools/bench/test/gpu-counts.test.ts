@@ -48,7 +48,7 @@ describe('counting', () => {
   it('sees what each new step makes, and that a known one makes nothing', async () => {
     const { device, encoded } = countingDevice();
     const made = countCreations(device);
-    const backend = await webgpu({ device });
+    const backend = await webgpu({ device, probe: false });
     setBackend(backend);
     const step = compile((x: Tensor) => add(x, 1));
     const run = async () => {
@@ -67,7 +67,7 @@ describe('counting', () => {
 
   it('bounds bytes by the op graph: products read and write once, a norm reads once, the rest is free', async () => {
     const { device } = countingDevice();
-    const backend = await webgpu({ device });
+    const backend = await webgpu({ device, probe: false });
     setBackend(backend);
     const [n, c, size] = [2, 4, 8];
     const [x, w, v] = [ones([n, c, size, size]), ones([c, c, 3, 3]), ones([c, c, 1, 1])];

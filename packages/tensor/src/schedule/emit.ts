@@ -140,6 +140,10 @@ function print(
     case 'sort':
     case 'scan':
       return { ...bare(lowering), a: own(lowering.a, lowering.shape), stores: stores() };
+    case 'custom': {
+      const reads = lowering.reads.map((read) => ({ ...read, expr: own(read.expr, read.shape) }));
+      return { ...bare(lowering), reads, stores: stores() };
+    }
     default:
       throw new TypeError(`emit: ${anchor.node.op?.opName} cannot open a group (${lowering?.kind})`);
   }

@@ -91,6 +91,7 @@ function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Input, leaf
   const body = Object.entries(kernel).flatMap(([key, part]) => {
     if (key === 'stages') return (part as { expr: Expr }[][]).flat().flatMap((acc) => loads(acc.expr));
     if (key === 'a' || key === 'b' || key === 'init' || key === 'value') return part ? loads(part as Expr) : [];
+    if (key === 'reads') return (part as { expr: Expr }[]).flatMap(({ expr }) => loads(expr));
     return key === 'at' ? (part as Expr[]).flatMap((expr) => loads(expr)) : [];
   });
   return stores && body.length === 0;

@@ -52,6 +52,9 @@ export async function slackOf(c: KernelCase, accuracy: Accuracy, oracle: Backend
     return run({ ...kernel, ...base, stages, stores: bounded(kernel.stores, accumulators) }, c.inputs);
   }
 
+  if (kernel.kind === 'custom')
+    throw new TypeError(`${kernel.name} is code of its own: nothing here says what it computes`);
+
   // The other kinds: tabulate acc0 (and acc1), and the slack of acc0; then the stores are a map that loads these tables.
   const { shape, slackKernel, relative } = tables(kernel, accuracy);
   const whole = contiguous(shape);
@@ -101,7 +104,7 @@ export async function slackOf(c: KernelCase, accuracy: Accuracy, oracle: Backend
 /** 3·√K: what a sum of K terms may miss by, as a multiple of u·Σ|term|. */
 const spread = (terms: number): Expr => number(3 * Math.sqrt(Math.max(1, terms)));
 
-type TableKernel = Exclude<Kernel, { kind: 'map' | 'reduce' }>;
+type TableKernel = Exclude<Kernel, { kind: 'map' | 'reduce' | 'custom' }>;
 
 /** Over which shape the results of a kernel lie, and a kernel whose acc0 is their slack (or how much it is of |acc0|). */
 function tables(

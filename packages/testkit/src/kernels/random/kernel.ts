@@ -63,7 +63,10 @@ function operand(g: Generator, shape: readonly number[], plain: boolean): Term {
   return pool.clamp(float, -8, 8);
 }
 
-const generators: Record<Kernel['kind'], (g: Generator) => Kernel> = {
+/** The kinds that every backend has. */
+type Kind = Exclude<Kernel['kind'], 'custom'>;
+
+const generators: Record<Kind, (g: Generator) => Kernel> = {
   map(g) {
     const parts = Array.from({ length: g.chance(0.2) ? g.between(2, 3) : 1 }, (_, i): MapPart => {
       const shape = g.shape();
@@ -312,12 +315,12 @@ const generators: Record<Kernel['kind'], (g: Generator) => Kernel> = {
     return { kind: 'scan', shape, axis, combine, reverse: g.chance(0.5), a: a.expr, stores: list, ...g.base() };
   },
 };
-const kinds = /* @__PURE__ */ Object.keys(generators) as Kernel['kind'][];
+const kinds = /* @__PURE__ */ Object.keys(generators) as Kind[];
 
 /** The kernel that a seed names, with inputs; kinds take turns. */
 export function randomKernel(seed: number): KernelCase {
   const g = new Generator(seed);
-  const kind = g.chance(0.25) ? 'map' : (kinds[seed % kinds.length] as Kernel['kind']);
+  const kind = g.chance(0.25) ? 'map' : (kinds[seed % kinds.length] as Kind);
   const kernel = generators[kind](g);
   return { title: `random ${kind} ${seed}`, kernel, inputs: g.data, uniforms: g.uniforms };
 }

@@ -1,0 +1,124 @@
+/** What a step costs from the second one on, how it is made ready, and how values come to the device. */
+import { valueAndGrad } from '@tessera/autograd';
+import {
+  compile,
+  matmul,
+  mul,
+  ones,
+  realize,
+  State,
+  setBackend,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  warmup,
+} from '@tessera/tensor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Webgpu, webgpu } from '../src/index';
+import { type Calls, counted, since } from './counted';
+import { emulatedAdapter } from './emulated';
+
+let backend: Webgpu;
+let calls: Calls;
+beforeAll(async () => {
+  backend = await webgpu({ adapter: await emulatedAdapter() });
+  calls = counted(backend.device);
+  setBackend(backend);
+});
+afterAll(() => backend.dispose());
+
+function trainer(columns: number) {
+  const w = new State(ones([8, columns]));
+  const step = compile((x: Tensor) => {
+    const { value, grads } = valueAndGrad(() => sum(square(matmul(x, w.read()))), w);
+    w.assign(sub(w.read(), mul(grads, 0.001)));
+    return value;
+  });
+  return { w, step };
+}
+
+describe('a compiled step', () => {
+  it('from the second one on creates nothing and validates nothing: an encoder, a pass, a submit', async () => {
+    const { step } = trainer(4);
+    const x = ones([3, 8]);
+    const first = await step(x).item();
+    await step(x).item();
+    const { objects } = backend.info();
+    const { reserved } = backend.memory();
+    const before = { ...calls };
+    const steps = 20;
+    for (let i = 0; i < steps; i++) step(x).dispose();
+    expect(since(calls, before)).toEqual({ createCommandEncoder: steps, beginComputePass: steps, submit: steps });
+    const read = { ...calls };
+    expect(await step(x).item()).toBeLessThan(first);
+    // a read is a copy behind the step
+    expect(since(calls, read)).toEqual({ createCommandEncoder: 2, beginComputePass: 1, submit: 2 });
+    expect(backend.info().objects).toEqual(objects);
+    expect(backend.memory().reserved).toBe(reserved);
+  });
+
+  it('puts large arguments at the start of its own commands, out of a ring', async () => {
+    const f = compile((x: Tensor) => sum(x));
+    const values = (value: number) => tensor(new Float32Array(100_000).fill(value), { shape: [100_000] });
+    for (let i = 0; i < 3; i++) expect(await f(values(i)).item()).toBe(i * 100_000);
+    const before = { ...calls };
+    expect(await f(values(7)).item()).toBe(700_000);
+    expect(since(calls, before)).toEqual({ createCommandEncoder: 2, beginComputePass: 1, submit: 2 });
+  });
+});
+
+describe('an upload', () => {
+  it('comes in its turn, whichever way it goes', async () => {
+    const n = 100_000;
+    const buffer = backend.allocate('float32', n);
+    backend.upload(buffer, 'float32', new Float32Array(n).fill(1));
+    backend.upload(buffer, 'float32', new Float32Array(8).fill(2));
+    const values = await backend.download(buffer, 'float32', n);
+    expect([values[7], values[8], values[n - 1]]).toEqual([2, 1, 1]);
+    for (let i = 3; i < 9; i++) backend.upload(buffer, 'float32', new Float32Array(n).fill(i)); // more than lie ready
+    expect((await backend.download(buffer, 'float32', n))[n - 1]).toBe(8);
+    backend.free(buffer);
+  });
+
+  it('does not come to whoever is given the memory afterwards', async () => {
+    const n = 100_000;
+    const first = backend.allocate('float32', n);
+    backend.upload(first, 'float32', new Float32Array(n).fill(1));
+    backend.free(first);
+    const second = backend.allocate('float32', n);
+    backend.upload(second, 'float32', new Float32Array(4).fill(5));
+    expect((await backend.download(second, 'float32', 4))[0]).toBe(5);
+    backend.free(second);
+  });
+});
+
+describe('warmup', () => {
+  it('makes ready what a step will run, tells how far it is, and runs nothing', async () => {
+    const { w, step } = trainer(3);
+    const x = ones([5, 8]);
+    await realize(x, w);
+    const before = { ...calls };
+    const progress: string[] = [];
+    await warmup(step, [x], { onProgress: ({ done, total }) => progress.push(`${done}/${total}`) });
+    expect(since(calls, before)['submit']).toBeUndefined();
+    expect(progress.length).toBeGreaterThan(1);
+    const total = Number(progress[0]?.split('/')[1]);
+    expect(progress.at(-1)).toBe(`${total}/${total}`);
+
+    const ready = { ...calls };
+    expect(await step(x).item()).toBe(5 * 3 * 64); // of weights that are still 1
+    const after = since(calls, ready);
+    for (const made of ['createShaderModule', 'createComputePipelineAsync', 'createPipelineLayout'])
+      expect(after[made]).toBeUndefined();
+  });
+
+  it('ends when it is told to, with the reason', async () => {
+    const { step } = trainer(7);
+    const controller = new AbortController();
+    const wait = warmup(step, [ones([6, 8])], { signal: controller.signal, onProgress: () => controller.abort() });
+    await expect(wait).rejects.toThrow(/abort/);
+    expect(await step(ones([6, 8])).item()).toBeGreaterThan(0);
+  });
+});
