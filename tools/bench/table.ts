@@ -104,13 +104,22 @@ export function factTable(results: readonly FactResult[], causes: Readonly<Recor
     return [fact.name, fact.unit, value(ours), `${value(torch)}${beside}`, goal];
   });
   const lost = results.filter((result) => factVerdict(result) === 'lost');
-  const missing = results.flatMap(({ fact, missing }) =>
-    Object.entries(missing).map(([who, reason]) => `  ${who}: ${reason} [${fact.name}]`),
-  );
+  const why = new Map<string, string[]>();
+  for (const { fact } of lost) {
+    const cause = causes[fact.name] ?? 'cause not known yet';
+    why.set(cause, [...(why.get(cause) ?? []), fact.name]);
+  }
+  const reasons = new Map<string, string[]>();
+  for (const { fact, missing } of results)
+    for (const [who, reason] of Object.entries(missing)) {
+      const key = `${who}: ${reason}`;
+      reasons.set(key, [...(reasons.get(key) ?? []), fact.name]);
+    }
+  const missing = [...reasons].map(([reason, names]) => `  ${reason} [${names.join('; ')}]`);
   return [
     ...align([['', 'unit', 'ours', 'torch (ours/it)', 'goal'], ...lines]),
     ...(lost.length ? ['', 'Lost, and why:'] : []),
-    ...lost.map(({ fact }) => `  ${fact.name}: ${causes[fact.name] ?? 'cause not known yet'}`),
+    ...[...why].map(([cause, names]) => `  ${names.join('; ')}: ${cause}`),
     ...(missing.length ? ['', 'Not measured:', ...missing] : []),
   ].join('\n');
 }

@@ -77,7 +77,10 @@ function nodeFromNpm(): string {
 function loaderFromDebian(): string {
   const folder = scratch();
   try {
-    execFileSync('apt-get', ['download', 'libvulkan1'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('apt-get', ['-o', 'APT::Sandbox::User=root', 'download', 'libvulkan1'], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
   } catch (cause) {
     throw new Error(
       'pack: apt-get could not download libvulkan1 (apt-get update first); or pack with --loader chromium',

@@ -2,6 +2,7 @@
  * Bytes that a step moves, and the least that its op graph lets it move. The bound: each convolution, product, pool and each of their
  * gradients reads its operands once and writes once; state is read and written once; element-wise work is free, being part of what
  * stands before or behind it; a reduction, and so a norm, reads its input once, the gradient of a norm its input and its cotangent.
+ * A gradient of weights that never reaches memory, its update being the end of its kernel, stays below it.
  */
 import { type Expr, elementBytes, type Kernel } from '@tessera/tensor/backend';
 import type { Explanation } from '@tessera/tensor/inspect';
