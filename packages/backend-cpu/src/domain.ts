@@ -23,6 +23,8 @@ export interface ApplyNode {
   readonly dtype: Compute;
   readonly fn: ExprOp;
   readonly args: readonly Node[];
+  /** Of exp: the argument is at most 0, or NaN. */
+  readonly falls?: boolean;
 }
 /** An expression as code is made from it: no `index` any more. */
 export type Node = Affine | LoadNode | ApplyNode | Const | Uniform | Acc;

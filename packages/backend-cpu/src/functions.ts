@@ -145,7 +145,7 @@ const table = /* @__PURE__ */ ((): Record<ExprOp, Row> => ({
     float32: (w, [a]) => math.sign(w, a),
     int32: (_, [a]) => i32x4.max_s(i32x4.min_s(a, one()), i32x4.const(-1)),
   },
-  exp: vector(math.exp),
+  exp: float((w, [a], { falls }) => math.exp(w, a, falls)),
   expm1: float(lanewise('expm1')),
   log: vector(math.log),
   log1p: float(lanewise('log1p')),

@@ -35,17 +35,21 @@ const withSign = (x: Arg, sign: Arg): Code => v128.or(x, v128.and(sign, signBit(
 const rounder = 1.5 * 2 ** 23;
 const rounderBits = 0x4b400000;
 
-export function exp(w: Writer, arg: Arg): Code {
+/** `falls`: the argument is known to be at most 0, as what is left of x when its maximum is taken away; the same bits in five steps less. */
+export function exp(w: Writer, arg: Arg, falls = false): Code {
   // Beyond these the result is 0 or ∞ anyhow; pmax and pmin hand NaN on when it comes first.
-  const x = w.bind(f32x4.pmin(f32x4.pmax(arg, float(-104)), float(89)));
-  // k = x / ln 2 rounded; the low bits of `sum` are k + 126, the exponent field of 2^(k−1).
-  const sum = w.bind(add(mul(x, float(Math.LOG2E)), float(rounder + 126)));
-  const k = w.bind(sub(sum, float(rounder + 126)));
+  const above = f32x4.pmax(arg, float(-104));
+  const x = w.bind(falls ? above : f32x4.pmin(above, float(89)));
+  // k = x / ln 2 rounded; the low bits of `sum` are k and this, the exponent field of 2^(k−1), or of 2^(k+64).
+  const bias = rounder + (falls ? 191 : 126);
+  const sum = w.bind(add(mul(x, float(Math.LOG2E)), float(bias)));
+  const k = w.bind(sub(sum, float(bias)));
   // ln 2 in two parts, the first of few bits, so that k times it is exact.
   const r = w.bind(add(sub(x, mul(k, float(0.693359375))), mul(k, float(2.1219444e-4))));
   // (eʳ − 1 − r) / r², fitted for the least greatest error of eʳ where |r| ≤ ln 2 / 2; with it 0.97 ulp in all.
   const p = horner(r, [1.38145394e-3, 8.36874545e-3, 4.1668389e-2, 1.66665211e-1, 4.9999994e-1]);
   const y = add(add(mul(p, mul(r, r)), r), float(1));
+  if (falls) return mul(mul(y, i32x4.shl(sum, 23)), float(2 ** -64));
   // 2^k in two factors, 2^(k−1) but no less than 2^−125, and the rest: y times the first is normal, the product may be denormal or ∞.
   const normal = w.bind(i32x4.max_s(sum, i32x4.const(rounderBits + 2)));
   const rest = i32x4.add(i32x4.shl(i32x4.sub(sum, normal), 23), i32x4.const(0x40000000));

@@ -21,7 +21,17 @@ import {
 } from '@tessera/tensor/backend';
 import { type Code, type CpuKernel, i32, type Local, Module, set, type Target, when } from '../assembler';
 import { isPositional, type Rule } from '../combine';
-import { type Affine, type Domain, eachNode, type Node, regroup, simplify, toNodes, weight } from '../domain';
+import {
+  type Affine,
+  type Domain,
+  eachNode,
+  type Node,
+  regroup,
+  replaceNodes,
+  simplify,
+  toNodes,
+  weight,
+} from '../domain';
 import { asStored, type Scope } from '../expression';
 import { type Phase, unitPhase } from '../phase';
 import { keep } from './kept';
@@ -105,6 +115,7 @@ class Reduction implements Layout {
       simple.views,
       [...kept, ...rest, swept].map((axis) => [axis]),
     );
+    this.domain = { ...this.domain, roots: withFalling(this.domain.roots, this.rules) };
     const { roots } = this.domain;
     const simpleSum = all.length === 1 && !positional && weight(roots.slice(0, 1)) <= 3;
     this.blockRows = simpleSum ? wideRows : narrowRows;
@@ -276,6 +287,19 @@ class Reduction implements Layout {
   ) {
     return new Unit(this, scope, { unit, segment, kept, start, vectors, count, units: this.#units }, this.#roots);
   }
+}
+
+/** Exponentials of x less its maximum, an earlier result, marked so; the first roots are what the accumulators of `rules` take. */
+function withFalling(roots: readonly Node[], rules: readonly Rule[]): Node[] {
+  const marked = new Map<Node, Node>();
+  eachNode(roots, (node) => {
+    if (node.op !== 'apply' || node.fn !== 'exp') return;
+    const [arg] = node.args;
+    const [x, greatest] = arg?.op === 'apply' && arg.fn === 'sub' ? arg.args : [];
+    if (greatest?.op !== 'acc' || rules[greatest.index]?.combine !== 'max' || roots[greatest.index] !== x) return;
+    marked.set(node, { ...node, falls: true });
+  });
+  return marked.size ? replaceNodes(roots, marked) : [...roots];
 }
 
 /** What an accumulator takes. */

@@ -63,8 +63,7 @@ export function thinPhases(
   // the a of a step, [stream][row of the panel], steps one after another, panels behind each other
   const stepBytes = 4 * tileRows * streams;
   const panelBytes = each * stepBytes;
-  const packA =
-    m === 1 ? null : packPanel(module, tileRows, { across: a.down, along: each === 1 ? a.across : each * a.across });
+  const packA = m === 1 ? null : packPanel(module, tileRows, { across: a.down, along: each * a.across });
 
   const f = module.func(['i32', 'i32', 'i32'], [], 'sweep');
   const [args, lo, hi] = f.params as [Local, Local, Local];
