@@ -13,7 +13,7 @@ beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'tessera-bundle-'));
   bundle = join(home, 'gpu-bundle');
   await pack(bundle, { node: 'running', loader: 'chromium' });
-}, 60_000);
+}, 120_000);
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 const run = (...args: string[]): string =>
@@ -28,7 +28,8 @@ describe('the GPU bundle', () => {
     expect(readdirSync(bundle).sort()).toEqual(
       ['golden', 'lib', 'main.mjs', 'node', 'node_modules', 'run', 'torch_figures.py'].sort(),
     );
-    expect(readFileSync(join(bundle, 'main.mjs'), 'utf8')).not.toMatch(/from ["']@tessera|from ["']vitest/);
+    const imports = readFileSync(join(bundle, 'main.mjs'), 'utf8').match(/^import .*/gm) ?? [];
+    expect(imports.filter((line) => !/ from ["']node:/.test(line))).toEqual([]);
   });
 
   it('prints golden cases, figures and a profile, and writes them down', () => {
@@ -41,5 +42,5 @@ describe('the GPU bundle', () => {
     for (const { ours } of results.figures) expect(ours).toBeGreaterThan(0);
     expect(printed).toMatch(/matmul 64, f32 +[\d.]+ /);
     expect(printed).toMatch(/profile: MNIST step[\s\S]*kind +kernels +ms +share[\s\S]*conv forward/);
-  }, 120_000);
+  }, 300_000);
 });
