@@ -69,7 +69,7 @@ function integerPower(a: OpExpr, b: OpExpr): OpExpr {
 export const neg = /* @__PURE__ */ unary('neg', /* @__PURE__ */ fn('neg'), /* @__PURE__ */ numeric('neg'));
 /** y = |x|. torch.abs */
 export const abs = /* @__PURE__ */ unary('abs', /* @__PURE__ */ fn('abs'), /* @__PURE__ */ numeric('abs'));
-/** y = −1, 0 or 1; NaN stays. torch.sign */
+/** y = −1, 0 or 1; NaN stays (PyTorch makes it 0). torch.sign */
 export const sign = /* @__PURE__ */ unary('sign', /* @__PURE__ */ fn('sign'), /* @__PURE__ */ numeric('sign'));
 /** y = 1 / x, floating. torch.reciprocal */
 export const reciprocal = /* @__PURE__ */ unary('reciprocal', (x) => divExpr(constant(1), x));

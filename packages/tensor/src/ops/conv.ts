@@ -8,7 +8,7 @@ import { defineOp, type Input, read, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { add } from './arithmetic';
 import { reshape, squeeze, unsqueeze } from './shape';
-import { commonType, wantDtype } from './types';
+import { wantDtype, widest } from './types';
 import { perAxis, type Sizes } from './windows';
 
 /** Attributes of `convolution`. `size` is what the operands leave open: of y, of x, or of w, by direction. */
@@ -40,7 +40,7 @@ export const convolution = /* @__PURE__ */ defineOp({
       inputGrad: () => [n, channels(d, (count) => count * groups), ...size],
       weightGrad: () => [d, channels(c, (count) => count / groups), ...size],
     }[direction]();
-    return { shape, dtype: commonType(inputs) };
+    return { shape, dtype: widest(inputs) };
   },
   lower: (inputs, attributes, [out]) => {
     const [a, b] = inputs as [Input, Input];

@@ -53,7 +53,10 @@ export const elementwise = <Args extends readonly unknown[], Attrs extends Attri
       const { shape, dtype } = out as { shape: readonly number[]; dtype: DType };
       const compute = computeOf(dtype === 'bool' ? inputs.map((input) => input.dtype).reduce(promote) : dtype);
       const value = expr(
-        inputs.map((input) => cast(read(input, shape), compute)),
+        inputs.map((input) => {
+          const x = cast(read(input, shape), compute);
+          return input.dtype === dtype ? x : narrow(x, dtype); // an int32 without axes beside bytes
+        }),
         attributes,
       );
       return { kind: 'map', outs: [narrow(value, dtype)] };

@@ -133,10 +133,12 @@ export function tile(x: TensorLike, dims: readonly number[]): Tensor {
   const t = toTensor(x, 'tile');
   return repeat(t, [...Array<number>(Math.max(0, t.rank - dims.length)).fill(1), ...dims]);
 }
-/** Each place of `dim`, `repeats` times in a row, or place i repeats[i] times. torch.repeat_interleave, whose counts on the device
- *  are data: read them first. @throws ArgumentError for counts that are none, or not one for each place. */
-export function repeatInterleave(x: TensorLike, repeats: number | readonly number[], dim: number): Tensor {
+/** Each place of `dim`, `repeats` times in a row, or place i repeats[i] times; without `dim` each element of x as one long row.
+ *  torch.repeat_interleave, whose counts on the device are data: read them first. @throws ArgumentError for counts that are none, or
+ *  not one for each place. */
+export function repeatInterleave(x: TensorLike, repeats: number | readonly number[], dim?: number): Tensor {
   const t = toTensor(x, 'repeatInterleave');
+  if (dim === undefined) return repeatInterleave(flatten(t), repeats, 0);
   const axis = axisOf('repeatInterleave', dim, t.shape);
   const [before, size, after] = [t.shape.slice(0, axis), t.shape[axis] as number | null, t.shape.slice(axis + 1)];
   const counts = typeof repeats === 'number' ? [repeats] : repeats;

@@ -4,7 +4,7 @@ import { defineOp, type Input, read, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { add, mul } from './arithmetic';
 import { flatten, reshape, squeeze, transpose, unsqueeze } from './shape';
-import { broadcastShapes, commonType, wantDtype } from './types';
+import { broadcastShapes, wantDtype, widest } from './types';
 
 /** c[…,i,j] = Σₖ a[…,i,k]·b[…,k,j].  a [...B,M,K], b [...B,K,N] → [...B,M,N], B broadcast. The op that matmul is made of.
  *  @throws ShapeError where the inner sizes differ, DTypeError unless both are floating. */
@@ -23,7 +23,7 @@ export const matrixProduct = /* @__PURE__ */ defineOp({
     const both = `matmul: ${showShape(a.shape)} · ${showShape(b.shape)}`;
     const batch = broadcastShapes(both, [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
     const ends = [a.shape[a.rank - 2], b.shape[b.rank - 1]] as (number | null)[];
-    return { shape: [...batch, ...ends], dtype: commonType(inputs) };
+    return { shape: [...batch, ...ends], dtype: widest(inputs) };
   },
   lower: (inputs, _, [out]) => {
     const [a, b] = inputs as [Input, Input];

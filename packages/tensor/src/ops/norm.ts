@@ -182,7 +182,7 @@ export function layerNorm(x: TensorLike, normalizedShape: readonly number[], opt
 }
 
 /** Mean and variance over groups of C/numGroups channels and all places of a sample.  x [N,C,…], weight and bias [C].
- *  torch.nn.functional.group_norm. @throws ShapeError unless C is a multiple of numGroups. */
+ *  torch.nn.functional.group_norm. @throws ShapeError unless C is a multiple of numGroups, and where one sample has one value a group. */
 export function groupNorm(x: TensorLike, numGroups: number, options: AffineOptions = {}): Tensor {
   const t = toTensor(x, 'groupNorm');
   const along = channels('groupNorm', t);
@@ -191,6 +191,10 @@ export function groupNorm(x: TensorLike, numGroups: number, options: AffineOptio
     throw new ShapeError(`groupNorm: ${c} channels of ${showShape(t.shape)} do not make ${numGroups} equal groups`);
   const each = c === null ? null : c / numGroups;
   const places = countOf(t.shape, (axis) => axis > 1);
+  if (each === 1 && places === 1 && t.shape[0] === 1)
+    throw new ShapeError(
+      `groupNorm: input ${showShape(t.shape)} has one value a group, whose variance is 0; take fewer than ${numGroups} groups`,
+    );
   const vector = (v: TensorLike | null | undefined, what: string) =>
     v == null ? null : reshape(along(v, what), [1, numGroups, each, 1]);
   const grouped = reshape(t, [t.shape[0] as number | null, numGroups, each, places]);

@@ -20,7 +20,7 @@ export interface PadOptions {
 }
 
 /**
- * A border around x: pads = [before, after] of the last axis, then of the one before it, and so on. Negative pads crop.
+ * A border around x: pads = [before, after] of the last axis, then of the one before it, and so on. Negative pads crop first.
  * [N,C,H,W] with pads [l, r, t, b] → [N,C,H+t+b,W+l+r]. 'reflect' does not repeat the edge. torch.nn.functional.pad.
  * @throws ArgumentError on an odd number of pads, ShapeError where a mode needs more of x than there is.
  */
@@ -33,9 +33,9 @@ export function pad(x: TensorLike, pads: readonly number[], { mode = 'constant',
     );
   const before = t.shape.map((_, axis) => pads[2 * (t.rank - 1 - axis)] ?? 0);
   const after = t.shape.map((_, axis) => pads[2 * (t.rank - 1 - axis) + 1] ?? 0);
-  if (mode !== 'constant') return t.shape.reduce((y: Tensor, _, axis) => border(y, axis, before, after, mode), t);
   const cropped = crop(t, before, after);
   const [lo, hi] = [before.map(positive), after.map(positive)];
+  if (mode !== 'constant') return t.shape.reduce((y: Tensor, _, axis) => border(y, axis, lo, hi, mode), cropped);
   if (lo.every((n) => n === 0) && hi.every((n) => n === 0)) return cropped;
   return value === 0 ? zeroPad(cropped, lo, hi) : valuePad(cropped, value, lo, hi);
 }
@@ -104,8 +104,6 @@ function border(
 ): Tensor {
   const [lo, hi] = [before[axis] as number, after[axis] as number];
   if (lo === 0 && hi === 0) return t;
-  if (lo < 0 || hi < 0)
-    throw new ArgumentError(`pad: pads ${lo} and ${hi} in mode ${mode}; wants them from 0, crop with slice`);
   const size = t.shape[axis] as number | null;
   const room =
     size === null ? Number.POSITIVE_INFINITY : mode === 'reflect' ? size - 1 : mode === 'circular' ? size : lo + hi;

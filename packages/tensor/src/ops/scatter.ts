@@ -7,7 +7,7 @@ import { index as coordinate } from '../expr';
 import type { DType } from '../ir';
 import { axisOf, defineOp, type Input, type OpExpr, read, showShape } from '../op';
 import { type Tensor, type TensorLike, toTensor } from '../tensor';
-import { add, mul } from './arithmetic';
+import { add, div, floorDivide, maximum, mul, sub as subtract } from './arithmetic';
 import { lt, where } from './comparison';
 import { full } from './create';
 import { checkIndex, fitsBeside, rowPlaces, vector } from './places';
@@ -79,19 +79,26 @@ const reductions = {
   amax: { combine: 'max', start: Number.NEGATIVE_INFINITY },
   amin: { combine: 'min', start: Number.POSITIVE_INFINITY },
 } as const;
-/** y = x with the sum, product, largest or smallest of what comes to a place and, unless `includeSelf` is false, of what is
- *  there; places that nothing comes to keep x. torch.scatter_reduce. */
+/** y = x with the sum, product, mean, largest or smallest of what comes to a place and, unless `includeSelf` is false, of what is
+ *  there; places that nothing comes to keep x. Means of integers are rounded down. torch.scatter_reduce. */
 export function scatterReduce(
   x: TensorLike,
   dim: number,
   index: TensorLike,
   src: TensorLike,
-  reduce: keyof typeof reductions,
+  reduce: keyof typeof reductions | 'mean',
   { includeSelf = true }: { readonly includeSelf?: boolean } = {},
 ): Tensor {
-  const row = reductions[reduce];
-  if (!row) throw new ArgumentError(`scatterReduce: reduce '${reduce}'; wants 'sum', 'prod', 'amax' or 'amin'`);
   const t = toTensor(x, 'scatterReduce');
+  if (reduce === 'mean') {
+    const sum = scatterReduce(t, dim, index, src, 'sum', { includeSelf });
+    const ones = full([], 1, { dtype: t.dtype });
+    const counts = scatterBy('scatterReduce', expand(ones, t.shape), dim, index, 1, 'add');
+    const count = includeSelf ? counts : maximum(subtract(counts, 1), 1);
+    return isFloat(t.dtype) ? div(sum, count) : floorDivide(sum, count);
+  }
+  const row = reductions[reduce];
+  if (!row) throw new ArgumentError(`scatterReduce: reduce '${reduce}'; wants 'sum', 'prod', 'mean', 'amax' or 'amin'`);
   const from = includeSelf ? t : scatter(t, dim, index, startOf(row.start, t.dtype));
   return scatterBy('scatterReduce', from, dim, index, src, row.combine);
 }

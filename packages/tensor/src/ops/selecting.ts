@@ -3,12 +3,12 @@
  * holds `fill`, and the count tells how many there are. Without, they are async: they read the count, and so cannot be inside
  * compiled code.
  */
-import { ArgumentError, ShapeError } from '../errors';
+import { ShapeError } from '../errors';
 import { showShape } from '../op';
 import { type Tensor, type TensorLike, toTensor } from '../tensor';
 import { add, floorDivide, minimum, remainder, sub } from './arithmetic';
 import { ne, where } from './comparison';
-import { arange, full } from './create';
+import { arange, full, zeros } from './create';
 import { gather } from './indexing';
 import { cat, stack } from './join';
 import { cast } from './math';
@@ -93,7 +93,7 @@ export function unique(x: TensorLike, options?: SizedOptions): Promise<Unique> |
   const t = toTensor(x, 'unique');
   if (t.shape.includes(null)) throw new ShapeError(`unique: shape ${showShape(t.shape)} has unknown sizes`);
   const n = t.size;
-  if (n === 0) throw new ArgumentError('unique: the tensor is empty; wants an element');
+  if (n === 0) return uniqueOfNothing(t, options);
   const [sorted, from] = sort(flatten(t), 0);
   const first = full([1], 1, { dtype: 'int32' });
   const fresh = cast(ne(narrow(sorted, 0, 1, n - 1), narrow(sorted, 0, 0, n - 1)), 'int32');
@@ -113,4 +113,11 @@ export function unique(x: TensorLike, options?: SizedOptions): Promise<Unique> |
     counts: cut(scatterAdd(room(0, 'int32'), 0, run, full([n], 1, { dtype: 'int32' }))),
     count: minimum(sum(starts), add(full([], 0, { dtype: 'int32' }), size)),
   };
+}
+function uniqueOfNothing(t: Tensor, options: SizedOptions | undefined): Promise<Unique> | (Unique & { count: Tensor }) {
+  const { size, fill = 0 } = options ?? { size: 0 };
+  const values = full([size], fill, { dtype: t.dtype });
+  const [inverse, counts, count] = [t.shape, [size], []].map((shape) => zeros(shape, { dtype: 'int32' }));
+  const none = { values, inverse, counts, count } as Unique & { count: Tensor };
+  return options ? none : Promise.resolve(none);
 }

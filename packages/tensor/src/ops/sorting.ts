@@ -5,7 +5,7 @@ import { axisOf, defineMultiOp, type Input, read, showShape } from '../op';
 import { type Tensor, type TensorLike, toTensor } from '../tensor';
 import { where } from './comparison';
 import { isNan } from './math';
-import { flatten, squeeze } from './shape';
+import { flatten, reshape, squeeze } from './shape';
 import { narrow, select } from './slice';
 
 /** [values, indices] of the first k elements along `dim` in ascending or descending order, and where they were (int32).
@@ -32,13 +32,23 @@ export const sortFirst = /* @__PURE__ */ defineMultiOp({
   },
 });
 
+/** sortFirst; one element without axes is a row of one. */
+function first(op: string, x: TensorLike, dim: number, descending: boolean, k: number | null): [Tensor, Tensor] {
+  const t = toTensor(x, op);
+  if (t.rank > 0) return sortFirst(t, dim, descending, k) as [Tensor, Tensor];
+  return sortFirst(reshape(t, [1]), dim, descending, k).map((row) => (k === 0 ? row : reshape(row, []))) as [
+    Tensor,
+    Tensor,
+  ];
+}
+
 export interface SortOptions {
   /** Largest first. Default false. */
   readonly descending?: boolean;
 }
 /** [values, indices] in order along `dim`; NaN is the largest, equals keep their order. torch.sort(stable=True). */
 export const sort = (x: TensorLike, dim = -1, { descending = false }: SortOptions = {}): [Tensor, Tensor] =>
-  sortFirst(x, dim, descending, null) as [Tensor, Tensor];
+  first('sort', x, dim, descending, null);
 /** The indices of sort. torch.argsort(stable=True). */
 export const argsort = (x: TensorLike, dim = -1, options: SortOptions = {}): Tensor => sort(x, dim, options)[1];
 /** The values in order along the first axis. torch.msort. */
@@ -56,11 +66,12 @@ export interface TopkOptions {
  *  @throws ArgumentError where there are fewer than k. */
 export function topk(x: TensorLike, k: number, { dim = -1, largest = true }: TopkOptions = {}): [Tensor, Tensor] {
   const t = toTensor(x, 'topk');
-  inAxis('topk', t, axisOf('topk', dim, t.shape), k, 0);
-  return sortFirst(t, dim, largest, k) as [Tensor, Tensor];
+  inAxis('topk', t, dim, k, 0);
+  return first('topk', t, dim, largest, k);
 }
-function inAxis(op: string, t: Tensor, axis: number, k: number, least: number): void {
-  const size = t.shape[axis] ?? Number.POSITIVE_INFINITY;
+function inAxis(op: string, t: Tensor, dim: number, k: number, least: number): void {
+  const axis = axisOf(op, dim, t.rank === 0 ? [1] : t.shape);
+  const size = t.rank === 0 ? 1 : (t.shape[axis] ?? Number.POSITIVE_INFINITY);
   if (!Number.isInteger(k) || k < least || k > size)
     throw new ArgumentError(`${op}: k ${k} for dim ${axis} of ${showShape(t.shape)}; wants ${least} to ${size}`);
 }
@@ -76,8 +87,9 @@ export function kthvalue(
   { dim = -1, keepdim = false }: AlongOptions & { readonly dim?: number } = {},
 ): [Tensor, Tensor] {
   const t = toTensor(x, 'kthvalue');
+  inAxis('kthvalue', t, dim, k, 1);
+  if (t.rank === 0) return first('kthvalue', t, dim, false, k);
   const axis = axisOf('kthvalue', dim, t.shape);
-  inAxis('kthvalue', t, axis, k, 1);
   const last = (sorted: Tensor) => (keepdim ? narrow(sorted, axis, k - 1, 1) : select(sorted, axis, k - 1));
   return sortFirst(t, axis, false, k).map(last) as [Tensor, Tensor];
 }
@@ -89,6 +101,7 @@ export function median(x: TensorLike, dim: number, options?: AlongOptions): [Ten
 export function median(x: TensorLike, dim?: number, { keepdim = false }: AlongOptions = {}): Tensor | [Tensor, Tensor] {
   const t = toTensor(x, 'median');
   if (dim === undefined) return median(flatten(t), 0)[0];
+  if (t.rank === 0) return first('median', t, dim, false, null);
   const axis = axisOf('median', dim, t.shape);
   const size = t.shape[axis] ?? 1;
   if (size === 0) throw new ArgumentError(`median: dim ${axis} of ${showShape(t.shape)} is empty; wants an element`);

@@ -23,7 +23,7 @@ export function broadcastShapes(op: string, shapes: readonly Shape[]): Shape {
 }
 
 const order: readonly DType[] = ['bool', 'uint8', 'int32', 'float16', 'float32'];
-/** PyTorch's promotion of two tensors' dtypes. */
+/** The wider of two dtypes. */
 export const promote = (a: DType, b: DType): DType => (order.indexOf(a) > order.indexOf(b) ? a : b);
 export const isFloat = (dtype: DType): boolean => dtype === 'float32' || dtype === 'float16';
 
@@ -33,8 +33,8 @@ export const isFloat = (dtype: DType): boolean => dtype === 'float32' || dtype =
  */
 export function typed(op: string, likes: readonly TensorLike[]): Tensor[] {
   const tensors = likes.map((like) => (typeof like === 'number' ? null : toTensor(like, op)));
-  const found = tensors.filter((t) => t !== null).map((t) => t.dtype);
-  const common = found.length ? found.reduce(promote) : 'float32';
+  const found = tensors.filter((t) => t !== null);
+  const common = found.length ? commonType(found) : 'float32';
   return tensors.map((t, i) => {
     if (t) return t;
     const value = likes[i] as number;
@@ -49,8 +49,20 @@ export function typed(op: string, likes: readonly TensorLike[]): Tensor[] {
   });
 }
 
-/** The dtype all inputs promote to. */
-export const commonType = (inputs: readonly Tensor[]): DType => inputs.map((t) => t.dtype).reduce(promote);
+/** The widest dtype of tensors that all have axes: what they promote to. */
+export const widest = (inputs: readonly Tensor[]): DType => inputs.map((t) => t.dtype).reduce(promote);
+/**
+ * The dtype all inputs promote to, by PyTorch's rule: one element without axes beside tensors that have them counts by its kind
+ * alone (bool, integer, float), so that it widens uint8 or float16 to no other dtype of the same kind. torch.result_type
+ */
+export function commonType(inputs: readonly Tensor[]): DType {
+  const withAxes = inputs.filter((t) => t.rank > 0);
+  const without = inputs.filter((t) => t.rank === 0);
+  if (!withAxes.length || !without.length) return widest(inputs);
+  const [own, beside] = [widest(withAxes), widest(without)];
+  return kindOf(beside) > kindOf(own) ? beside : own;
+}
+const kindOf = (dtype: DType): number => (dtype === 'bool' ? 0 : isFloat(dtype) ? 2 : 1);
 
 /** @throws DTypeError unless the dtype is one of these. */
 export function wantDtype(op: string, what: string, dtype: DType, wanted: readonly DType[]): void {

@@ -79,6 +79,23 @@ describe('arithmetic', () => {
     expect(add(meta([1], 'float16'), 0.5).dtype).toBe('float16');
   });
 
+  it('promotes to the kind of one element without axes, but to no wider dtype of the same kind', async () => {
+    const one = (dtype: 'int32' | 'float32' | 'bool' | 'uint8') => tensor(3, { dtype });
+    const dtypes = (...pairs: [TensorLike, TensorLike][]) => pairs.map(([a, b]) => add(a, b).dtype);
+    expect(
+      dtypes(
+        [bytes([1]), one('int32')],
+        [meta([1], 'float16'), one('float32')],
+        [ints([1]), one('float32')],
+        [bools([true]), one('uint8')],
+        [bytes([1]), one('bool')],
+        [meta([], 'float16'), one('float32')],
+      ),
+    ).toEqual(['uint8', 'float16', 'float32', 'uint8', 'uint8', 'float32']);
+    expect(await add(bytes([250, 7]), tensor(300, { dtype: 'int32' })).toArray()).toEqual([38, 51]);
+    expect(await maximum(tensor(300, { dtype: 'int32' }), bytes([7, 70])).toArray()).toEqual([44, 70]);
+  });
+
   it('takes plus of bools for or, times for and, and refuses minus', async () => {
     const [a, b] = [bools([true, true, false]), bools([true, false, false])];
     expect(await add(a, b).toArray()).toEqual([true, true, false]);

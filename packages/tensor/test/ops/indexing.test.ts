@@ -226,6 +226,17 @@ describe('writing at an index', () => {
       () => scatterReduce(tensor([9, 9]), 0, whole(0, 0), tensor([5, 6]), 'amax', { includeSelf: false }),
       [6, 9],
     ],
+    ['scatterReduce by the mean', () => scatterReduce(tensor([1, 2]), 0, whole(0, 0), tensor([5, 6]), 'mean'), [4, 2]],
+    [
+      'scatterReduce by the mean without what is there',
+      () => scatterReduce(tensor([1, 2]), 0, whole(0, 0), tensor([5, 6]), 'mean', { includeSelf: false }),
+      [5.5, 2],
+    ],
+    [
+      'scatterReduce by the mean of integers, rounded down',
+      () => scatterReduce(whole(5, 7, -7), 0, whole(0, 0, 2), whole(2, 4, -2), 'mean'),
+      [3, 7, -5],
+    ],
     [
       'scatterReduce of integers',
       () => scatterReduce(whole(9, 9), 0, whole(0, 0), whole(-5, -6), 'amax', { includeSelf: false }),
@@ -338,8 +349,8 @@ describe('an index that does not fit', () => {
     ],
     [
       'an unknown reduction',
-      () => scatterReduce(x, 0, table([[0]]), tensor([[1]]), 'mean' as 'sum'),
-      "ArgumentError: scatterReduce: reduce 'mean'; wants 'sum', 'prod', 'amax' or 'amin'",
+      () => scatterReduce(x, 0, table([[0]]), tensor([[1]]), 'median' as 'sum'),
+      "ArgumentError: scatterReduce: reduce 'median'; wants 'sum', 'prod', 'mean', 'amax' or 'amin'",
     ],
     [
       'too many indices',

@@ -81,6 +81,7 @@ describe('joining', () => {
     ],
     ['tile with fewer counts than axes', () => tile(tensor([[1, 2]]), [2]), [[1, 2, 1, 2]]],
     ['repeatInterleave', () => repeatInterleave(tensor([1, 2]), 2, 0), [1, 1, 2, 2]],
+    ['repeatInterleave, of all elements', () => repeatInterleave(tensor([[1], [2]]), 2), [1, 1, 2, 2]],
     [
       'repeatInterleave, each place as often as it says',
       () => repeatInterleave(x, [2, 0, 1], 1),

@@ -215,6 +215,11 @@ describe('normalisation over other axes', () => {
       'ShapeError: groupNorm: 4 channels of [2,4,3] do not make 3 equal groups',
     ],
     [
+      'a group of one value',
+      () => groupNorm(meta([1, 4]), 4),
+      'ShapeError: groupNorm: input [1,4] has one value a group, whose variance is 0; take fewer than 4 groups',
+    ],
+    [
       'one place a channel',
       () => instanceNorm(meta([2, 3, 1])),
       'ShapeError: instanceNorm: input [2,3,1] has one place a channel, whose variance is 0',

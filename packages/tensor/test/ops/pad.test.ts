@@ -15,6 +15,9 @@ describe('pad', () => {
     [[2, 2], { mode: 'reflect' }, [3, 2, 1, 2, 3, 2, 1]],
     [[4, 1], { mode: 'replicate' }, [1, 1, 1, 1, 1, 2, 3, 3]],
     [[3, 2], { mode: 'circular' }, [1, 2, 3, 1, 2, 3, 1, 2]],
+    [[1, -1], { mode: 'reflect' }, [2, 1, 2]], // cropped first, as in PyTorch
+    [[-1, 2], { mode: 'replicate' }, [2, 3, 3, 3]],
+    [[-1, 2], { mode: 'circular' }, [2, 3, 2, 3]],
   ])('by %j %j', async (pads, options, wanted) => expect(await pad(row, pads, options).toArray()).toEqual(wanted));
 
   it('takes the last axis first', async () => {
@@ -66,9 +69,9 @@ describe('pad', () => {
       'ShapeError: pad: crops more than there is of dim 0 of [3]; its size is 3',
     ],
     [
-      'cropping in another mode',
-      () => pad(row, [-1, 0], { mode: 'replicate' }),
-      'ArgumentError: pad: pads -1 and 0 in mode replicate; wants them from 0, crop with slice',
+      'wrapping more than a crop leaves',
+      () => pad(row, [-2, 2], { mode: 'circular' }),
+      'ShapeError: pad: mode circular with pads 0 and 2 on dim 0 of [1]; wants pads of at most 1',
     ],
     [
       'a mode that there is not',

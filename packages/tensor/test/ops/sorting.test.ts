@@ -7,6 +7,18 @@ beforeAll(() => setBackend(reference({ dtype: 'float64' })));
 const both = (pair: readonly Tensor[]) => Promise.all(pair.map((t) => t.toArray()));
 const NaN_ = Number.NaN;
 
+describe('one element without axes', () => {
+  const one = tensor(3);
+  it.each<[string, () => readonly Tensor[]]>([
+    ['sort', () => sort(one)],
+    ['topk', () => topk(one, 1, { dim: 0 })],
+    ['kthvalue', () => kthvalue(one, 1)],
+    ['median', () => median(one, 0)],
+  ])('is in order: %s', async (_, f) => expect(await both(f())).toEqual([3, 0]));
+  it('has no second largest', () =>
+    expect(thrown(() => topk(one, 2))).toBe('ArgumentError: topk: k 2 for dim 0 of []; wants 0 to 1'));
+});
+
 describe('order', () => {
   it.each<[string, () => readonly Tensor[], unknown]>([
     [

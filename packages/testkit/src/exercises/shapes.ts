@@ -153,7 +153,11 @@ const places = (): Exercise[] => [
   },
   {
     name: 'scatterReduce',
-    f: (x, i, s) => [t.scatterReduce(x, 1, i, s, 'prod'), t.scatterReduce(x, 1, i, s, 'amax')],
+    f: (x, i, s) => [
+      t.scatterReduce(x, 1, i, s, 'prod'),
+      t.scatterReduce(x, 1, i, s, 'amax'),
+      t.scatterReduce(x, 1, i, s, 'mean', { includeSelf: false }),
+    ],
     cases: [[floats([3, 4]), integers([3, 6], 4), floats([3, 6], { seed: 1 })]],
     orders: 1,
   },
@@ -197,6 +201,33 @@ const places = (): Exercise[] => [
     name: 'median and kthvalue',
     f: (x) => [t.median(x), ...t.median(x, 1), ...t.kthvalue(x, 2)],
     cases: [[floats([3, 5])]],
+  },
+  {
+    name: 'argsort, msort, unique of a known size',
+    f: (x) => {
+      const { values: found, inverse, counts, count } = t.unique(t.round(x), { size: 4 });
+      return [t.argsort(x, 0), t.msort(x), found, inverse, counts, count];
+    },
+    cases: [[floats([3, 5])]],
+    orders: 0,
+  },
+  {
+    name: 'random numbers',
+    f: (p) => {
+      t.manualSeed(7);
+      return [
+        t.rand([3, 2]),
+        t.randint(-3, 9, [2, 5]),
+        t.randperm(9),
+        t.bernoulli(p),
+        t.multinomial(p, 2),
+        t.multinomial(p, 7, { replacement: true }),
+        t.normal(p, 0.5),
+        t.uniform(p, 2),
+      ];
+    },
+    cases: [[floats([2, 5], { from: 0.1, to: 0.9 })]],
+    orders: 0,
   },
   {
     name: 'tensors from nothing',
