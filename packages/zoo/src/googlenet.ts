@@ -121,7 +121,10 @@ class InceptionAux extends Module {
 
 type Tap = 'C1' | 'C2' | 'C3' | 'inception4a' | 'inception4d' | 'C4' | 'C5';
 
-/** x [N,C,H,W], H and W at least 15 → logits [N,numClasses]; `outputs` gives those of the auxiliary heads as well. */
+/**
+ * x [N,C,H,W], H and W at least 15 → logits [N,numClasses]; `outputs` gives those of the auxiliary heads as well. torchvision's
+ * published weights want `transformInput: true`, and the auxiliary heads in their file were never trained.
+ */
 export class GoogLeNet extends Network<Tap> {
   readonly conv1: BasicConv2d;
   readonly conv2: BasicConv2d;
@@ -154,6 +157,10 @@ export class GoogLeNet extends Network<Tap> {
     this.fc = linear(1024, numClasses);
     checkTransform('GoogLeNet', transformInput, inChannels);
     this.transformInput = transformInput;
+  }
+  /** Without auxiliary heads those of a file are passed over. */
+  override keyFrom(given: string): string | null {
+    return !this.aux1 && /^aux[12]\./.test(given) ? null : given;
   }
   stages(): Stages<Tap> {
     const shrink = (map: Tensor, size: number) => maxPool2d(map, size, { stride: 2, ceilMode: true });

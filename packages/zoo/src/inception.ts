@@ -246,7 +246,10 @@ class InceptionAux extends Module {
 
 type Tap = 'C1' | 'C2' | 'C3' | 'C4' | 'C5';
 
-/** x [N,C,H,W], made for 299×299, at least 75 → logits [N,numClasses]; `outputs` gives those of the auxiliary head as well. */
+/**
+ * x [N,C,H,W], made for 299×299, at least 75 → logits [N,numClasses]; `outputs` gives those of the auxiliary head as well.
+ * torchvision's published weights want `transformInput: true`.
+ */
 export class InceptionV3 extends Network<Tap> {
   readonly Conv2d_1a_3x3: BasicConv2d;
   readonly Conv2d_2a_3x3 = new BasicConv2d(32, 32, 3);
@@ -285,6 +288,10 @@ export class InceptionV3 extends Network<Tap> {
     this.fc = classifier(2048, hidden, numClasses, dropout);
     checkTransform('InceptionV3', transformInput, inChannels);
     this.transformInput = transformInput;
+  }
+  /** Without an auxiliary head that of a file is passed over. */
+  override keyFrom(given: string): string | null {
+    return !this.AuxLogits && given.startsWith('AuxLogits.') ? null : given;
   }
   stages(): Stages<Tap> {
     const shrink = (map: Tensor) => maxPool2d(map, 3, { stride: 2 });

@@ -28,7 +28,7 @@ export interface PretrainedReport extends LoadReport {
  * Loads safetensors with torchvision's keys, in one file or in shards (`….index.json`), from a path, URL, Blob, stream or bytes;
  * → what did not fit and was let through. `progress`, `integrity` and `signal` as in `loadSafetensors`; with `strict: false`
  * missing and unexpected keys are reported instead of refused (auxiliary heads, say).
- * @throws LoadError for a file that cannot be read or is not the one that was meant; or one that lists every key that is missing,
+ * @throws LoadError for a file that cannot be read or is not the one that was meant; StateDictError with every key that is missing,
  *   unexpected or of another shape. Nothing is assigned then.
  */
 export async function loadPretrained(

@@ -117,6 +117,19 @@ describe('createModel', () => {
     expect(model.head(model.features(images)).shape).toEqual([2, 7]);
   });
 
+  it.each<[ModelName, number]>([
+    ['alexnet', 16],
+    ['vgg16', 32],
+    ['vgg16_bn', 97],
+    ['resnet18', 122],
+    ['resnet50', 320],
+    ['resnet152', 932],
+    ['googlenet', 364],
+    ['inception_v3', 580],
+  ])('%s has the %i keys of torchvision’s files', async (name, keys) =>
+    expect((await createModel(name)).stateDict().size).toBe(keys),
+  );
+
   it('names the networks that there are where it has none', async () => {
     await expect(createModel('resnet19' as 'resnet18')).rejects.toThrow(
       /^createModel: no network 'resnet19'; there are alexnet, alexnetPaper, /,

@@ -98,6 +98,25 @@ describe('auxiliary heads', () => {
   });
 });
 
+describe('files with auxiliary heads', () => {
+  it.each([
+    ['googlenet', googlenet, 'aux1.fc2.weight'],
+    ['inceptionV3', inceptionV3, 'AuxLogits.fc.weight'],
+  ] as const)(
+    'load without them into a model that has none, and into no model without other keys: %s',
+    async (_, make, key) => {
+      const [file, model] = [make({ numClasses: 2 }).stateDict(), make({ numClasses: 2, auxLogits: false })];
+      expect(file.has(key)).toBe(true);
+      expect(model.loadStateDict(file)).toEqual({ missing: [], unexpected: [] });
+      expect(await model.stateDict().get('fc.bias')?.data()).toEqual(await file.get('fc.bias')?.data());
+      expect(() => model.loadStateDict(new Map([...file, ['auxiliary', file.get('fc.bias') as Parameter]]))).toThrow(
+        'unexpected: auxiliary;',
+      );
+      expect(() => make({ numClasses: 2 }).loadStateDict(model.stateDict())).toThrow(`missing: ${key.split('.')[0]}`);
+    },
+  );
+});
+
 describe('transformInput', () => {
   it('undoes ImageNet’s normalisation to [−1,1]', async () => {
     const plain = googlenet({ numClasses: 4, auxLogits: false }).eval();
