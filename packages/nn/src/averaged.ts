@@ -61,7 +61,7 @@ export class AveragedModel<M extends Module<never, unknown>> {
     const own = [...this.model.stateDict()].map(([key, state]): [string, State] => [`module.${key}`, state]);
     return new Map([['n_averaged', this.#updates], ...own]);
   }
-  /** @throws LoadError that lists every key which is missing, not wanted, or of another shape. */
+  /** @throws StateDictError with every key which is missing, not wanted, or of another shape. */
   loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {
     return loadInto('AveragedModel', this.stateDict(), given, options);
   }

@@ -125,7 +125,7 @@ export { OneCycleLR, type OneCycleOptions } from './schedule';
 export { ModuleList, Sequential } from './sequential';
 export { SGD, type SGDOptions } from './sgd';
 export type { ByteSource } from './source';
-export type { LoadOptions, LoadReport, StateDict } from './state-dict';
+export { type LoadOptions, type LoadReport, type Mismatch, type StateDict, StateDictError } from './state-dict';
 export type { LoadedTensors } from './stream';
 export { Summary, type SummaryRow, summary } from './summary';
 export { type TrimOptions, trimTo } from './trim';

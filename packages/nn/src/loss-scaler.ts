@@ -126,7 +126,7 @@ export class LossScaler {
       ['growth_tracker', this.#growth],
     ]);
   }
-  /** @throws LoadError that lists every key which is missing, not wanted, or of another shape. */
+  /** @throws StateDictError with every key which is missing, not wanted, or of another shape. */
   loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {
     return loadInto('LossScaler', this.stateDict(), given, options);
   }

@@ -152,7 +152,7 @@ export abstract class Module<Inputs extends readonly unknown[] = [x: Tensor], Ou
   /**
    * Assigns the values of a file or of another model, cast to the dtypes here, under the keys that `keyFrom` makes of theirs.
    * Open layers settle by the shapes of theirs.
-   * @throws LoadError that lists every key which is missing, not wanted, or of another shape; nothing is assigned then.
+   * @throws StateDictError with every key which is missing, not wanted, or of another shape; nothing is assigned then.
    *   With `strict: false` missing and unwanted keys are no fault, but reported.
    */
   loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {

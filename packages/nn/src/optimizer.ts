@@ -128,7 +128,7 @@ export abstract class Optimizer {
       for (const [i, state] of this.#states(slot).entries()) found.set(`${i}.${slot}`, state);
     return found;
   }
-  /** @throws LoadError that lists every key which is missing, not wanted, or of another shape. */
+  /** @throws StateDictError with every key which is missing, not wanted, or of another shape. */
   loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {
     return loadInto(this.constructor.name, this.stateDict(), given, options);
   }

@@ -1,5 +1,5 @@
 /** Loading many state cells by key, all or none, with every fault named at once. */
-import { cast, LoadError, type State, type Tensor } from '@tessera/tensor';
+import { cast, LoadError, type Shape, type State, type Tensor } from '@tessera/tensor';
 
 /** Tensors or state by key: a module's or an optimizer's own, or what `loadSafetensors` read. */
 export type StateDict = ReadonlyMap<string, Tensor | State> | Readonly<Record<string, Tensor | State>>;
@@ -14,10 +14,29 @@ export interface LoadReport {
   readonly unexpected: readonly string[];
 }
 
+/** A tensor whose shape there is not the one here. */
+export interface Mismatch {
+  readonly key: string;
+  readonly wanted: Shape;
+  readonly given: Shape;
+}
+/** Values that do not fit: the message has the first thirty keys of each kind, the fields have all of them. */
+export class StateDictError extends LoadError {
+  readonly missing: readonly string[];
+  readonly unexpected: readonly string[];
+  readonly mismatched: readonly Mismatch[];
+  constructor(message: string, { missing, unexpected, mismatched }: LoadReport & { mismatched: readonly Mismatch[] }) {
+    super(message);
+    this.missing = missing;
+    this.unexpected = unexpected;
+    this.mismatched = mismatched;
+  }
+}
+
 export const entriesOf = (given: StateDict): Map<string, Tensor | State> =>
   new Map(given instanceof Map ? given : Object.entries(given));
 
-/** @throws LoadError listing missing, unexpected and misshapen keys; nothing is assigned then. */
+/** @throws StateDictError with the missing, unexpected and misshapen keys; nothing is assigned then. */
 export function loadInto(
   owner: string,
   own: ReadonlyMap<string, State>,
@@ -31,18 +50,21 @@ export function loadInto(
     const value = values.get(key);
     return value ? [{ key, state, value }] : [];
   });
-  const misshapen = pairs.filter(({ state, value }) => String(state.shape) !== String(value.shape));
+  const mismatched = pairs.flatMap(({ key, state, value }): Mismatch[] =>
+    String(state.shape) === String(value.shape) ? [] : [{ key, wanted: state.shape, given: value.shape }],
+  );
   const faults = [
     ...(strict ? [fault('missing', missing), fault('unexpected', unexpected)] : []),
     fault(
       'of another shape',
-      misshapen.map(({ key, state, value }) => `${key} [${value.shape}] (wants [${state.shape}])`),
+      mismatched.map(({ key, wanted, given }) => `${key} [${given}] (wants [${wanted}])`),
     ),
   ].filter((line) => line !== null);
   if (faults.length)
-    throw new LoadError(
+    throw new StateDictError(
       `loadStateDict: the values do not fit ${owner}: ${faults.join('; ')}; is it the same architecture?` +
-        (misshapen.length ? '' : ' strict: false loads the rest'),
+        (mismatched.length ? '' : ' strict: false loads the rest'),
+      { missing, unexpected, mismatched },
     );
   for (const { state, value } of pairs)
     state.assign(value.dtype === state.dtype ? ('read' in value ? value.read() : value) : cast(value, state.dtype));

@@ -1,4 +1,4 @@
-import { LoadError, meta, runtime, State, setBackend, type Tensor, tensor } from '@tessera/tensor';
+import { LoadError, meta, ones, runtime, State, setBackend, type Tensor, tensor } from '@tessera/tensor';
 import { reference } from '@tessera/tensor/reference';
 import { describe, expect, it } from 'vitest';
 import * as nn from '../src/index';
@@ -253,8 +253,17 @@ describe('loadStateDict', () => {
     });
   });
 
-  it('cuts long lists short', () => {
+  it('cuts long lists short, and has them whole in its fields', () => {
     const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`extra${i}`, tensor(1)]));
-    expect(() => new nn.ReLU().loadStateDict(many)).toThrow('extra29, … 20 more');
+    const load = () => new nn.Linear(2, 3).loadStateDict({ ...many, bias: ones([4]) });
+    expect(load).toThrow(nn.StateDictError);
+    expect(load).toThrow('extra29, … 20 more');
+    expect(load).toThrow(
+      expect.objectContaining({
+        missing: ['weight'],
+        unexpected: Object.keys(many),
+        mismatched: [{ key: 'bias', wanted: [3], given: [4] }],
+      }),
+    );
   });
 });
