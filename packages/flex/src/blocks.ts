@@ -6,6 +6,7 @@ import {
   Additive,
   Dropout2d,
   Flatten,
+  FractionalMaxPool2d,
   Identity,
   MaxPool2d,
   type Module,
@@ -31,14 +32,20 @@ export interface ConvBlockOptions extends BlockOptions {
   readonly repeat?: number;
   /** Window of the max pooling at the end. Default none. */
   readonly pool?: number | null;
+  /** Or the share of height and width that fractional max pooling of 3×3 windows leaves. Default none. */
+  readonly fractionalPool?: number | null;
 }
 
-/** `repeat` times conv → norm → nonlinearity, then max pooling: [N,C,H,W] → [N,channels,H/pool,W/pool]. combos.conv2d_block */
+/** `repeat` times conv → norm → nonlinearity, then max pooling: [N,C,H,W] → [N,channels,H/pool,W/pool]. combos.conv2d_block
+ *  @throws ArgumentError for both kinds of pooling. */
 export function convBlock(channels: number, options: ConvBlockOptions = {}): Module[] {
-  const { kernelSize = 3, repeat = 1, pool = null, ...rest } = options;
+  const { kernelSize = 3, repeat = 1, pool = null, fractionalPool = null, ...rest } = options;
+  if (pool !== null && fractionalPool !== null)
+    throw new ArgumentError(`convBlock: pool ${pool} and fractionalPool ${fractionalPool}; wants one of them`);
   return [
     ...Array.from({ length: repeat }, () => withNorm(convolution(channels, kernelSize), rest)).flat(),
     ...(pool === null ? [] : [new MaxPool2d(pool)]),
+    ...(fractionalPool === null ? [] : [new FractionalMaxPool2d(3, { outputRatio: fractionalPool })]),
   ];
 }
 const convolution = (channels: number, kernelSize: number): Module =>

@@ -20,6 +20,18 @@ describe('convBlock', () => {
   });
 });
 
+describe('convBlock with fractional pooling', () => {
+  it('leaves that share of height and width', () => {
+    const block = convBlock(8, { fractionalPool: 0.7 });
+    expect(kinds(block)).toBe('Conv2d BatchNorm ReLU FractionalMaxPool2d');
+    expect(flex.shapeInference(new nn.Sequential(...block), [null, 3, 10, 20])).toEqual([null, 8, 7, 14]);
+  });
+  it('is refused beside a pool', () =>
+    expect(() => convBlock(8, { pool: 2, fractionalPool: 0.7 })).toThrow(
+      'convBlock: pool 2 and fractionalPool 0.7; wants one of them',
+    ));
+});
+
 describe('fcBlock', () => {
   it('flattens, and ends in a bare linear layer', () => {
     const block = fcBlock([6, 5, 2]);
