@@ -23,6 +23,12 @@ function checked(op: string, value: unknown): Tensor {
   throw new ArgumentError(`${op}: f gave ${saw}, wants a tensor; return the op's result`);
 }
 
+/** @throws ArgumentError for one tensor in the place of a list. */
+function wantList(op: string, inputs: unknown): void {
+  if (!Array.isArray(inputs))
+    throw new ArgumentError(`${op}: inputs is no list; wants tensors in one: ${op}(f, [x], …)`);
+}
+
 export interface GradOptions {
   /** Positions of the arguments to differentiate by; default 0. */
   readonly wrt?: number | readonly number[];
@@ -105,6 +111,7 @@ export interface Vjp<Value extends Tensors> {
  * @throws GradientError as valueAndGrad does; for cotangents of another shape than the value.
  */
 export function vjp<Value extends Tensors>(f: (...inputs: Tensor[]) => Value, inputs: readonly Tensor[]): Vjp<Value> {
+  wantList('vjp', inputs);
   // variables of their own: a tensor handed in twice is two inputs
   const variables = inputs.map((input) => identity(input));
   const { value, path } = recording((first) => {
@@ -132,6 +139,7 @@ export function jvp<Value extends Tensors>(
   inputs: readonly Tensor[],
   tangents: readonly Tensor[],
 ): { readonly value: Value; readonly tangent: Matching<Value> } {
+  wantList('jvp', inputs);
   if (tangents.length !== inputs.length)
     throw new GradientError(`jvp: ${tangents.length} tangents for ${inputs.length} inputs; hand in one for each`);
   return recording(() => {
@@ -153,6 +161,7 @@ export function hessianVectorProduct(
   inputs: readonly Tensor[],
   vectors: readonly Tensor[],
 ): Tensor[] {
+  wantList('hessianVectorProduct', inputs);
   const gradient = (...xs: Tensor[]): Tensor[] => valueAndGrad(() => f(...xs), xs).grads;
   return recording(() => vjp(gradient, inputs).pullback([...vectors]));
 }

@@ -295,6 +295,12 @@ describe('vjp and jvp', () => {
     );
     expect(() => pullback([tensor([1, 1])] as never)).toThrow('vjp: 1 cotangents for 2 outputs');
   });
+  it('want their inputs in a list, as hessianVectorProduct does', () => {
+    const one = tensor(1) as never;
+    expect(() => vjp((a) => a, one)).toThrow('vjp: inputs is no list; wants tensors in one: vjp(f, [x], …)');
+    expect(() => jvp((a) => a, one, one)).toThrow('jvp: inputs is no list');
+    expect(() => hessianVectorProduct((a) => a as Tensor, one, one)).toThrow('hessianVectorProduct: inputs is no list');
+  });
   it('jvp gives the derivative along tangents', async () => {
     const { value, tangent } = jvp(f, [x, y], [tensor([1, 0]), tensor([0, 1])]);
     expect(await value[1].toArray()).toEqual([10, 18]);
