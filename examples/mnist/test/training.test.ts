@@ -1,9 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Cpu, cpu } from '@tessera/backend-cpu';
 import { firstNonFinite } from '@tessera/nn';
 import { full, ones, setBackend, TesseraError } from '@tessera/tensor';
+import { explain } from '@tessera/tensor/inspect';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { difference, readCheckpoint, restore, saveCheckpoint } from '../src/checkpoint';
 import { type Digits, loadDigits } from '../src/data';
@@ -146,6 +147,21 @@ describe('kernelTimes', () => {
     expect(total).toBeLessThanOrEqual(32);
     expect(times.some(({ name }) => name.startsWith('conv weightGrad'))).toBe(true);
     for (const { milliseconds } of times) expect(milliseconds).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe('the step in ARCHITECTURE.md', () => {
+  it('is what explain prints of it', async () => {
+    const training = new Training(await loadDigits('train', 128));
+    for await (const { image, label } of training.loader) await training.step(image, label).loss.item();
+    const lines = explain(training.step).split('\n');
+    const buffers = / · #[\d #]* → #[\d #]*\d/; // which buffer is which says nothing to a reader
+    const kernels = lines.slice(lines.findIndex((line) => line.startsWith('kernels:')));
+    const told = kernels.filter((line) => line !== '' && !line.startsWith('  slot'));
+    const page = await readFile(new URL('../../../ARCHITECTURE.md', import.meta.url), 'utf8');
+    expect(/```text\n(kernels: [\s\S]*?)\n```/.exec(page)?.[1]).toBe(
+      told.map((line) => line.replace(buffers, '')).join('\n'),
+    );
   });
 });
 

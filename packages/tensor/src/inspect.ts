@@ -84,8 +84,9 @@ function memoryLines(program: Program): string[] {
   const slots = program.slots.reduce((sum, { size }) => sum + size * 4, 0);
   const fresh = program.results.filter(({ leaf }) => leaf === null);
   const inPlace = program.results.length - fresh.length;
+  const leaves = program.leaves ? `${program.leaves} leaves (#0–#${program.leaves - 1})` : 'no leaves';
   return [
-    `memory: ${program.leaves} leaves (#0–#${program.leaves - 1}), ${program.slots.length} slots of ${count(slots)}B in all for what lives in between, ${fresh.length} new results, ${inPlace} written in place`,
+    `memory: ${leaves}, ${program.slots.length} slots of ${count(slots)}B in all for what lives in between, ${fresh.length} new results, ${inPlace} written in place`,
     ...program.slots.map(({ dtype, size }, i) => `  slot #${program.leaves + i}: ${dtype} ×${size}`),
   ];
 }
