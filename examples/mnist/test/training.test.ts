@@ -151,6 +151,7 @@ describe('kernelTimes', () => {
 });
 
 describe('the step in ARCHITECTURE.md', () => {
+  // A change of the plan changes the page: what this received goes between its fences.
   it('is what explain prints of it', async () => {
     const training = new Training(await loadDigits('train', 128));
     for await (const { image, label } of training.loader) await training.step(image, label).loss.item();
