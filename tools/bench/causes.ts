@@ -27,8 +27,6 @@ export const causes: Readonly<Record<string, string>> = {
   'ResNet-50 step: kernels that only update': fewBuffers,
   'SGD of ResNet-50: dispatches': fewBuffers,
   'AdamW of ResNet-50: dispatches': fewBuffers,
-  'ResNet-50 step: objects made by the second step':
-    'bind groups of the few kernels whose results have another buffer the second time; from the third step on none',
   'ResNet-50 step, 32², on this device: encoding':
     'its 548 kernels: Dawn takes 5 to 10 µs to check and encode each, our own code 1.3 ms for all of them',
   'ResNet-50 step: bytes over the op graph’s bound': normsPass,
