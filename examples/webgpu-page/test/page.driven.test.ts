@@ -19,7 +19,7 @@ beforeAll(async () => {
   await build({ root, logLevel: 'error' });
   server = await preview({ root, logLevel: 'error', preview: { port: 0 } });
   address = server.resolvedUrls?.local[0] as string;
-});
+}, 120_000);
 afterAll(() => server?.close());
 
 /** Opens the page in a Chromium of its own. */
@@ -80,6 +80,21 @@ describe('the page', () => {
       const drawn = await page.locator('#curves').screenshot();
       expect(drawn.length).toBeGreaterThan(2000); // an empty one is a few hundred bytes
       expect(complaints).toEqual([]);
+    }));
+
+  it('takes a new GPU when the old one is lost, and goes on from the last epoch', () =>
+    opened(emulated, '?digits=8&batch=4&epochs=50', async (page) => {
+      await expect.poll(() => text(page, 'status'), { timeout: 30_000 }).toBe('ready');
+      await click(page, 'Train');
+      await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(2); // two steps an epoch
+      const inspector = await (page.context().browser() as Browser).newBrowserCDPSession();
+      await inspector.send('Browser.crashGpuProcess');
+      await expect.poll(() => text(page, 'status'), { timeout: 30_000 }).toBe('the GPU was lost');
+      expect(await text(page, 'info')).toMatch(/the device was lost/);
+
+      const before = await step(page);
+      await click(page, 'Resume');
+      await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(before);
     }));
 
   it('says what is missing where there is no WebGPU', () =>
