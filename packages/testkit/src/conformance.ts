@@ -21,18 +21,20 @@ export interface ConformanceOptions extends CompareOptions {
   /** Random kernels of the IR (default 200), and runs of each property (default 30). */
   readonly random?: number;
   readonly runs?: number;
+  /** Is the device an emulated GPU? A few second derivatives are then left out, and counted so. */
+  readonly emulated?: boolean;
 }
 
 /** Registers the whole suite with vitest. */
 export function describeBackend(
   name: string,
   make: () => Promise<Backend> | Backend,
-  { load, rows = {}, random = 200, runs = 30, ...compare }: ConformanceOptions = {},
+  { load, rows = {}, random = 200, runs = 30, emulated = false, ...compare }: ConformanceOptions = {},
 ): void {
   const of = subject(name, make);
   describeKernels(name, make, { random, onSkip: of.skip, ...compare });
   describeGolden(of, load, rows);
-  describeExercises(of);
+  describeExercises(of, emulated);
   describeProperties(of, runs);
   describeAlgebra(of, runs);
   describeState(of);

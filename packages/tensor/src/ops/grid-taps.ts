@@ -50,7 +50,8 @@ function reflected({ at, slope }: Along, size: number, { alignCorners }: GridAtt
   const away = apply('abs', [from]);
   const turns = apply('floor', [div(away, num(span))]);
   const rest = sub(away, mul(turns, num(span)));
-  const odd = apply('ne', [apply('mod', [turns, num(2)]), num(0)]);
+  // whole and at most 2²⁴: halving and doubling is exact, and a long way shorter than a remainder
+  const odd = apply('ne', [mul(apply('floor', [mul(turns, num(0.5))]), num(2)), turns]);
   const back = add(select(odd, sub(num(span), rest), rest), num(low));
   const sign = select(apply('lt', [from, num(0)]), num(-1), num(1));
   return { at: back, slope: mul(slope, select(odd, apply('neg', [sign]), sign)) };

@@ -17,6 +17,8 @@ export interface Exercise {
   readonly cases: readonly (readonly Sample[])[];
   /** Derivatives to compare: 0 where there is none, 1 where the second is not smooth enough to say. Default 2. */
   readonly orders?: 0 | 1 | 2;
+  /** Its second derivative is a kernel so large that an emulated GPU takes minutes to compile it. */
+  readonly largeSecond?: true;
   /** What may be off: a part of the largest element, or of each element by itself. Default 'largest'. */
   readonly within?: 'largest' | 'each';
 }

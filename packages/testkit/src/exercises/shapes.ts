@@ -253,6 +253,7 @@ const images = (): Exercise[] => {
     name: `gridSample, ${mode}, ${paddingMode}`,
     f: (x, grid) => t.gridSample(x, grid, { mode, paddingMode }),
     cases: [[floats([2, 3, 4, 5]), floats([2, 3, 2, 2], { from: -1.3, to: 1.3, seed: 1 })]],
+    largeSecond: true,
   });
   return [
     sampled('bilinear', 'zeros'),
@@ -264,6 +265,7 @@ const images = (): Exercise[] => {
       name: 'gridSample of an affineGrid',
       f: (x, theta) => t.gridSample(x, t.affineGrid(theta, [2, 3, 3, 4])),
       cases: [[floats([2, 3, 4, 5]), floats([2, 2, 3], { from: -0.7, to: 0.7, seed: 1 })]],
+      largeSecond: true,
     },
     {
       name: 'interpolate',
