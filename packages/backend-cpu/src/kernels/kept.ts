@@ -14,7 +14,7 @@ const dear = /* @__PURE__ */ new Set<ExprOp>([
   'tanh', 'asinh', 'acosh', 'atanh', 'erf', 'erfinv', 'pow', 'atan2', 'philox',
 ]);
 /** What a second-level cache holds beside the row itself and what is written back. */
-export const mostBytes = 2 ** 18;
+const mostBytes = 2 ** 18;
 
 /** A node of a stage and the load that later passes have in its place. */
 export interface Kept {
