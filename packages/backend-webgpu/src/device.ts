@@ -101,14 +101,11 @@ async function findGpu(): Promise<GPU> {
 const describe = (info: GPUAdapterInfo | undefined): string =>
   [info?.vendor, info?.architecture, info?.device, info?.description].filter(Boolean).join(' ') || 'unnamed';
 
-/**
- * One storage buffer of a kernel is kept for scratch. A third of the others is held back: the scheduler counts the kernels
- * that a kernel reads from, and one of those may have several outputs (13 buffers where 11 were the limit).
- */
+/** One storage buffer of a kernel is kept for scratch; the scheduler counts the others as they are bound. */
 export function limitsOf({ limits, features: has }: GPUDevice): Limits {
   const bytes = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
   return {
-    maxBuffers: Math.ceil((limits.maxStorageBuffersPerShaderStage - 1) * (2 / 3)),
+    maxBuffers: limits.maxStorageBuffersPerShaderStage - 1,
     maxBufferBytes: bytes - (bytes % 4),
     inPlace: true, // the buffer is bound once, for reading and writing
     operandExpressions: true,

@@ -28,7 +28,7 @@ export interface Plan {
 
 /** What a backend can and cannot do; the scheduler keeps within. */
 export interface Limits {
-  /** Most inputs plus outputs of one kernel. */
+  /** Most buffers of one kernel: inputs and outputs, one that is written in place (`inPlace`) counted once. */
   readonly maxBuffers: number;
   /** Most bytes of one buffer. */
   readonly maxBufferBytes: number;

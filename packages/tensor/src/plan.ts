@@ -65,7 +65,12 @@ export function planOf(
     return remember(plans, key, known, mostPlans);
   }
   use.plans++;
-  return remember(plans, key, ready(backend, schedule(graph, backend.limits, arranged?.arrange)), mostPlans);
+  return remember(
+    plans,
+    key,
+    ready(backend, schedule(graph, backend.limits, backend.limits.inPlace ? arranged?.arrange : undefined)),
+    mostPlans,
+  );
 }
 
 function ready(backend: Backend, program: Program): Ready {

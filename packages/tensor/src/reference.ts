@@ -477,15 +477,16 @@ function scan({ shape, axis, combine, reverse, a, stores }: ir.ScanKernel, machi
 
 // ---------------------------------------------------------------------------------------------------- the backend
 
+const unlimited: Limits = {
+  maxBuffers: Number.MAX_SAFE_INTEGER,
+  maxBufferBytes: 2 ** 33,
+  inPlace: true,
+  operandExpressions: true,
+  dtypes: ['float32', 'float16', 'int32', 'uint8', 'bool'],
+};
+
 class ReferenceBackend implements Backend {
   readonly name = 'reference';
-  readonly limits: Limits = {
-    maxBuffers: Number.MAX_SAFE_INTEGER,
-    maxBufferBytes: 2 ** 33,
-    inPlace: true,
-    operandExpressions: true,
-    dtypes: ['float32', 'float16', 'int32', 'uint8', 'bool'],
-  };
   /** What is in the buffers that are not freed. */
   private readonly live = new Map<DeviceBuffer, { readonly dtype: ir.DType; readonly data: Data }>();
   private bytes = 0;
@@ -495,7 +496,10 @@ class ReferenceBackend implements Backend {
 
   private readonly arrays;
 
-  constructor(private readonly precision: Precision) {
+  constructor(
+    private readonly precision: Precision,
+    readonly limits: Limits,
+  ) {
     const float = precision === 'float64' ? Float64Array : Float32Array;
     this.arrays = { float32: float, float16: float, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array };
   }
@@ -591,7 +595,8 @@ class ReferenceBackend implements Backend {
 /**
  * A backend that interprets kernels in plain JavaScript. `float32` (default) rounds as a device would; `float64` keeps
  * float32 and float16 buffers in Float64Array, rounds nothing, and downloads Float64Array.
+ * `limits`: those of another device, to see what its plans become.
  */
-export function reference(options: { dtype?: Precision } = {}): Backend {
-  return new ReferenceBackend(options.dtype ?? 'float32');
+export function reference(options: { dtype?: Precision; limits?: Partial<Limits> } = {}): Backend {
+  return new ReferenceBackend(options.dtype ?? 'float32', { ...unlimited, ...options.limits });
 }

@@ -2,115 +2,33 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { compile } from '../src/compile';
-import { relu } from '../src/ops/activation';
-import { add, maximum, mul, sub } from '../src/ops/arithmetic';
-import { gt, where } from '../src/ops/comparison';
-import { indexSelect } from '../src/ops/indexing';
+import { add, mul } from '../src/ops/arithmetic';
+import { gridSample } from '../src/ops/grid';
+import { interpolate } from '../src/ops/interpolate';
 import { cat } from '../src/ops/join';
-import { matmul } from '../src/ops/linalg';
-import { cos, sin } from '../src/ops/math';
-import { batchNorm } from '../src/ops/norm';
-import { pad } from '../src/ops/pad';
-import { maxPool2d } from '../src/ops/pool';
-import { amax, mean, sum } from '../src/ops/reduction';
-import { cumsum } from '../src/ops/scan';
-import { scatterAdd } from '../src/ops/scatter';
-import { expand, permute, reshape } from '../src/ops/shape';
-import { flip, slice } from '../src/ops/slice';
-import { softmax } from '../src/ops/softmax';
+import { reshape } from '../src/ops/shape';
 import { reference } from '../src/reference';
 import { setBackend } from '../src/runtime';
-import { State } from '../src/state';
 import { realize, type Tensor, tensor } from '../src/tensor';
+import { builds, each, grow, inputs, programs, train } from './programs';
 
 beforeEach(() => setBackend(reference({ dtype: 'float64' })));
 
-/** A choice that builds one more tensor from those there are: small shapes of rank 3. */
-type Build = (pick: (i: number) => Tensor, seed: number) => Tensor;
-const shape = [2, 3, 4];
-const like = (x: Tensor): Tensor =>
-  x.rank === 3 ? x : reshape(x, [...Array(Math.max(0, 3 - x.rank)).fill(1), ...x.shape].slice(-3) as number[]);
-const full = (x: Tensor): Tensor => expand(like(x), shape);
-
-const builds: Record<string, Build> = {
-  add: (pick) => add(pick(0), pick(1)),
-  mul: (pick) => mul(pick(0), pick(1)),
-  scaled: (pick, seed) => add(mul(pick(0), (seed % 5) - 2), 0.5),
-  sine: (pick) => sin(cos(sin(cos(sin(pick(0)))))),
-  relu: (pick) => relu(sub(pick(0), pick(1))),
-  mask: (pick) => where(gt(pick(0), pick(1)), pick(0), maximum(pick(1), 0)),
-  sum: (pick, seed) => full(sum(pick(0), seed % 3, { keepdim: true })),
-  sumAll: (pick) => full(mul(sum(pick(0)), 0.1)),
-  meanPair: (pick) => full(mean(pick(0), [0, 2], { keepdim: true })),
-  centred: (pick, seed) => sub(pick(0), mean(pick(0), seed % 3, { keepdim: true })),
-  amax: (pick, seed) => full(amax(pick(0), seed % 3, { keepdim: true })),
-  softmax: (pick, seed) => softmax(pick(0), seed % 3),
-  permuteBack: (pick) => permute(mul(permute(pick(0), [2, 0, 1]), 1.5), [1, 2, 0]),
-  transposed: (pick) => reshape(permute(pick(0), [2, 1, 0]), shape),
-  flip: (pick, seed) => flip(pick(0), [seed % 3]),
-  reshaped: (pick) => reshape(add(reshape(pick(0), [6, 4]), 1), shape),
-  shifted: (pick) => pad(slice(pick(0), [null, null, [1, null]]), [1, 0]),
-  padded: (pick) => slice(sin(pad(pick(0), [2, 1])), [null, null, [0, 4]]),
-  matmul: (pick) => matmul(matmul(pick(0), permute(pick(1), [0, 2, 1])), pick(0)),
-  cat: (pick) => slice(cat([pick(0), mul(pick(1), 2)], 1), [null, [1, 4]]),
-  select: (pick) => indexSelect(pick(0), 1, tensor(Int32Array.of(2, 0, 0))),
-  scatter: (pick) =>
-    scatterAdd(
-      pick(0),
-      1,
-      tensor(
-        new Int32Array(24).map((_, i) => i % 3),
-        { shape },
-      ),
-      pick(1),
-    ),
-  cumsum: (pick, seed) => cumsum(pick(0), seed % 3),
-  pool: (pick) =>
-    pad(reshape(maxPool2d(reshape(pick(0), [1, ...shape]), 2, { stride: 1 }) as Tensor, [2, 2, 3]), [0, 1, 1, 0]),
-  norm: (pick) => reshape(batchNorm(reshape(pick(0), [2, 3, 2, 2]), { training: true, eps: 0.1 }), shape),
+const expectClose = (saw: readonly number[][], wanted: readonly number[][]): void => {
+  for (const [i, values] of saw.entries())
+    for (const [k, value] of values.entries()) expect(value).toBeCloseTo(wanted[i]?.[k] ?? Number.NaN, 9);
 };
-
-const programs = fc.record({
-  steps: fc.array(
-    fc.record({ build: fc.constantFrom(...Object.keys(builds)), a: fc.nat(), b: fc.nat(), seed: fc.nat(100) }),
-    { minLength: 1, maxLength: 14 },
-  ),
-  wanted: fc.array(fc.nat(), { minLength: 1, maxLength: 3 }),
-});
-
-const inputs = (): Tensor[] =>
-  [0, 1, 2].map((seed) =>
-    tensor(
-      Float32Array.from({ length: 24 }, (_, i) => Math.sin(i * 1.7 + seed * 5) * 2),
-      { shape },
-    ),
-  );
-
-async function each(tensors: readonly Tensor[]): Promise<number[][]> {
-  return Promise.all(tensors.map(async (x) => [...(await x.data())]));
-}
+/** The function itself, not compiled. */
+const eagerly = ((f: unknown) => f) as typeof compile;
 
 describe('one plan', () => {
   it('gives what its nodes give one by one', async () => {
     await fc.assert(
-      fc.asyncProperty(programs, async ({ steps, wanted }) => {
-        const grow = async (settle: boolean): Promise<Tensor[]> => {
-          const known = inputs();
-          for (const { build, a, b, seed } of steps) {
-            const operands = [known[a % known.length], known[b % known.length]] as Tensor[];
-            const next = (builds[build] as Build)((i) => operands[i] as Tensor, seed);
-            expect(next.shape).toEqual(shape);
-            if (settle) await realize(next);
-            known.push(next);
-          }
-          return wanted.map((i) => known[known.length - 1 - (i % steps.length)] as Tensor);
-        };
-        const oneByOne = await each(await grow(true));
-        const targets = await grow(false);
+      fc.asyncProperty(programs, async (program) => {
+        const oneByOne = await each(await grow(program, true));
+        const targets = await grow(program, false);
         await realize(...targets);
-        const together = await each(targets);
-        for (const [i, values] of together.entries())
-          for (const [k, value] of values.entries()) expect(value).toBeCloseTo(oneByOne[i]?.[k] ?? Number.NaN, 9);
+        expectClose(await each(targets), oneByOne);
       }),
       { numRuns: 300, seed: 7 },
     );
@@ -120,35 +38,83 @@ describe('one plan', () => {
 describe('a compiled step', () => {
   it('updates several states as the same function does eagerly, step after step', async () => {
     await fc.assert(
-      fc.asyncProperty(programs, async ({ steps, wanted }) => {
-        const train = async (wrap: typeof compile): Promise<number[][]> => {
-          const states = inputs().map((x) => new State(x));
-          const step = wrap((x: Tensor) => {
-            const known = [x, ...states.map((state) => state.read())];
-            for (const { build, a, b, seed } of steps) {
-              const operands = [known[a % known.length], known[b % known.length]] as Tensor[];
-              known.push(
-                softmax(
-                  (builds[build] as Build)((i) => operands[i] as Tensor, seed),
-                  2,
-                ),
-              );
-            }
-            wanted.forEach((i, place) => {
-              states[(i + place) % states.length]?.assign(known[known.length - 1 - (i % steps.length)] as Tensor);
-            });
-            return sum(known[known.length - 1] as Tensor);
-          });
-          const losses: number[] = [];
-          for (let i = 0; i < 3; i++) losses.push(await step(inputs()[i] as Tensor).item());
-          return [losses, ...(await Promise.all(states.map(async (state) => [...(await state.data())])))];
-        };
-        const eager = await train(((f: unknown) => f) as typeof compile);
-        const compiled = await train(compile);
-        for (const [i, values] of compiled.entries())
-          for (const [k, value] of values.entries()) expect(value).toBeCloseTo(eager[i]?.[k] ?? Number.NaN, 9);
+      fc.asyncProperty(programs, async (program) => {
+        expectClose(await train(program, compile), await train(program, eagerly));
       }),
       { numRuns: 150, seed: 11 },
+    );
+  });
+});
+
+describe('a kernel', () => {
+  // 4 is the least: a scatter reads what it adds to, places and values, and writes
+  /** Compiles kernels that bind at most so many buffers; what is written in place is bound once. */
+  const strict = (maxBuffers: number, inPlace: boolean) => {
+    const backend = reference({ dtype: 'float64', limits: { maxBuffers, inPlace } });
+    const { compile: make } = backend;
+    backend.compile = (kernel) => {
+      const bound = kernel.inputs.length + kernel.aliases.filter((alias) => alias < 0).length;
+      expect(bound).toBeLessThanOrEqual(maxBuffers);
+      return make.call(backend, kernel);
+    };
+    return backend;
+  };
+
+  it('of an op that alone binds more than the backend takes is refused by name', async () => {
+    setBackend(strict(3, true));
+    const [x, y] = inputs() as [Tensor, Tensor];
+    await expect(realize(builds.scatter?.((i) => [x, y][i] as Tensor, 0) as Tensor)).rejects.toThrow(
+      'scatter: its kernel binds 4 buffers, the backend has 3; give it fewer inputs',
+    );
+  });
+
+  it('is one of several that write one value where what it joins is too much', async () => {
+    setBackend(strict(8, true));
+    const parts = Array.from({ length: 30 }, (_, i) => tensor([i, i + 0.5]));
+    const values = await cat(parts.map((part) => mul(part, 2))).data(); // biome-ignore format: one thing
+    expect([...values]).toEqual(Array.from({ length: 60 }, (_, i) => i));
+  });
+
+  it('adds up at most what it can bind at once', async () => {
+    setBackend(strict(4, true));
+    const parts = Array.from({ length: 30 }, (_, i) => tensor([i]));
+    expect(await parts.reduce((sum, part) => add(sum, part)).item()).toBe(435);
+  });
+
+  it.each([
+    ['interpolate', (x: Tensor) => interpolate(x, { size: [5, 7], mode: 'bicubic', antialias: true })],
+    ['gridSample', (x: Tensor) => gridSample(x, cat([x, x], 3), { mode: 'bicubic' })],
+  ])('of %s binds few', async (_, op) => {
+    const make = () => op(reshape(tensor(Float32Array.from({ length: 8 }, (_, i) => Math.sin(i))), [1, 2, 4, 1]));
+    setBackend(reference({ dtype: 'float64' }));
+    const wanted = await make().data();
+    setBackend(strict(5, true));
+    expectClose([[...(await make().data())]], [[...wanted]]);
+  });
+
+  it('binds no more buffers than the backend takes, and the values are the same', async () => {
+    await fc.assert(
+      fc.asyncProperty(programs, fc.integer({ min: 4, max: 10 }), async (program, most) => {
+        setBackend(reference({ dtype: 'float64' }));
+        const oneByOne = await each(await grow(program, true));
+        setBackend(strict(most, true));
+        const targets = await grow(program, false);
+        await realize(...targets);
+        expectClose(await each(targets), oneByOne);
+      }),
+      { numRuns: 300, seed: 13 },
+    );
+  });
+
+  it('of a compiled step does so too, with its state in place or not', async () => {
+    await fc.assert(
+      fc.asyncProperty(programs, fc.integer({ min: 4, max: 10 }), fc.boolean(), async (program, most, inPlace) => {
+        setBackend(reference({ dtype: 'float64' }));
+        const eager = await train(program, eagerly);
+        setBackend(strict(most, inPlace));
+        expectClose(await train(program, compile), eager);
+      }),
+      { numRuns: 150, seed: 17 },
     );
   });
 });

@@ -1,79 +1,87 @@
 /** From groups to kernels: prints each group's expressions, and stores what others want of it. */
 import { computeOf, rewrite } from '../expr';
 import type { Accumulate, Expr, Kernel, Operand, RowStore, Store, View } from '../ir';
-import type { OpExpr } from '../op';
+import type { Lowering, OpExpr } from '../op';
 import { contiguous, rowMajor, sizeOf } from '../view';
 import { Expressions, expressible } from './express';
-import type { Input, Item, Wanted } from './graph';
+import type { Item, Value } from './graph';
 import { accsPerReduction, type Group, type ReduceLowering } from './group';
 import { evaluatesOnce, worthRecomputing } from './recompute';
+import { excess, type Room } from './room';
 
 /** A kernel and which values go in and out of it. */
 export interface Job {
   readonly kernel: Kernel;
-  readonly inputs: readonly Input[];
-  readonly outputs: readonly Input[];
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
   readonly scalars: readonly Item[];
   /** What it computes, for people: the names of the ops in it. */
   readonly ops: readonly string[];
 }
 
-/** The kernel of a group, or of several map groups over different domains. @throws NeedsBuffer */
-export function emit(groups: readonly Group[], wanted: Wanted): Job {
-  let job = build(groups, wanted, new Set());
-  if (!groups.every(evaluatesOnce)) return job;
-  let inlined = new Set<Item>();
-  for (const chain of worthRecomputing(job.inputs, wanted)) {
-    const more = new Set([...inlined, ...chain]);
-    // where its views do not fit here it is loaded after all
-    const fits = expressible(() => {
-      job = build(groups, wanted, more);
+/** Which boxes of a group's output. */
+type Boxes = readonly [from: number, to: number];
+
+/**
+ * The kernel of a group, or of several map groups over different domains; several kernels that write the boxes of one output
+ * where one would bind too many buffers. May bind too many where there is nothing to divide. @throws NeedsBuffer
+ */
+export function emit(groups: readonly Group[], wanted: ReadonlySet<Value>, room: Room, boxes?: Boxes): Job[] {
+  const { lowering } = (groups[0] as Group).anchor;
+  const [from, to] = boxes ?? [0, lowering?.kind === 'parts' ? lowering.parts.length : 1];
+  const over = ({ inputs, outputs }: Job): number => excess(room, inputs, outputs);
+  let job = build(groups, wanted, new Set(), [from, to]);
+  let inlined: Item[] = [];
+  const most = Math.max(0, over(job));
+  const chains = groups.every(evaluatesOnce) ? worthRecomputing(job.inputs, wanted) : [];
+  // all of them, as a rule; else one by one: where its views do not fit here, or with too many others, a value is loaded
+  for (const chain of [chains.flat(), ...chains])
+    expressible(() => {
+      const more = [...inlined, ...chain];
+      if (chain.every((item) => inlined.includes(item))) return;
+      const next = build(groups, wanted, new Set(more), [from, to]);
+      if (over(next) <= most) [job, inlined] = [next, more];
     });
-    if (fits) inlined = more;
-  }
-  return job;
+  if (to - from < 2 || over(job) <= 0) return [job];
+  const half = (from + to) >> 1;
+  return [...emit(groups, wanted, room, [from, half]), ...emit(groups, wanted, room, [half, to])];
 }
 
-function build(groups: readonly Group[], wanted: Wanted, inlined: ReadonlySet<Item>): Job {
+function build(
+  groups: readonly Group[],
+  wanted: ReadonlySet<Value>,
+  inlined: ReadonlySet<Item>,
+  [from, to]: Boxes,
+): Job {
   const [first] = groups as [Group];
   const expressions = new Expressions(first, inlined);
-  const outputs: Input[] = [];
+  const outputs: Value[] = [];
   const storesOf = (group: Group): RowStore[] => {
     expressions.group = group;
     return group.members.flatMap(({ item, per, moves }) =>
-      [...(wanted.get(item) ?? [])].map((output): RowStore => {
-        const place = placeOf(group, item, output) ?? { per, moves };
-        const expr = expressions.member(item, output, place.moves);
-        const view = place.per === 'row' ? contiguous(group.rowShape) : contiguous(group.domain);
-        return { output: outputs.push({ item, output }) - 1, view, expr, per: place.per };
-      }),
+      item.outputs
+        .filter((value) => wanted.has(value))
+        .map((value): RowStore => {
+          // where an output of a reduction itself lies; other members know from joining
+          const out = item.lowering?.kind === 'reduce' && item.lowering.outs[value.output];
+          const place = (out && group.placesFor(value.shape).find((each) => each.per === out.per)) || { per, moves };
+          const expr = expressions.member(item, value.output, place.moves);
+          const view = place.per === 'row' ? contiguous(group.rowShape) : contiguous(group.domain);
+          return { output: outputs.push(value) - 1, view, expr, per: place.per };
+        }),
     );
   };
-  const body = print(groups, expressions, storesOf, (input) => outputs.push(input) - 1);
-  const operand = ({ item, output }: Input): Operand => {
-    const { dtype, shape } = item.outputs[output] as Item['outputs'][number];
-    return { dtype, size: sizeOf(shape) };
-  };
+  const body = print(groups, expressions, storesOf, (value) => outputs.push(value) - 1, [from, to]);
+  const operand = ({ dtype, shape }: Value): Operand => ({ dtype, size: sizeOf(shape) });
   const kernel = {
     ...body,
     inputs: expressions.loads.map(operand),
     outputs: outputs.map(operand),
-    uniforms: expressions.scalars.map(({ outputs: [out] }) => computeOf((out as Item['outputs'][number]).dtype)),
+    uniforms: expressions.scalars.map(({ outputs: [out] }) => computeOf((out as Value).dtype)),
     aliases: outputs.map(() => -1),
   } as unknown as Kernel;
   const ops = groups.flatMap((group) => group.members.map(({ item }) => item.node.op?.opName ?? 'fill'));
   return { kernel, inputs: expressions.loads, outputs, scalars: expressions.scalars, ops };
-}
-
-/** Where an output of a reduction itself lies; other members know from joining. */
-function placeOf(group: Group, item: Item, output: number) {
-  const { lowering } = item;
-  const shape = item.outputs[output]?.shape ?? [];
-  if (lowering?.kind === 'reduce') {
-    const per = lowering.outs[output]?.per;
-    return group.placesFor(shape).find((place) => place.per === per) ?? { per: 'element' as const, moves: [] };
-  }
-  return null;
 }
 
 type Body = Record<string, unknown>;
@@ -85,31 +93,29 @@ function print(
   groups: readonly Group[],
   expressions: Expressions,
   storesOf: (group: Group) => RowStore[],
-  output: (value: Input) => number,
+  output: (value: Value) => number,
+  [from, to]: Boxes,
 ): Body {
   const [group] = groups as [Group];
   const { anchor } = group;
-  const lowering = anchor.lowering;
+  const lowering = anchor.lowering as Exclude<Lowering, { kind: 'view' }>;
   const own = (expr: OpExpr, shape: readonly number[]): Expr => expressions.of(expr, anchor, shape, []);
   const operand = (expr: OpExpr, shape: readonly number[]): Expr => {
-    if (expr.op === 'read' && !expr.at) return expressions.plain(anchor.inputs[expr.input] as Input, expr.moves);
+    if (expr.op === 'read' && !expr.at) return expressions.plain(anchor.inputs[expr.input] as Value, expr.moves);
     return own(expr, shape);
   };
-  const stores = (): Store[] => storesOf(group).map(({ per: _, ...store }) => store);
-  switch (lowering?.kind) {
+  const stores = (of = group): Store[] => storesOf(of).map(({ per: _, ...store }) => store);
+  switch (lowering.kind) {
     case 'map':
       return {
         kind: 'map',
-        parts: groups.map((each) => ({
-          shape: each.domain,
-          stores: storesOf(each).map(({ per: _, ...store }) => store),
-        })),
+        parts: groups.map((each) => ({ shape: each.domain, stores: stores(each) })),
       };
     case 'parts': {
-      const shape = anchor.outputs[0]?.shape ?? [];
-      const place = output({ item: anchor, output: 0 });
-      const strides = rowMajor(shape);
-      const parts = lowering.parts.map((part) => {
+      const [whole] = anchor.outputs as readonly [Value];
+      const place = output(whole);
+      const strides = rowMajor(whole.shape);
+      const parts = lowering.parts.slice(from, to).map((part) => {
         const offset = part.start.reduce((sum, start, axis) => sum + start * (strides[axis] as number), 0);
         const view: View = { shape: part.shape, strides, offset, valid: null };
         return { shape: part.shape, stores: [{ output: place, view, expr: own(part.expr, part.shape) }] };
@@ -144,8 +150,6 @@ function print(
       const reads = lowering.reads.map((read) => ({ ...read, expr: own(read.expr, read.shape) }));
       return { ...bare(lowering), reads, stores: stores() };
     }
-    default:
-      throw new TypeError(`emit: ${anchor.node.op?.opName} cannot open a group (${lowering?.kind})`);
   }
 }
 

@@ -3,10 +3,10 @@
  * kernel's own results (`acc`) where a value is computed in the same group and lies at the same coordinates.
  */
 import { add, apply, computeOf, constant, index, linearIndex, mul, rewrite } from '../expr';
-import type { Acc, Apply, Compute, Const, Expr, Index, Load, Uniform, View } from '../ir';
+import type { Acc, Apply, Const, Expr, Index, Load, Uniform, View } from '../ir';
 import type { OpExpr, Read } from '../op';
 import { applyMoves, contiguous, type Move, movedShape, sizeOf } from '../view';
-import { exact, type Input, type Item, type Seen, seeThrough } from './graph';
+import { exact, type Item, type Seen, seeThrough, type Value } from './graph';
 import type { Group } from './group';
 
 /** This item must have a buffer of its own before the group can be expressed. */
@@ -26,6 +26,11 @@ export function expressible(build: () => void): boolean {
   }
 }
 
+function placeIn<T>(list: T[], value: T): number {
+  const place = list.indexOf(value);
+  return place < 0 ? list.push(value) - 1 : place;
+}
+
 /** Equal expressions become one object. */
 class Interner {
   #known = new Map<string, Expr>();
@@ -43,8 +48,8 @@ class Interner {
   leaf(expr: Load | Const | Uniform | Index | Acc): Expr {
     if (expr.op === 'load')
       return this.#one(`l${expr.input}:${JSON.stringify(expr.view)}:${expr.at && this.#list(expr.at)}`, expr);
-    if (expr.op === 'const') return this.#one(`c${expr.dtype}:${exact(expr.value)}`, expr);
-    return this.#one(`${expr.op}${expr.op === 'index' ? expr.axis : expr.index}:${expr.dtype}`, expr);
+    const which = expr.op === 'const' ? exact(expr.value) : expr.op === 'index' ? expr.axis : expr.index;
+    return this.#one(`${expr.op}${which}:${expr.dtype}`, expr);
   }
   apply(expr: Omit<Apply, 'args'>, args: readonly Expr[]): Expr {
     const key = `${expr.fn}:${expr.dtype},${this.#list(args)}`;
@@ -53,12 +58,8 @@ class Interner {
 }
 /** A move as text: an op's own moves are met again in all that is inlined under it. */
 function moveKey(move: Move): string {
-  let key = moveKeys.get(move);
-  if (key === undefined) {
-    key = JSON.stringify(Object.values(move));
-    moveKeys.set(move, key);
-  }
-  return key;
+  if (!moveKeys.has(move)) moveKeys.set(move, JSON.stringify(Object.values(move)));
+  return moveKeys.get(move) as string;
 }
 const moveKeys = /* @__PURE__ */ new WeakMap<Move, string>();
 
@@ -78,7 +79,7 @@ interface Site {
 /** Builds the expressions of one kernel and notes what it loads. */
 export class Expressions {
   /** Values the kernel loads, in the order of its inputs. */
-  readonly loads: Input[] = [];
+  readonly loads: Value[] = [];
   /** Scalars it takes as uniforms, in order. */
   readonly scalars: Item[] = [];
   /** The highest stage of a reduction whose accumulators were used, −1 for none. */
@@ -103,7 +104,7 @@ export class Expressions {
       case 'read': {
         const { item, moves } = site;
         if (node.at) return this.#readAt(node, site);
-        return this.input(item.inputs[node.input] as Input, node.moves.length ? [...node.moves, ...moves] : moves);
+        return this.input(item.inputs[node.input] as Value, node.moves.length ? [...node.moves, ...moves] : moves);
       }
       case 'index':
         if (!site.moves.length) return this.#interner.leaf(node);
@@ -130,9 +131,9 @@ export class Expressions {
   }
 
   /** A value at the domain's coordinates after `moves`. */
-  input(from: Input, moves: readonly Move[]): Expr {
+  input(from: Value, moves: readonly Move[]): Expr {
     const seen = seeThrough(from);
-    const { item, output } = seen;
+    const { item, output } = seen.value;
     const all = seen.moves.length ? [...seen.moves, ...moves] : moves;
     if (item.leaf) return this.#load(seen, moves);
     if (!item.lowering) {
@@ -145,17 +146,17 @@ export class Expressions {
   }
 
   /** The same as one element of it a coordinate, loaded: for operands that must be plain loads. */
-  plain(from: Input, moves: readonly Move[]): Expr {
+  plain(from: Value, moves: readonly Move[]): Expr {
     const expr = this.input(from, moves);
     if (expr.op === 'load' && !expr.at) return expr;
-    throw new NeedsBuffer(seeThrough(from).item);
+    throw new NeedsBuffer(seeThrough(from).value.item);
   }
 
   /** An expression of a reduction of this group, over the domain; its accumulators get their numbers within the group. */
   reduced(expr: OpExpr, item: Item): Expr {
-    const { first, stageOf } = this.group.reduction(item);
+    const { first, stages } = this.group.reduction(item);
     return this.of(expr, item, this.group.domain, [], (acc) => {
-      this.stage = Math.max(this.stage, stageOf(acc.index));
+      this.stage = Math.max(this.stage, stages[acc.index] as number);
       return this.#interner.leaf({ ...acc, index: first + acc.index });
     });
   }
@@ -163,7 +164,7 @@ export class Expressions {
   /** The value of a member of this group, over the group's domain. */
   member(item: Item, output: number, moves: readonly Move[]): Expr {
     const { lowering } = item;
-    const { shape, dtype } = item.outputs[output] as Item['outputs'][number];
+    const { shape, dtype } = item.outputs[output] as Value;
     if (lowering?.kind === 'map') return this.#inline(item, output, moves);
     const view = applyMoves(contiguous(shape), moves);
     if (!view || lowering === null) throw new NotAligned();
@@ -181,20 +182,15 @@ export class Expressions {
 
   /** Kept, for a value that is used twice at every level would else be walked 2^levels times. */
   #inline(item: Item, output: number, moves: readonly Move[]): Expr {
-    const known = this.#inlinedValues.get(item) ?? new Map<string, Expr>();
-    this.#inlinedValues.set(item, known);
-    const key = `${output}${moves.map(moveKey)}`;
-    let expr = known.get(key);
-    if (!expr) {
-      expr = this.#inlineOnce(item, output, moves);
-      known.set(key, expr);
-    }
+    const key = `${item.place}.${output}${moves.map(moveKey)}`;
+    let expr = this.#inlined.get(key);
+    if (!expr) this.#inlined.set(key, (expr = this.#inlineOnce(item, output, moves)));
     return expr;
   }
-  readonly #inlinedValues = new Map<Item, Map<string, Expr>>();
+  readonly #inlined = new Map<string, Expr>();
 
   #inlineOnce(item: Item, output: number, moves: readonly Move[]): Expr {
-    const { shape, dtype } = item.outputs[output] as Item['outputs'][number];
+    const { shape, dtype } = item.outputs[output] as Value;
     if (item.node.source?.kind === 'scalar') return this.#uniform(item);
     if (item.lowering?.kind !== 'map' || moves.some((move) => move.type === 'pad')) throw new NeedsBuffer(item);
     try {
@@ -213,8 +209,7 @@ export class Expressions {
   }
 
   #uniform(item: Item): Expr {
-    let place = this.scalars.indexOf(item);
-    if (place < 0) place = this.scalars.push(item) - 1;
+    const place = placeIn(this.scalars, item);
     return this.#interner.leaf({ op: 'uniform', dtype: computeOf(item.outputs[0]?.dtype ?? 'float32'), index: place });
   }
 
@@ -225,31 +220,32 @@ export class Expressions {
     if (!view && last) throw new NeedsBuffer(last);
     return this.#interner.leaf({
       op: 'load',
-      dtype: this.#dtype(seen),
-      input: this.#slot(seen),
+      dtype: computeOf(seen.value.dtype),
+      input: placeIn(this.loads, seen.value),
       view: view ?? whole,
       // what is stored in order and still makes no strided view is looked up element by element
-      at: view ? null : this.#coordinates({ shape: whole.shape, moves, item: seen.item }),
+      at: view ? null : this.#coordinates({ shape: whole.shape, moves, item: seen.value.item }),
     });
   }
 
   #readAt(read: Read, site: Site): Expr {
-    const seen = seeThrough(site.item.inputs[read.input] as Input);
-    if (seen.item.group === this.group) throw new NotAligned();
-    if (!seen.item.leaf && !seen.item.group) throw new NeedsBuffer(seen.item);
+    const seen = seeThrough(site.item.inputs[read.input] as Value);
+    const { item } = seen.value;
+    if (item.group === this.group) throw new NotAligned();
+    if (!item.leaf && !item.group) throw new NeedsBuffer(item);
     const at = (read.at as readonly OpExpr[]).map((coordinate) => this.#visit(coordinate, site));
     return this.#interner.leaf({
       op: 'load',
-      dtype: this.#dtype(seen),
-      input: this.#slot(seen),
+      dtype: computeOf(seen.value.dtype),
+      input: placeIn(this.loads, seen.value),
       view: this.#viewOf(seen),
       at,
     });
   }
 
   #viewOf(seen: Seen): View {
-    let view = contiguous(seen.item.outputs[seen.output]?.shape ?? []);
-    let before = seen.item;
+    let view = contiguous(seen.value.shape);
+    let before = seen.value.item;
     for (const item of seen.views) {
       const next = applyMoves(view, item.lowering?.kind === 'view' ? item.lowering.moves : []);
       if (!next) throw new NeedsBuffer(before);
@@ -257,13 +253,6 @@ export class Expressions {
       before = item;
     }
     return view;
-  }
-
-  #dtype = ({ item, output }: Input): Compute => computeOf(item.outputs[output]?.dtype ?? 'float32');
-
-  #slot({ item, output }: Input): number {
-    const known = this.loads.findIndex((load) => load.item === item && load.output === output);
-    return known < 0 ? this.loads.push({ item, output }) - 1 : known;
   }
 
   /** Where the domain's coordinates lie in `shape`, before the moves. */

@@ -3,14 +3,14 @@
  * that runs over the same rows; element-wise work joins the group that makes one of its inputs, else it is inlined into its
  * users, or, where several groups want it and it is not cheap, computed in a group of its own.
  */
-import type { Limits } from '../backend';
 import type { Expr } from '../ir';
-import type { Node } from '../node';
 import type { OpExpr } from '../op';
 import { sizeOf } from '../view';
 import { Expressions, expressible } from './express';
-import { type Graph, type Input, type Item, seeThrough } from './graph';
-import { Group, type Member, type ReduceLowering } from './group';
+import { baseOf, type Graph, type Item, type Value } from './graph';
+import { Group, type MapLowering, type Member, outputsOf, type ReduceLowering } from './group';
+import { excess, type Room } from './room';
+import { reaches, sourcesOf, wouldCycle } from './sources';
 
 /** Work that several users may repeat rather than store: this many functions, this many loads. */
 const cheap = { functions: 4, loads: 2 };
@@ -19,278 +19,217 @@ const longestChain = 64;
 /** A row longer than this is not walked again by one worker just to save a kernel. */
 const longestRewrittenRow = 1 << 18;
 
-export function fuse(graph: Graph, limits: Limits, forced: ReadonlySet<Node>): Group[] {
+/** @param alone gets a kernel, which no other work joins as a part */
+export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
   const groups: Group[] = [];
-  const open = (item: Item): Group => {
+  /** Expressions of each group as far as it has grown, so that trying one more member does not start over. */
+  const drafts = new Map<Group, Expressions>();
+
+  /** The group needs what this item is computed from. */
+  const add = (group: Group, item: Item): void => {
+    for (const value of sourcesOf(item)) {
+      if (value.item.group === group) continue;
+      group.reads.add(value);
+      value.readers.add(group);
+    }
+  };
+  const join = (group: Group, member: Member): void => {
+    add(group, member.item);
+    member.item.group = group;
+    group.members.push(member);
+  };
+  const open = (item: Item): void => {
     const group = new Group(item);
     groups.push(group);
-    take(group, item);
-    return group;
+    add(group, item);
   };
-  const needed = new Set<Item>(graph.items.filter((item) => forced.has(item.node)));
-  for (const target of graph.targets) needed.add(seeThrough(target).item);
-  // what products read as it is must lie in a buffer
-  for (const { lowering, inputs } of graph.items)
+
+  /**
+   * Would they, with this item, bind no more buffers than a kernel can? Of what they make targets count, and the item: what
+   * else is read elsewhere is known when kernels are written down.
+   */
+  const holds = (together: readonly Group[], item?: Item): boolean => {
+    const reads = [...together.flatMap((group) => [...group.reads]), ...(item ? sourcesOf(item) : [])];
+    const made = outputsOf(together);
+    return (
+      excess(
+        room,
+        reads.filter((value) => !together.includes(value.item.group as Group)),
+        [
+          ...made.filter(
+            (value) => room.targets.has(value) || [...value.readers].some((reader) => !together.includes(reader)),
+          ),
+          ...(item?.outputs ?? []),
+        ],
+      ) <= 0
+    );
+  };
+
+  /** Can this member be expressed in the group? */
+  const fits = (group: Group, { item, moves }: Member): boolean => {
+    const draft = drafts.get(group) ?? new Expressions(group);
+    drafts.set(group, draft);
+    return expressible(() => {
+      (item.lowering as MapLowering).outs.forEach((out, output) => {
+        draft.of(out, item, item.outputs[output]?.shape ?? [], moves);
+      });
+    });
+  };
+
+  /** Puts element-wise work onto the group that makes one of its inputs, the latest such group first. */
+  const joinMap = (item: Item): boolean => {
+    const makers = new Set(item.inputs.map((input) => baseOf(input).item.group).filter((group) => group !== null));
+    for (const group of [...makers].sort((a, b) => b.anchor.place - a.anchor.place)) {
+      if (group.kind === 'parts' || wouldCycle(item, group) || !holds([group], item)) continue;
+      for (const place of group.placesFor(item.outputs[0]?.shape ?? [])) {
+        const member = { item, ...place };
+        if (group.kind === 'reduce' && place.per === 'element' && !mayWriteBack(group)) continue;
+        if (!fits(group, member)) continue;
+        join(group, member);
+        return true;
+      }
+    }
+    return false;
+  };
+
+  /** Puts a reduction into a group of reductions over the same rows that it reads from, or that reads the same. */
+  const joinReduction = (item: Item, lowering: ReduceLowering): boolean => {
+    const origins = originsOf(sourcesOf(item));
+    for (const group of [...groups].reverse()) {
+      if (
+        group.kind !== 'reduce' ||
+        String([group.domain, group.axes]) !== String([lowering.shape, lowering.axes]) ||
+        !mayWriteBack(group) ||
+        !meet(origins, group) ||
+        wouldCycle(item, group) ||
+        !holds([group], item)
+      )
+        continue;
+      const expressions = new Expressions(group);
+      const fitting = expressible(() => {
+        for (const { expr } of lowering.stages.flat())
+          expressions.of(expr, item, lowering.shape, [], (own) => ({ ...own, op: 'acc' }) as Expr);
+      });
+      if (!fitting) continue;
+      join(group, { item, per: 'element', moves: [] });
+      group.reductions.push({ item, stage: expressions.stage + 1 });
+      return true;
+    }
+    return false;
+  };
+
+  const mayMerge = (into: Group, group: Group): boolean => {
+    const origins = originsOf(group.reads);
+    if (
+      into.kind !== 'map' ||
+      String(into.domain) !== String(group.domain) ||
+      !meet(origins, into) ||
+      reaches(into, group) ||
+      [...origins].some((origin) => origin instanceof Group && origin !== into && reaches(origin, into)) ||
+      !holds([into, group])
+    )
+      return false;
+    // every member must be expressible beside the others: read what the other group makes at the same coordinates only
+    for (const { item } of group.members) item.group = into;
+    const expressions = new Expressions(into);
+    const fitting = expressible(() => {
+      for (const { item, moves } of group.members)
+        for (const { output } of item.outputs) expressions.member(item, output, moves);
+    });
+    for (const { item } of group.members) item.group = group;
+    return fitting;
+  };
+
+  for (const item of items) item.group = item.sources = null;
+  const chains = new Map<Item, number>();
+  for (const item of items) {
+    const { lowering } = item;
+    if (lowering?.kind === 'map') {
+      const chain = 1 + Math.max(0, ...item.inputs.map((input) => chains.get(baseOf(input).item) ?? 0));
+      chains.set(item, chain % longestChain);
+      if (chain === longestChain) alone.add(item);
+      if (alone.has(item)) open(item);
+      // who reads as much as a kernel binds is stored, that those who read it have room
+      else if (!joinMap(item) && sourcesOf(item).size + item.outputs.length > room.most) open(item);
+    } else if (lowering && lowering.kind !== 'view')
+      if (alone.has(item) || lowering.kind !== 'reduce' || !joinReduction(item, lowering)) open(item);
+  }
+
+  // inlined work that must lie in a buffer, or that several groups want and that is not cheap, gets a kernel, users first
+  const needed = new Set(Array.from(room.targets, ({ item }) => item));
+  const users = new Map(items.map((item) => [item, new Set<Group>()]));
+  for (const item of [...items].reverse()) {
+    const { lowering, inputs } = item;
+    const wanted = users.get(item) as Set<Group>;
+    if (lowering?.kind === 'view') continue;
+    // what products read as it is must lie in a buffer
     if (lowering?.kind === 'matmul' || lowering?.kind === 'conv')
       for (const operand of [lowering.a, lowering.b])
-        if (operand.op === 'read' && !operand.at) needed.add(seeThrough(inputs[operand.input] as Input).item);
-
-  const chains = new Map<Item, number>();
-  const cuts = new Set<Group>();
-  const drafts: Drafts = new Map();
-  for (const item of graph.items) {
-    const { lowering } = item;
-    if (!lowering || lowering.kind === 'view') continue;
-    if (lowering.kind === 'map') {
-      const chain = 1 + Math.max(0, ...item.inputs.map((input) => chains.get(seeThrough(input).item) ?? 0));
-      chains.set(item, chain % longestChain);
-      if (chain === longestChain) cuts.add(open(item));
-      else joinMap(item, limits, drafts);
-    } else if (lowering.kind !== 'reduce' || !joinReduction(item, lowering, groups, limits)) open(item);
+        if (operand.op === 'read' && !operand.at) needed.add(baseOf(inputs[operand.input] as Value).item);
+    if (!item.group && !item.leaf) {
+      const share = wanted.size > 1 && lowering && !isCheap(item);
+      if (!lowering && needed.has(item)) item.lowering = { kind: 'map', outs: [] }; // a number that is wanted as a tensor
+      if (needed.has(item) || share) open(item);
+    }
+    for (const input of inputs)
+      for (const group of item.group ? [item.group] : wanted) users.get(baseOf(input).item)?.add(group);
+  }
+  // what groups read is known only now
+  for (const item of items) {
+    item.sources = null;
+    for (const { readers } of item.outputs) readers.clear();
+  }
+  for (const group of groups) {
+    group.reads.clear();
+    for (const { item } of group.members) add(group, item);
   }
 
-  const users = usersOf(graph);
-  for (let place = graph.items.length - 1; place >= 0; place--) {
-    const item = graph.items[place] as Item;
-    if (item.group || (item.lowering && item.lowering.kind !== 'map') || item.leaf) continue;
-    if (!item.lowering) {
-      if (needed.has(item)) open(fill(item));
+  // map kernels over the same domain that read each other or the same become one
+  const merged: Group[] = [];
+  for (const group of groups.sort(byPlace)) {
+    const into =
+      group.kind === 'map' && !alone.has(group.anchor) ? merged.find((other) => mayMerge(other, group)) : undefined;
+    if (!into) {
+      merged.push(group);
       continue;
     }
-    const wanted = groupsUsing(item, users);
-    if (needed.has(item) || (wanted.size > 1 && !isCheap(item))) open(item);
+    for (const { item } of group.members) item.group = into;
+    into.members.push(...group.members);
+    for (const value of group.reads) if (value.item.group !== into) into.reads.add(value);
   }
-  // groups opened late were made from their users up: what they depend on is known only now
-  for (const group of groups) {
-    group.deps.clear();
-    group.sources.clear();
-    for (const { item } of group.members) take(group, item);
-  }
-  return mergeMaps(groups, limits, cuts);
+  return merged;
 }
 
-/** A number that someone wants as a tensor: a kernel that writes it. */
-function fill(item: Item): Item {
-  item.lowering = { kind: 'map', outs: [] };
-  return item;
-}
+export const byPlace = (a: Group, b: Group): number => a.anchor.place - b.anchor.place;
 
-/** Where an item's values come from, through views and inlined work: leaves, and groups. */
-function sourcesOf(item: Item, found = new Set<Item | Group>(), visited = new Set<Item>()): Set<Item | Group> {
-  for (const input of item.inputs) {
-    const base = seeThrough(input).item;
-    if (visited.has(base)) continue;
-    visited.add(base);
-    if (base.group) found.add(base.group);
-    else if (base.leaf) found.add(base);
-    else sourcesOf(base, found, visited);
-  }
-  return found;
-}
-
-/** Does `from` run after `to` (through any chain)? */
-function reaches(from: Group, to: Group, visited = new Set<Group>()): boolean {
-  if (from === to) return true;
-  if (visited.has(from)) return false;
-  visited.add(from);
-  for (const dep of from.deps) if (reaches(dep, to, visited)) return true;
-  return false;
-}
-
-/**
- * Would computing the item in this group make the group wait for itself? Also where inlined work that it uses reads the group:
- * that work may yet get a kernel of its own.
- */
-function wouldCycle(item: Item, group: Group, inlined = false, visited = new Set<Item>()): boolean {
-  return item.inputs.some((input) => {
-    const base = seeThrough(input).item;
-    if (base.leaf || visited.has(base)) return false;
-    visited.add(base);
-    if (base.group === group) return inlined;
-    return base.group ? reaches(base.group, group) : wouldCycle(base, group, true, visited);
-  });
-}
-
-/** Expressions of each group as far as it has grown, so that trying one more member does not start over. */
-type Drafts = Map<Group, Expressions>;
-
-/** Can this member be expressed in the group, within the backend's number of buffers? */
-function fits(group: Group, { item, moves }: Member, limits: Limits, drafts: Drafts): boolean {
-  const draft = drafts.get(group) ?? new Expressions(group);
-  drafts.set(group, draft);
-  const { lowering } = item;
-  if (lowering?.kind !== 'map') return false;
-  const fitting = expressible(() => {
-    lowering.outs.forEach((out, output) => {
-      draft.of(out, item, item.outputs[output]?.shape ?? [], moves);
-    });
-  });
-  if (!fitting) return false;
-  const outputs = group.members.reduce((sum, member) => sum + member.item.outputs.length, item.outputs.length);
-  const sources = new Set([...group.sources, ...sourcesOf(item)]);
-  sources.delete(group);
-  return sources.size + outputs <= limits.maxBuffers;
-}
-
-function add(group: Group, member: Member): void {
-  take(group, member.item);
-  member.item.group = group;
-  group.members.push(member);
-}
-/** The group needs what this item is computed from. */
-function take(group: Group, item: Item): void {
-  for (const source of sourcesOf(item)) {
-    if (source === group) continue;
-    group.sources.add(source);
-    if (source instanceof Group) group.deps.add(source);
-  }
-}
-
-/** Puts element-wise work onto the group that makes one of its inputs, the latest such group first. */
-function joinMap(item: Item, limits: Limits, drafts: Drafts): void {
-  const makers = new Set(item.inputs.map((input) => seeThrough(input).item.group).filter((group) => group !== null));
-  const latestFirst = [...makers].sort((a, b) => b.anchor.place - a.anchor.place);
-  for (const group of latestFirst) {
-    if (group.kind === 'parts' || wouldCycle(item, group)) continue;
-    const places = group.placesFor(item.outputs[0]?.shape ?? []);
-    for (const place of places) {
-      if (group.kind === 'reduce' && place.per === 'element' && !mayWriteBack(group)) continue;
-      const member = { item, ...place };
-      if (!fits(group, member, limits, drafts)) continue;
-      add(group, member);
-      return;
-    }
-  }
-}
+/** The kernels and leaves that values come from. */
+const originsOf = (values: Iterable<Value>): Set<Item | Group> =>
+  new Set(Array.from(values, ({ item }) => item.group ?? item));
+/** Is the group among them, or something that it reads? */
+const meet = (origins: ReadonlySet<Item | Group>, group: Group): boolean =>
+  [group, ...originsOf(group.reads)].some((origin) => origins.has(origin));
 
 const mayWriteBack = (group: Group): boolean => {
   const rows = group.rows;
   return rows > 1 || sizeOf(group.domain) / Math.max(1, rows) <= longestRewrittenRow;
 };
 
-/** Puts a reduction into a group of reductions over the same rows that it reads from, or that reads the same. */
-function joinReduction(item: Item, lowering: ReduceLowering, groups: readonly Group[], limits: Limits): boolean {
-  const sources = sourcesOf(item);
-  const reads = (group: Group): boolean =>
-    sources.has(group) || [...sources].some((source) => group.sources.has(source));
-  for (let i = groups.length - 1; i >= 0; i--) {
-    const group = groups[i] as Group;
-    if (
-      group.kind !== 'reduce' ||
-      String(group.domain) !== String(lowering.shape) ||
-      String(group.axes) !== String(lowering.axes)
-    )
-      continue;
-    if (!mayWriteBack(group) || !reads(group) || wouldCycle(item, group)) continue;
-    const expressions = new Expressions(group);
-    const fitting = expressible(() => {
-      for (const { expr } of lowering.stages.flat())
-        expressions.of(expr, item, lowering.shape, [], (own) => ({ ...own, op: 'acc' }) as Expr);
-    });
-    if (!fitting || expressions.loads.length + group.members.length + item.outputs.length > limits.maxBuffers) continue;
-    const stage = expressions.stage + 1;
-    add(group, { item, per: 'element', moves: [] });
-    group.reductions.push({ item, stage });
-    return true;
-  }
-  return false;
-}
-
-function usersOf(graph: Graph): Map<Item, Item[]> {
-  const users = new Map<Item, Item[]>();
-  for (const item of graph.items) {
-    if (item.lowering?.kind === 'view') continue;
-    for (const input of item.inputs) {
-      const base = seeThrough(input).item;
-      const list = users.get(base);
-      if (list) list.push(item);
-      else users.set(base, [item]);
-    }
-  }
-  return users;
-}
-
-/** Groups that would compute the item if it stays inlined. */
-function groupsUsing(
-  item: Item,
-  users: ReadonlyMap<Item, readonly Item[]>,
-  found = new Set<Group>(),
-  visited = new Set<Item>(),
-): Set<Group> {
-  for (const user of users.get(item) ?? []) {
-    if (visited.has(user)) continue;
-    visited.add(user);
-    if (user.group) found.add(user.group);
-    else groupsUsing(user, users, found, visited);
-  }
-  return found;
-}
-
+/** Few loads, and few functions: its own and those of what is inlined into it. */
 function isCheap(item: Item): boolean {
   const functions = new Set<OpExpr>();
-  const loads = new Set<Item>();
-  const walk = (current: Item): void => {
+  const walk = ({ lowering, inputs }: Item): void => {
     const visit = (expr: OpExpr): void => {
       if (expr.op === 'apply') {
         functions.add(expr);
         expr.args.forEach(visit);
       } else if (expr.op === 'read') {
         expr.at?.forEach(visit);
-        const base = seeThrough(current.inputs[expr.input] as Input).item;
-        if (base.leaf || base.group) loads.add(base);
-        else if (functions.size <= cheap.functions) walk(base);
+        const base = baseOf(inputs[expr.input] as Value).item;
+        if (!base.leaf && !base.group && functions.size <= cheap.functions) walk(base);
       }
     };
-    if (current.lowering?.kind === 'map') current.lowering.outs.forEach(visit);
+    if (lowering?.kind === 'map') lowering.outs.forEach(visit);
   };
   walk(item);
-  return functions.size <= cheap.functions && loads.size <= cheap.loads;
-}
-
-/** Map kernels over the same domain that read each other or the same become one. */
-function mergeMaps(groups: Group[], limits: Limits, cuts: ReadonlySet<Group>): Group[] {
-  const merged: Group[] = [];
-  const inOrder = [...groups].sort((a, b) => a.anchor.place - b.anchor.place);
-  for (const group of inOrder) {
-    const into =
-      group.kind === 'map' && !cuts.has(group) ? merged.find((other) => mayMerge(other, group, limits)) : undefined;
-    if (!into) {
-      merged.push(group);
-      continue;
-    }
-    for (const member of group.members) {
-      member.item.group = into;
-      into.members.push(member);
-    }
-    for (const key of ['deps', 'sources'] as const) {
-      for (const other of inOrder) if (other[key].delete(group)) (other[key] as Set<unknown>).add(into);
-      for (const source of group[key]) (into[key] as Set<unknown>).add(source);
-      into[key].delete(into);
-    }
-  }
-  return merged;
-}
-
-function mayMerge(into: Group, group: Group, limits: Limits): boolean {
-  if (into.kind !== 'map' || String(into.domain) !== String(group.domain)) return false;
-  const related = group.deps.has(into) || [...group.sources].some((source) => into.sources.has(source));
-  if (!related || into.deps.has(group)) return false;
-  if (
-    [...group.deps].some((dep) => dep !== into && reaches(dep, into)) ||
-    [...into.deps].some((dep) => reaches(dep, group))
-  )
-    return false;
-  const buffers = new Set([...into.sources, ...group.sources]).size + into.members.length + group.members.length;
-  if (buffers > limits.maxBuffers) return false;
-  // every member must be expressible beside the others: read what the other group makes at the same coordinates only
-  for (const { item } of group.members) item.group = into;
-  const expressions = new Expressions(into);
-  const fitting = expressible(() => {
-    for (const { item, moves } of group.members)
-      item.outputs.forEach((_, output) => {
-        expressions.member(item, output, moves);
-      });
-  });
-  for (const { item } of group.members) item.group = group;
-  return fitting;
+  return functions.size <= cheap.functions && sourcesOf(item).size <= cheap.loads;
 }

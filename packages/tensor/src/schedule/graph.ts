@@ -2,7 +2,7 @@
 import { BackendError } from '../errors';
 import { computeOf } from '../expr';
 import type { DType } from '../ir';
-import { knownShape, type Node, type Value } from '../node';
+import { knownShape, type Node, type Value as NodeValue } from '../node';
 import type { Lowering, OpDefinition } from '../op';
 import type { Move } from '../view';
 import type { Group } from './group';
@@ -12,30 +12,34 @@ export interface Item {
   readonly node: Node;
   /** Position in the list: inputs come before their users. */
   readonly place: number;
-  readonly inputs: readonly Input[];
-  readonly outputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
   /** Its values are there when the plan starts. */
   readonly leaf: boolean;
   /** null for leaves and scalars. */
   lowering: Lowering | null;
   /** Each output seen through views, once it was asked for. */
   seen: Seen[];
+  /** The stored values that it is computed from (`sources.ts`), once they were asked for. */
+  sources: ReadonlySet<Value> | null;
   /** The kernel that computes it; null: a leaf, a scalar, a view, or inlined into each user. */
   group: Group | null;
 }
-export interface Input {
+/** An output of an item. One object each: sets and maps know it. */
+export interface Value {
   readonly item: Item;
   readonly output: number;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** The kernels that read it. */
+  readonly readers: Set<Group>;
 }
-
-/** A value as a key of maps. */
-export const keyOf = ({ item, output }: Input): string => `${item.place}.${output}`;
 
 export interface Graph {
   readonly items: readonly Item[];
-  readonly targets: readonly Input[];
+  readonly targets: readonly Value[];
   /** Items whose values must be there before, in the order of the plan's leaf table. */
-  readonly leaves: readonly Input[];
+  readonly leaves: readonly Value[];
   /** Numbers that kernels get as uniforms, in order. */
   readonly scalars: readonly Item[];
   /** Equal for graphs of equal structure. */
@@ -45,12 +49,8 @@ export interface Graph {
 const opIds = new WeakMap<OpDefinition, number>();
 let nextOpId = 0;
 function opId(op: OpDefinition): number {
-  let id = opIds.get(op);
-  if (id === undefined) {
-    id = nextOpId++;
-    opIds.set(op, id);
-  }
-  return id;
+  if (!opIds.has(op)) opIds.set(op, nextOpId++);
+  return opIds.get(op) as number;
 }
 
 /** For JSON, what it loses: NaN, infinities, −0. */
@@ -60,7 +60,7 @@ export const exact = (value: unknown): unknown =>
     : value;
 
 /** Everything between the leaves and the targets, in the order it was made (recomputation stays where it was asked for). */
-function reachable(targets: readonly Value[], isLeaf: (node: Node) => boolean): Node[] {
+function reachable(targets: readonly NodeValue[], isLeaf: (node: Node) => boolean): Node[] {
   const found = new Set<Node>();
   const stack = targets.map((target) => target.node);
   while (stack.length) {
@@ -72,66 +72,62 @@ function reachable(targets: readonly Value[], isLeaf: (node: Node) => boolean): 
   return [...found].sort((a, b) => a.id - b.id);
 }
 
+const nameOf = ({ item, output }: Value): string => `${item.place}.${output}`;
+
 /**
  * @param isLeaf which nodes have values when the plan starts
  * @throws ReadError where a shape has unknown sizes; BackendError where a tensor has neither values nor an op
  */
-export function collect(targets: readonly Value[], isLeaf: (node: Node) => boolean): Graph {
+export function collect(targets: readonly NodeValue[], isLeaf: (node: Node) => boolean): Graph {
   const known = new Map<Node, Item>();
-  const leaves: Input[] = [];
+  const leaves: Value[] = [];
   const scalars: Item[] = [];
   const key: string[] = [];
   const items = reachable(targets, isLeaf).map((node, place): Item => {
-    const outputs = node.outputs.map((meta) => ({
-      shape: knownShape(meta, node.op?.opName ?? 'data'),
-      dtype: meta.dtype,
-    }));
+    const outputs: Value[] = [];
     const leaf = isLeaf(node);
     const scalar = !leaf && node.source?.kind === 'scalar';
     if (!leaf && !scalar && !node.op)
       throw new BackendError(
-        `plan: a tensor of shape [${outputs[0]?.shape}] (${node.source?.kind ?? 'detached'}) has no values to compute from; was it made inside a compiled function?`,
+        `plan: a tensor of shape [${node.outputs[0]?.shape}] (${node.source?.kind ?? 'detached'}) has no values to compute from; was it made inside a compiled function?`,
       );
     const inputs =
-      leaf || scalar
-        ? []
-        : node.inputs.map((input): Input => ({ item: known.get(input.node) as Item, output: input.output }));
-    const item: Item = { node, place, inputs, outputs, leaf, lowering: null, seen: [], group: null };
+      leaf || scalar ? [] : node.inputs.map((input) => known.get(input.node)?.outputs[input.output] as Value);
+    const item: Item = { node, place, inputs, outputs, leaf, lowering: null, seen: [], sources: null, group: null };
+    node.outputs.forEach((meta, output) => {
+      const shape = knownShape(meta, node.op?.opName ?? 'data');
+      outputs.push({ item, output, shape, dtype: meta.dtype, readers: new Set() });
+    });
     const metas = outputs.map(({ shape, dtype }) => `${dtype}[${shape}]`).join();
     if (leaf) {
-      leaves.push(...outputs.map((_, output) => ({ item, output })));
+      leaves.push(...outputs);
       key.push(`L${metas}`);
     } else if (scalar) {
       scalars.push(item);
       key.push(`S${metas}`);
     } else {
-      const from = inputs.map(keyOf);
       key.push(
-        `${opId(node.op as OpDefinition)}(${from})${JSON.stringify(node.attributes, (_, value: unknown) => exact(value))}`,
+        `${opId(node.op as OpDefinition)}(${inputs.map(nameOf)})${JSON.stringify(node.attributes, (_, value: unknown) => exact(value))}`,
       );
     }
     known.set(node, item);
     return item;
   });
-  const found = targets.map((target): Input => ({ item: known.get(target.node) as Item, output: target.output }));
-  key.push(`>${found.map(keyOf)}`);
+  const found = targets.map((target) => known.get(target.node)?.outputs[target.output] as Value);
+  key.push(`>${found.map(nameOf)}`);
   return { items, targets: found, leaves, scalars, key: key.join(';') };
 }
 
 /** Asks each op how it is computed. Views in `copied` are cut: computed as a copy, for users that cannot look through them. */
-export function lowerAll(graph: Graph, copied: ReadonlySet<Node>): void {
+export function lowerAll(graph: Graph, copied: ReadonlySet<Item>): void {
   for (const item of graph.items) {
     const { op, attributes } = item.node;
-    item.group = null;
     item.seen = [];
     if (!op || item.leaf) continue;
-    const inputs = item.inputs.map(({ item: from, output }, index) => {
-      const { shape, dtype } = from.outputs[output] as Item['outputs'][number];
-      return { index, shape, dtype };
-    });
+    const inputs = item.inputs.map(({ shape, dtype }, index) => ({ index, shape, dtype }));
     const lowering = op.lower(inputs, attributes, item.outputs);
     item.lowering =
-      lowering.kind === 'view' && copied.has(item.node)
+      lowering.kind === 'view' && copied.has(item)
         ? { kind: 'map', outs: [{ ...readOf(inputs[0] as (typeof inputs)[number]), moves: lowering.moves }] }
         : lowering;
   }
@@ -145,30 +141,27 @@ const readOf = (input: { index: number; dtype: DType }) => ({
   at: null,
 });
 
-/** An input seen through the views between it and what has the values. */
-export interface Seen extends Input {
+/** A value seen through the views between it and what has the elements. */
+export interface Seen {
+  readonly value: Value;
   readonly moves: readonly Move[];
-  /** The views passed, nearest to the values first: where to cut when the moves do not make one strided view. */
+  /** The views passed, nearest to the elements first: where to cut when the moves do not make one strided view. */
   readonly views: readonly Item[];
 }
 
-/** Looks through views to the item that has (or computes) the values. */
-export function seeThrough({ item, output }: Input): Seen {
+/** Looks through views to the value that is stored (or computed). */
+export function seeThrough(value: Value): Seen {
+  const { item, output } = value;
   let seen = item.seen[output];
   if (!seen) {
     if (item.lowering?.kind === 'view') {
-      const behind = seeThrough(item.inputs[0] as Input);
-      seen = { ...behind, moves: [...behind.moves, ...item.lowering.moves], views: [...behind.views, item] };
-    } else seen = { item, output, moves: [], views: [] };
+      const behind = seeThrough(item.inputs[0] as Value);
+      const { moves } = item.lowering;
+      seen = { value: behind.value, moves: [...behind.moves, ...moves], views: [...behind.views, item] };
+    } else seen = { value, moves: [], views: [] };
     item.seen[output] = seen;
   }
   return seen;
 }
-
-/** Values that must be stored: for each item the outputs that someone loads. */
-export type Wanted = Map<Item, Set<number>>;
-export function want(wanted: Wanted, { item, output }: Input): void {
-  const outputs = wanted.get(item);
-  if (outputs) outputs.add(output);
-  else wanted.set(item, new Set([output]));
-}
+/** The value that has the elements. */
+export const baseOf = (value: Value): Value => seeThrough(value).value;

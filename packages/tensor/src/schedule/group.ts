@@ -2,9 +2,10 @@
 import type { View } from '../ir';
 import type { Lowering } from '../op';
 import { isContiguous, isRows, type Move, sizeOf } from '../view';
-import type { Item } from './graph';
+import type { Item, Value } from './graph';
 
 export type GroupKind = Exclude<Lowering['kind'], 'view'>;
+export type MapLowering = Extract<Lowering, { kind: 'map' }>;
 export type ReduceLowering = Extract<Lowering, { kind: 'reduce' }>;
 
 /** How a member lies in its group: once an element of the domain or once a row of a reduction. */
@@ -20,10 +21,8 @@ export class Group {
   readonly domain: readonly number[];
   /** Reduced axes. */
   readonly axes: readonly number[];
-  /** Groups that must have run before. */
-  readonly deps = new Set<Group>();
-  /** Where the members' values come from: leaves, and groups. */
-  readonly sources = new Set<Item | Group>();
+  /** What the members read that is stored elsewhere: leaves, and values of other groups, which must have run before. */
+  readonly reads = new Set<Value>();
   readonly members: Member[] = [];
   /** Reductions that share the passes, each with the stage its own stages start at. */
   readonly reductions: { readonly item: Item; readonly stage: number }[] = [];
@@ -74,21 +73,17 @@ export class Group {
   }
 
   /** Where a reduction's accumulators are, until the kernel numbers them by stage: from `first` on; and the stage of each. */
-  reduction(item: Item): { first: number; stageOf: (acc: number) => number } {
+  reduction(item: Item): { first: number; stages: readonly number[] } {
     const place = this.reductions.findIndex((reduction) => reduction.item === item);
     const start = this.reductions[place]?.stage ?? 0;
-    const lowering = item.lowering as ReduceLowering;
-    const stageOf = (acc: number): number => {
-      let left = acc;
-      const stage = lowering.stages.findIndex((accs) => {
-        left -= accs.length;
-        return left < 0;
-      });
-      return start + stage;
-    };
-    return { first: place * accsPerReduction, stageOf };
+    const { stages } = item.lowering as ReduceLowering;
+    return { first: place * accsPerReduction, stages: stages.flatMap((accs, i) => accs.map(() => start + i)) };
   }
 }
+
+/** All that they compute. */
+export const outputsOf = (groups: readonly Group[]): Value[] =>
+  groups.flatMap(({ members }) => members.flatMap(({ item }) => item.outputs));
 
 /** More accumulators than any one reduction has. */
 export const accsPerReduction = 1000;

@@ -5,7 +5,7 @@ import { type DType, elementBytes, type Kernel } from '../ir';
 import { nameOf } from '../node';
 import { sizeOf } from '../view';
 import type { Job } from './emit';
-import { type Graph, type Input, type Item, keyOf, seeThrough } from './graph';
+import { baseOf, type Graph, type Value } from './graph';
 
 /** Positions in a plan's table of buffers: first the leaves, then the slots, then the results. */
 export interface Step {
@@ -35,75 +35,65 @@ export interface Program {
 export interface Result {
   readonly dtype: DType;
   readonly size: number;
-  readonly value: Input;
+  readonly value: Value;
   /** The leaf it is written over. */
   leaf: number | null;
 }
-/** Reorders jobs and sets `leaf` of results that may be written over leaves. `targets`: which result each target is. */
-export type Arrange = (
-  jobs: readonly Job[],
-  results: readonly Result[],
-  targets: readonly number[],
-  graph: Graph,
-) => readonly Job[];
+export interface Arrange {
+  /** Values that may be written over a leaf, and that leaf. */
+  over(graph: Graph): Map<Value, Value>;
+  /** Does a kernel bind more than so many buffers, for values that are not written over their leaf after all? Then `over` knows. */
+  fails(program: Program, most: number): boolean;
+  /** Reorders jobs and sets `leaf` of results that may be written over leaves. `targets`: which result each target is. */
+  order(jobs: readonly Job[], results: readonly Result[], targets: readonly number[], graph: Graph): readonly Job[];
+}
 
 export function link(graph: Graph, found: readonly Job[], limits: Limits, arrange?: Arrange): Program {
-  const bases = graph.targets.map((target) => seeThrough(target));
-  const results: Result[] = [];
-  const resultOf = new Map<string, number>();
-  const targets = bases.map((base) => {
-    const key = keyOf(base);
-    let result = resultOf.get(key);
-    if (result === undefined) {
-      const { dtype, shape } = base.item.outputs[base.output] as Item['outputs'][number];
-      result = results.push({ dtype, size: sizeOf(shape), leaf: null, value: base }) - 1;
-      resultOf.set(key, result);
-    }
-    return result;
-  });
+  const made = [...new Set(graph.targets.map(baseOf))];
+  const results = made.map((value): Result => ({ dtype: value.dtype, size: sizeOf(value.shape), leaf: null, value }));
+  const resultOf = new Map(made.map((value, place) => [value, place]));
+  const targets = graph.targets.map((target) => resultOf.get(baseOf(target)) as number);
   for (const job of found) for (const value of [...job.inputs, ...job.outputs]) checkSize(value, limits);
-  const leafPlace = new Map(graph.leaves.map((leaf, place) => [keyOf(leaf), place]));
-  const jobs = limits.inPlace && arrange ? arrange(found, results, targets, graph) : found;
+  const leafPlace = new Map(graph.leaves.map((leaf, place) => [leaf, place]));
+  const jobs = arrange?.order(found, results, targets, graph) ?? found;
 
-  const lastUse = new Map<string, number>();
+  const lastUse = new Map<Value, number>();
   jobs.forEach((job, time) => {
-    for (const value of [...job.inputs, ...job.outputs]) lastUse.set(keyOf(value), time);
+    for (const value of [...job.inputs, ...job.outputs]) lastUse.set(value, time);
   });
-  const slotOf = new Map<string, number>();
-  const slots: { dtype: DType; size: number; free: boolean }[] = [];
+  interface Slot {
+    readonly dtype: DType;
+    size: number;
+    free: boolean;
+  }
+  const slotOf = new Map<Value, Slot>();
+  const slots: Slot[] = [];
   /** The smallest free slot that is large enough, else the largest, which grows. */
-  const take = (dtype: DType, size: number): number => {
-    const free = slots.map((_, i) => i).filter((i) => slots[i]?.free && slots[i]?.dtype === dtype);
-    const sizeOfSlot = (i: number): number => slots[i]?.size ?? 0;
-    const best =
-      free.sort((a, b) => sizeOfSlot(a) - sizeOfSlot(b)).find((i) => sizeOfSlot(i) >= size) ?? free[free.length - 1];
-    const slot = slots[best ?? -1];
-    if (best === undefined || !slot) return slots.push({ dtype, size, free: false }) - 1;
+  const take = (dtype: DType, size: number): Slot => {
+    const free = slots.filter((slot) => slot.free && slot.dtype === dtype).sort((a, b) => a.size - b.size);
+    let slot = free.find((each) => each.size >= size) ?? free[free.length - 1];
+    if (!slot) slots.push((slot = { dtype, size, free: false }));
     slot.size = Math.max(slot.size, size);
     slot.free = false;
-    return best;
+    return slot;
   };
   jobs.forEach((job, time) => {
     // inputs too: a value of no elements has a place, though no job makes it
-    for (const value of [...job.outputs, ...job.inputs]) {
-      const key = keyOf(value);
-      const { dtype, shape } = value.item.outputs[value.output] as Item['outputs'][number];
-      if (!resultOf.has(key) && !leafPlace.has(key) && !slotOf.has(key)) slotOf.set(key, take(dtype, sizeOf(shape)));
-    }
+    for (const value of [...job.outputs, ...job.inputs])
+      if (!resultOf.has(value) && !leafPlace.has(value) && !slotOf.has(value))
+        slotOf.set(value, take(value.dtype, sizeOf(value.shape)));
     for (const value of [...job.inputs, ...job.outputs]) {
-      const slot = slots[slotOf.get(keyOf(value)) ?? -1];
-      if (slot && lastUse.get(keyOf(value)) === time) slot.free = true;
+      const slot = slotOf.get(value);
+      if (slot && lastUse.get(value) === time) slot.free = true;
     }
   });
-  const bySize = slots.map((_, i) => i).sort((a, b) => (slots[b]?.size ?? 0) - (slots[a]?.size ?? 0) || a - b);
-  const rank = new Map(bySize.map((slot, place) => [slot, place]));
+  slots.sort((a, b) => b.size - a.size);
 
-  const place = (value: Input): number => {
-    const key = keyOf(value);
-    const leaf = leafPlace.get(key);
+  const place = (value: Value): number => {
+    const leaf = leafPlace.get(value);
     if (leaf !== undefined) return leaf;
-    const result = resultOf.get(key);
-    if (result === undefined) return graph.leaves.length + (rank.get(slotOf.get(key) as number) as number);
+    const result = resultOf.get(value);
+    if (result === undefined) return graph.leaves.length + slots.indexOf(slotOf.get(value) as Slot);
     return results[result]?.leaf ?? graph.leaves.length + slots.length + result;
   };
   const steps = jobs.map(({ kernel, inputs, outputs, scalars, ops }): Step => {
@@ -121,15 +111,14 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
   return {
     steps,
     leaves: graph.leaves.length,
-    slots: bySize.map((slot) => ({ dtype: slots[slot]?.dtype ?? 'float32', size: slots[slot]?.size ?? 0 })),
+    slots: slots.map(({ dtype, size }) => ({ dtype, size })),
     results: results.map(({ dtype, size, leaf }) => ({ dtype, size, leaf })),
     targets,
   };
 }
 
 /** @throws DTypeError, BackendError where the backend cannot hold a value */
-function checkSize({ item, output }: Input, limits: Limits): void {
-  const { dtype, shape } = item.outputs[output] as Item['outputs'][number];
+function checkSize({ item, dtype, shape }: Value, limits: Limits): void {
   const what = `${nameOf(item.node)}: a ${dtype} value of shape [${shape}]`;
   if (!limits.dtypes.includes(dtype))
     throw new DTypeError(`${what} is wanted, the backend stores ${limits.dtypes.join(', ')}; cast it first`);

@@ -2,7 +2,7 @@
 import type { Expr, RowStore, Store, View } from '../ir';
 import { isContiguous, isRows } from '../view';
 import type { Job } from './emit';
-import type { Input } from './graph';
+import { baseOf, type Value } from './graph';
 import type { Arrange } from './link';
 
 /** A target that is a new value of a leaf: it may be written over it. */
@@ -12,23 +12,38 @@ export interface Update {
 }
 
 /** Writes each update over its leaf where every reader comes before the writer. */
-export const overwrite =
-  (updates: readonly Update[]): Arrange =>
-  (found, results, targets, graph) => {
-    let jobs = found;
-    const written: { value: Input; leaf: Input }[] = [];
-    for (const { target, leaf: place } of updates) {
-      const result = results[targets[target] as number];
-      const leaf = graph.leaves[place];
-      if (!result || !leaf || targets.filter((other) => other === targets[target]).length > 1) continue;
-      const ordered = writeOver(jobs, result.value, leaf, written);
-      if (!ordered) continue;
-      jobs = ordered;
-      result.leaf = place;
-      written.push({ value: result.value, leaf });
-    }
-    return jobs;
+export function overwrite(updates: readonly Update[]): Arrange {
+  const fresh = new Set<number>();
+  const hoped = () => updates.filter(({ target }) => !fresh.has(target));
+  return {
+    over: (graph) =>
+      new Map(
+        hoped().map(
+          ({ target, leaf }) => [baseOf(graph.targets[target] as Value), graph.leaves[leaf] as Value] as const,
+        ),
+      ),
+    fails({ steps, targets, results }, most) {
+      if (steps.every(({ inputs, outputs }) => new Set([...inputs, ...outputs]).size <= most)) return false;
+      for (const { target } of updates) if (results[targets[target] as number]?.leaf === null) fresh.add(target);
+      return true;
+    },
+    order(found, results, targets, graph) {
+      let jobs = found;
+      const written: { value: Value; leaf: Value }[] = [];
+      for (const { target, leaf: place } of updates) {
+        const result = results[targets[target] as number];
+        const leaf = graph.leaves[place];
+        if (!result || !leaf || targets.filter((other) => other === targets[target]).length > 1) continue;
+        const ordered = writeOver(jobs, result.value, leaf, written);
+        if (!ordered) continue;
+        jobs = ordered;
+        result.leaf = place;
+        written.push({ value: result.value, leaf });
+      }
+      return jobs;
+    },
   };
+}
 
 /**
  * The order in which a value may be written over a leaf: after everyone who reads the leaf; null where that cannot be.
@@ -36,35 +51,30 @@ export const overwrite =
  */
 function writeOver(
   jobs: readonly Job[],
-  value: Input,
-  leaf: Input,
-  written: readonly { readonly value: Input; readonly leaf: Input }[],
+  value: Value,
+  leaf: Value,
+  written: readonly { readonly value: Value; readonly leaf: Value }[],
 ): Job[] | null {
-  const same = (a: Input, b: Input): boolean => a.item === b.item && a.output === b.output;
-  const writer = jobs.findIndex((job) => job.outputs.some((output) => same(output, value)));
-  const job = jobs[writer];
-  if (!job || !readsWhereItWrites(job, value, leaf)) return null;
-  const lastReader = jobs.reduce((last, other, i) => (other.inputs.some((input) => same(input, leaf)) ? i : last), -1);
+  const writers = jobs.filter((job) => job.outputs.includes(value));
+  const [job] = writers;
+  if (!job || writers.length > 1 || !readsWhereItWrites(job, value, leaf)) return null;
+  const writer = jobs.indexOf(job);
+  const lastReader = jobs.reduce((last, other, i) => (other.inputs.includes(leaf) ? i : last), -1);
   if (lastReader <= writer) return [...jobs];
   // move the writer behind the last reader, if nobody in between waits for it or overwrites what it reads
   const between = jobs.slice(writer + 1, lastReader + 1);
-  const waits = between.some((other) =>
-    other.inputs.some((input) => job.outputs.some((output) => same(output, input))),
-  );
+  const waits = between.some((other) => other.inputs.some((input) => job.outputs.includes(input)));
   const lost = between.some((other) =>
-    written.some(
-      (over) =>
-        other.outputs.some((output) => same(output, over.value)) && job.inputs.some((input) => same(input, over.leaf)),
-    ),
+    written.some((over) => other.outputs.includes(over.value) && job.inputs.includes(over.leaf)),
   );
   return waits || lost ? null : [...jobs.slice(0, writer), ...between, job, ...jobs.slice(lastReader + 1)];
 }
 
 /** Does the kernel load the leaf only at the element that it then writes, in the very expression that writes it? */
-function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Input, leaf: Input): boolean {
-  const input = inputs.findIndex(({ item, output }) => item === leaf.item && output === leaf.output);
+function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Value, leaf: Value): boolean {
+  const input = inputs.indexOf(leaf);
   if (input < 0) return true;
-  const output = outputs.findIndex(({ item, output: at }) => item === value.item && at === value.output);
+  const output = outputs.indexOf(value);
   const loads = (expr: Expr, aligned: (view: View) => boolean = isContiguous): boolean[] =>
     expr.op === 'apply'
       ? expr.args.flatMap((arg) => loads(arg, aligned))
