@@ -1,4 +1,4 @@
-import { conv2d, matmul, runtime, setBackend, sum, type Tensor, tensor } from '@tessera/tensor';
+import { conv2d, matmul, runtime, setBackend, sum, type Tensor, tensor, transpose } from '@tessera/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kernelCases, randomKernel, runKernelCase, unsupported } from '../../testkit/src/kernels';
 import { type Cpu, cpu } from '../src/index';
@@ -39,6 +39,8 @@ describe('any number of threads', () => {
       () => matmul(wave(2, 700), wave(700, 900)),
       () => matmul(wave(130, 300), wave(300, 170)),
       () => matmul(wave(8, 8192), wave(8192, 8)), // long K, small result
+      () => matmul(wave(20, 5000), wave(5000, 24)), // its parts added in order
+      () => matmul(wave(3, 20_000), transpose(wave(5, 20_000))), // dot products in parts
       () => conv2d(wave(2, 16, 24, 24), wave(32, 16, 3, 3), { padding: 1 }), // Winograd
       () => conv2d(wave(3, 64, 2, 2), wave(72, 64, 3, 3), { padding: 1 }), // few tiles
       () => conv2d(wave(2, 64, 7, 7), wave(72, 64, 3, 3), { padding: 1 }),
