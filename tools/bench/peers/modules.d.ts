@@ -9,7 +9,12 @@ declare module '@tensorflow/tfjs-core' {
   export function setBackend(name: string): Promise<boolean>;
   export function ready(): Promise<void>;
   /** The WebGPU one. */
-  export function backend(): { submitQueue(): void; readonly queue: GPUQueue };
+  export function backend(): {
+    readonly commandEncoder: object | null;
+    endComputePassEncoder(): void;
+    submitQueue(): void;
+    readonly queue: GPUQueue;
+  };
   export function tensor(values: Float32Array | Int32Array, shape: readonly number[], dtype?: 'int32'): Tensor;
   export interface Variable extends Tensor {
     assign(value: Tensor): void;

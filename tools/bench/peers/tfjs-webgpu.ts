@@ -17,7 +17,10 @@ export async function startTfjs(): Promise<string> {
 /** Everything that was queued is through. It gathers commands, and computes small tensors on the processor. */
 async function settle(): Promise<void> {
   const backend = tf.backend();
-  backend.submitQueue();
+  if (backend.commandEncoder) {
+    backend.endComputePassEncoder();
+    backend.submitQueue();
+  }
   await backend.queue.onSubmittedWorkDone();
 }
 
