@@ -48,11 +48,14 @@ const take =
         const [order, starts] = [shader.sampler(sorted.order), shader.sampler(sorted.starts)];
         const element = linear(shape, (axis) => at.coord(axis, 0));
         const word = shader.use('intOf');
-        const [from, to, pick] = [shader.name('from'), shader.name('to'), shader.name('pick')];
-        shader.native(from, [], 'Integer', `int ${from}() { return ${word}(${starts}(${element})); }`);
-        shader.native(to, [], 'Integer', `int ${to}() { return ${word}(${starts}(${element} + 1)); }`);
-        shader.native(pick, ['Integer'], 'Integer', `int ${pick}(int i) { return ${word}(${order}(i)); }`);
-        shader.line(`for (let ${i} = ${from}(); ${i} < ${to}(); ${i}++) {`, `${update.name}(${pick}(${i}));`);
+        const [more, pick] = [shader.name('more'), shader.name('pick')];
+        const from = `${word}(${starts}(${element}))`;
+        const to = `${word}(${starts}(${element} + 1))`;
+        shader.native(more, ['Integer'], 'Boolean', `bool ${more}(int i) { return ${from} + i < ${to}; }`);
+        shader.native(pick, ['Integer'], 'Integer', `int ${pick}(int i) { return ${word}(${order}(${from} + i)); }`);
+        // A loop whose bound is no constant gpu.js ends at 1000, silently.
+        shader.line(`for (let ${i} = 0; ${i} < ${count}; ${i}++) {`, `if (!${more}(${i})) { break; }`);
+        shader.line(`${update.name}(${pick}(${i}));`);
         apply();
         shader.line('}');
       } else {

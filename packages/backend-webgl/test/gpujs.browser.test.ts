@@ -1,0 +1,234 @@
+/**
+ * What is used of gpu.js' insides, and its silent failures: each would be wrong numbers and no exception. A version of gpu.js
+ * that writes another shader, or names its fields otherwise, fails here.
+ */
+import {
+  add,
+  compile,
+  cumsum,
+  matmul,
+  mul,
+  ones,
+  State,
+  scatterAdd,
+  setBackend,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+} from '@tessera/tensor';
+import { BackendError, contiguous, type Expr, expr, type MapKernel, type ReduceKernel } from '@tessera/tensor/backend';
+import { compareKernelCase, runKernelCase } from '@tessera/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GpuJsCompiler } from '../src/gpujs';
+import { type Webgl, webgl } from '../src/index';
+
+const context = () => new OffscreenCanvas(1, 1).getContext('webgl2') as WebGL2RenderingContext;
+
+/** Contexts that backends make while `body` runs. */
+async function contextsOf<T>(body: () => Promise<T>): Promise<{ made: WebGL2RenderingContext[]; value: T }> {
+  const made: WebGL2RenderingContext[] = [];
+  const { getContext } = OffscreenCanvas.prototype;
+  OffscreenCanvas.prototype.getContext = function (this: OffscreenCanvas, ...args: [OffscreenRenderingContextId]) {
+    const found = getContext.apply(this, args);
+    if (found instanceof WebGL2RenderingContext) made.push(found);
+    return found;
+  } as typeof getContext;
+  try {
+    return { value: await body(), made };
+  } finally {
+    OffscreenCanvas.prototype.getContext = getContext;
+  }
+}
+
+let backend: Webgl;
+let gl: WebGL2RenderingContext;
+beforeAll(async () => {
+  const { value, made } = await contextsOf(() => webgl());
+  backend = value;
+  gl = made[0] as WebGL2RenderingContext;
+  setBackend(backend);
+});
+afterAll(() => {
+  expect(gl.getError()).toBe(gl.NO_ERROR);
+  backend.dispose();
+});
+
+const load = (input: number, shape: number[]): Expr => ({
+  op: 'load',
+  dtype: 'float32',
+  input,
+  view: contiguous(shape),
+  at: null,
+});
+
+describe('gpu.js', () => {
+  it('builds a program of two outputs, without a texture, a frame buffer or a canvas of its own', async () => {
+    const own = context();
+    const compiler = await GpuJsCompiler.make(own);
+    const made: string[] = [];
+    for (const name of ['createTexture', 'createFramebuffer', 'deleteFramebuffer', 'deleteTexture'] as const) {
+      const old = own[name].bind(own) as (...args: unknown[]) => never;
+      (own as unknown as Record<string, unknown>)[name] = (...args: unknown[]) => {
+        made.push(name);
+        return old(...args);
+      };
+    }
+    const program = compiler.build({
+      source: 'function kernel() {\n  const x = one();\n  output1([x, 2, 3, 4]);\n  return [x + 1, x * 2, 0, 0];\n}',
+      glsl: '// two\nfloat one() { return 1.0; }',
+      natives: [{ name: 'one', args: [], returns: 'Number' }],
+      outputs: 2,
+    });
+    expect(own.getProgramParameter(program, own.LINK_STATUS)).toBe(true);
+    expect(own.getAttribLocation(program, 'aPos')).toBe(0);
+    expect(made).toEqual(['createFramebuffer', 'deleteFramebuffer']);
+    expect(own.getError()).toBe(own.NO_ERROR);
+    own.getExtension('WEBGL_lose_context')?.loseContext();
+  });
+
+  it('says what it cannot build, with the line', async () => {
+    const compiler = await GpuJsCompiler.make(context());
+    const source = { source: 'function kernel() {\n  return [wrong(), 0, 0, 0];\n}', outputs: 1 };
+    const natives = [{ name: 'wrong', args: [], returns: 'Number' as const }];
+    expect(() => compiler.build({ ...source, natives, glsl: 'float wrong() { return nothing; }' })).toThrow(
+      BackendError,
+    );
+    expect(() => compiler.build({ ...source, natives, glsl: 'float wrong() { return nothing; }' })).toThrow(
+      /builds no kernel.*nothing/s,
+    );
+  });
+});
+
+describe('what fails silently elsewhere', () => {
+  it('takes more than a thousand updates of one element', async () => {
+    const updates = 5000;
+    const index = tensor(new Int32Array(updates), { shape: [updates] });
+    const y = scatterAdd(tensor(new Float32Array(100)), 0, index, ones([updates]));
+    expect((await y.data())[0]).toBe(updates);
+  });
+
+  it('reads as many textures as the device binds', async () => {
+    const inputs = Math.min(20, backend.info().units);
+    const size = 9;
+    const terms = Array.from({ length: inputs }, (_, i) => load(i, [size]));
+    const kernel: MapKernel = {
+      kind: 'map',
+      inputs: terms.map(() => ({ dtype: 'float32', size })),
+      outputs: [{ dtype: 'float32', size }],
+      uniforms: [],
+      aliases: [-1],
+      parts: [
+        {
+          shape: [size],
+          stores: [{ output: 0, view: contiguous([size]), expr: terms.reduce((a, b) => expr.add(a, b) as Expr) }],
+        },
+      ],
+    };
+    const data = terms.map((_, i) => Float32Array.from({ length: size }, (_, k) => i + k / 8));
+    const c = { title: 'many inputs', kernel, inputs: data, uniforms: [] };
+    for (let i = 0; i < 2; i++) expect(await compareKernelCase(c, await runKernelCase(backend, c))).toEqual([]);
+    const more = { ...kernel, inputs: [...kernel.inputs, ...kernel.inputs] };
+    const wide = Array.from({ length: 2 * inputs }, (_, i) => load(i, [size])).reduce((a, b) => expr.add(a, b) as Expr);
+    const parts = [{ shape: [size], stores: [{ output: 0, view: contiguous([size]), expr: wide }] }];
+    if (2 * inputs > backend.info().units)
+      expect(() => backend.compile({ ...more, parts })).toThrow(/reads \d+ textures, this device binds \d+/);
+  });
+
+  it('counts beyond 2^24 in integers', async () => {
+    const x = tensor(Int32Array.of(16_777_217, -16_777_217, 2_000_000_001, -5));
+    expect([...(await add(x, 2).data())]).toEqual([16_777_219, -16_777_215, 2_000_000_003, -3]);
+    expect([...(await cumsum(x, 0).data())]).toEqual([16_777_217, 0, 2_000_000_001, 1_999_999_996]);
+  });
+
+  it.each([
+    [[200_000], [0]],
+    [[3, 5000], [1]],
+    [[5003, 3], [0]],
+    [
+      [130, 3, 41],
+      [0, 2],
+    ],
+  ])('cuts few long rows into chunks: %j along %j', async (shape, axes) => {
+    const size = shape.reduce((a, b) => a * b);
+    const rows = shape.map((length, axis) => (axes.includes(axis) ? 1 : length));
+    const count = rows.reduce((a, b) => a * b);
+    const x = load(0, shape);
+    const kernel: ReduceKernel = {
+      kind: 'reduce',
+      inputs: [{ dtype: 'float32', size }],
+      outputs: [
+        { dtype: 'float32', size: count },
+        { dtype: 'int32', size: count },
+        { dtype: 'float32', size },
+      ],
+      uniforms: [],
+      aliases: [-1, -1, -1],
+      shape,
+      axes,
+      stages: [
+        [
+          { combine: 'sum', expr: x, dtype: 'float32' },
+          { combine: 'argmax', expr: x, dtype: 'int32' },
+        ],
+        [{ combine: 'max', expr: expr.sub(x, expr.acc(0)) as Expr, dtype: 'float32' }],
+      ],
+      stores: [
+        { output: 0, view: contiguous(rows), expr: expr.acc(2), per: 'row' },
+        { output: 1, view: contiguous(rows), expr: expr.acc(1, 'int32'), per: 'row' },
+        { output: 2, view: contiguous(shape), expr: expr.mul(x, expr.acc(2)) as Expr, per: 'element' },
+      ],
+    };
+    const data = Float32Array.from({ length: size }, (_, i) => ((i * 7919) % 1013) / 1013);
+    const c = { title: 'long rows', kernel, inputs: [data], uniforms: [] };
+    expect(await compareKernelCase(c, await runKernelCase(backend, c))).toEqual([]);
+  });
+
+  it('refuses a tensor larger than a texture, naming both', () => {
+    expect(() => backend.allocate('bool', backend.limits.maxBufferBytes)).toThrow(
+      /needs a texture of 2048 × \d+, this device makes \d+ rows/,
+    );
+  });
+});
+
+describe('memory', () => {
+  it('is flat over a thousand steps, in textures and programs too', async () => {
+    const w = new State(ones([8, 8]));
+    const step = compile((x: Tensor) => {
+      w.assign(sub(w.read(), mul(w.read(), 0.001)));
+      return sum(matmul(x, w.read()));
+    });
+    const x = ones([4, 8]);
+    const run = async () => {
+      using y = step(x);
+      await y.data();
+    };
+    for (let i = 0; i < 5; i++) await run();
+    const before = [backend.info().objects, backend.memory().reserved];
+    for (let i = 0; i < 1000; i++) await run();
+    expect([backend.info().objects, backend.memory().reserved]).toEqual(before);
+  });
+});
+
+describe('a lost context', () => {
+  it('rejects the reads that wait and all later ones, and tells onLost', async () => {
+    const told: string[] = [];
+    const { value: own, made } = await contextsOf(() => webgl({ onLost: ({ message }) => told.push(message) }));
+    const buffer = own.allocate('float32', 4);
+    own.upload(buffer, 'float32', new Float32Array(4));
+    const read = own.download(buffer, 'float32', 4);
+    const failed = expect(read).rejects.toThrow(/context was lost/);
+    (made[0] as WebGL2RenderingContext).getExtension('WEBGL_lose_context')?.loseContext();
+    await failed;
+    expect(told).toEqual([expect.stringMatching(/context was lost/)]);
+    await expect(own.sync()).rejects.toThrow(BackendError);
+    expect(() => own.allocate('float32', 4)).toThrow(/context was lost/);
+    own.dispose();
+  });
+
+  it('leaves other backends alone, as does dispose', async () => {
+    const other = await webgl();
+    other.dispose();
+    expect(await sum(ones([5])).item()).toBe(5);
+  });
+});
