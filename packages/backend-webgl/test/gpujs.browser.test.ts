@@ -199,15 +199,18 @@ describe('memory', () => {
       return sum(matmul(x, w.read()));
     });
     const x = ones([4, 8]);
-    const run = async () => {
-      using y = step(x);
-      await y.data();
+    const run = async (times: number) => {
+      for (let i = 0; i < times; i++) {
+        using y = step(x);
+        if (i % 20 === 0) await y.data();
+      }
+      await backend.sync();
     };
-    for (let i = 0; i < 5; i++) await run();
+    await run(25);
     const before = [backend.info().objects, backend.memory().reserved];
-    for (let i = 0; i < 1000; i++) await run();
+    await run(1000);
     expect([backend.info().objects, backend.memory().reserved]).toEqual(before);
-  });
+  }, 120_000);
 });
 
 describe('a lost context', () => {

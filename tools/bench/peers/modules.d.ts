@@ -6,6 +6,8 @@ declare module '@tensorflow/tfjs-core' {
     readonly shape: number[];
   }
   export const version_core: string;
+  export function env(): { set(flag: string, value: boolean): void };
+  export function engine(): { runKernel(name: string, inputs: object, attributes: object): Tensor };
   export function setBackend(name: string): Promise<boolean>;
   export function ready(): Promise<void>;
   /** The WebGPU one. */
@@ -46,7 +48,7 @@ declare module '@tensorflow/tfjs-core' {
     scale: Tensor,
     epsilon: number,
   ): Tensor;
-  export function sum(x: Tensor): Tensor;
+  export function sum(x: Tensor, axis?: number): Tensor;
   export function add(a: Tensor, b: Tensor | number): Tensor;
   export function sub(a: Tensor, b: Tensor | number): Tensor;
   export function mul(a: Tensor, b: Tensor | number): Tensor;
@@ -161,3 +163,4 @@ declare module 'protobufjs' {
   const protobuf: { Root: { fromJSON(schema: object): { lookupType(name: string): Type } } };
   export default protobuf;
 }
+declare module '@tensorflow/tfjs-backend-webgl' {}

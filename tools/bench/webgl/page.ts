@@ -104,7 +104,7 @@ const rows: readonly Row[] = [
     ours: () => run((x) => maxPool2d(x, 2), ours(1, 64, 28, 28)),
     theirs: () => {
       const x = theirs(1, 28, 28, 64);
-      return tidy(() => tf.maxPool(x, 2, 2, 'valid'));
+      return tidy(() => tf.maxPool(x, [2, 2], [2, 2], 'valid'));
     },
   },
   {
