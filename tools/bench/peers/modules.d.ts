@@ -35,7 +35,7 @@ declare module '@tensorflow/tfjs-core' {
     filter: Tensor,
     outputShape: readonly number[],
     stride: number,
-    padding: number,
+    padding: number | 'same',
   ): Tensor;
   export function depthwiseConv2d(x: Tensor, filter: Tensor, stride: number, padding: 'same'): Tensor;
   export function softmax(x: Tensor): Tensor;

@@ -153,7 +153,7 @@ export async function measure(wanted: string, turns: number, tell: (row: Measure
   setBackend(backend);
   tf.env().set('WEBGL_CPU_FORWARD', false); // else what waits for it is computed without it
   await tf.setBackend('webgl');
-  const probe = tf.tensor([1, 2]);
+  const probe = tf.tensor(Float32Array.of(1, 2), [2]);
   const wait = { ours: () => backend.sync(), theirs: async () => void (await tf.add(probe, 1).data()) };
   for (const row of rows.filter(({ name }) => new RegExp(wanted).test(name))) {
     const runs = { ours: row.ours(), theirs: row.theirs() };
