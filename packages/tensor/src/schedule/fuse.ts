@@ -78,8 +78,11 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
 
   /** Puts element-wise work onto the group that makes one of its inputs, the latest such group first. */
   const joinMap = (item: Item): boolean => {
-    const makers = new Set(item.inputs.map((input) => baseOf(input).item.group).filter((group) => group !== null));
-    for (const group of [...makers].sort((a, b) => b.anchor.place - a.anchor.place)) {
+    const makers = new Set(item.inputs.map((input) => baseOf(input).item.group));
+    for (const group of groups
+      .filter((each) => makers.has(each))
+      .sort(byPlace)
+      .reverse()) {
       if (group.kind === 'parts' || wouldCycle(item, group) || !holds([group], item)) continue;
       for (const place of group.placesFor(item.outputs[0]?.shape ?? [])) {
         const member = { item, ...place };
@@ -171,8 +174,8 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
       if (!lowering && needed.has(item)) item.lowering = { kind: 'map', outs: [] }; // a number that is wanted as a tensor
       if (needed.has(item) || share) open(item);
     }
-    for (const input of inputs)
-      for (const group of item.group ? [item.group] : wanted) users.get(baseOf(input).item)?.add(group);
+    for (const { item: from } of inputs.map(baseOf))
+      for (const group of item.group ? [item.group] : wanted) users.get(from)?.add(group);
   }
   // what groups read is known only now
   for (const item of items) {
@@ -225,7 +228,7 @@ function isCheap(item: Item): boolean {
       } else if (expr.op === 'read') {
         expr.at?.forEach(visit);
         const base = baseOf(inputs[expr.input] as Value).item;
-        if (!base.leaf && !base.group && functions.size <= cheap.functions) walk(base);
+        if (!base.group && functions.size <= cheap.functions) walk(base);
       }
     };
     if (lowering?.kind === 'map') lowering.outs.forEach(visit);

@@ -126,20 +126,14 @@ export function lowerAll(graph: Graph, copied: ReadonlySet<Item>): void {
     if (!op || item.leaf) continue;
     const inputs = item.inputs.map(({ shape, dtype }, index) => ({ index, shape, dtype }));
     const lowering = op.lower(inputs, attributes, item.outputs);
-    item.lowering =
-      lowering.kind === 'view' && copied.has(item)
-        ? { kind: 'map', outs: [{ ...readOf(inputs[0] as (typeof inputs)[number]), moves: lowering.moves }] }
-        : lowering;
+    item.lowering = lowering;
+    if (lowering.kind === 'view' && copied.has(item)) {
+      const [{ dtype }] = item.inputs as [Value];
+      const { moves } = lowering;
+      item.lowering = { kind: 'map', outs: [{ op: 'read', dtype: computeOf(dtype), input: 0, moves, at: null }] };
+    }
   }
 }
-
-const readOf = (input: { index: number; dtype: DType }) => ({
-  op: 'read' as const,
-  dtype: computeOf(input.dtype),
-  input: input.index,
-  moves: [],
-  at: null,
-});
 
 /** A value seen through the views between it and what has the elements. */
 export interface Seen {

@@ -89,12 +89,12 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
   });
   slots.sort((a, b) => b.size - a.size);
 
+  const first = graph.leaves.length;
   const place = (value: Value): number => {
-    const leaf = leafPlace.get(value);
-    if (leaf !== undefined) return leaf;
-    const result = resultOf.get(value);
-    if (result === undefined) return graph.leaves.length + slots.indexOf(slotOf.get(value) as Slot);
-    return results[result]?.leaf ?? graph.leaves.length + slots.length + result;
+    const slot = slotOf.get(value);
+    if (slot) return first + slots.indexOf(slot);
+    const result = resultOf.get(value) as number;
+    return leafPlace.get(value) ?? results[result]?.leaf ?? first + slots.length + result;
   };
   const steps = jobs.map(({ kernel, inputs, outputs, scalars, ops }): Step => {
     const ins = inputs.map(place);

@@ -32,7 +32,9 @@ export function outOf({ members, anchor }: Group, more: number, { most }: Room):
   const kept = new Set(members.map(({ item }) => item));
   const out: Item[] = [];
   while (out.length < more && kept.size > 1) {
-    const read = new Set([anchor, ...[...kept].flatMap((item) => Array.from(sourcesOf(item), (value) => value.item))]);
+    const read = new Set(
+      [...kept].flatMap((item) => Array.from(sourcesOf(item), (value) => value.item)).concat(anchor),
+    );
     const bytes = ({ outputs: [first] }: Item): number => bytesOf(first as Value);
     const [least] = [...kept].filter((item) => !read.has(item)).sort((a, b) => bytes(a) - bytes(b)) as [Item];
     kept.delete(least);

@@ -73,20 +73,19 @@ const depsOf = ({ reads }: Group): Group[] =>
 
 /** Dependencies first, else in the order the graph was made. */
 function inOrder(groups: readonly Group[]): Group[] {
-  const state = new Map<Group, 'open' | 'done'>();
-  const sorted: Group[] = [];
+  const open = new Set<Group>();
+  const sorted = new Set<Group>();
   const visit = (group: Group): void => {
-    const known = state.get(group);
-    if (known === 'done') return;
-    if (known === 'open') throw stuck(group.anchor);
-    state.set(group, 'open');
+    if (sorted.has(group)) return;
+    if (open.has(group)) throw stuck(group.anchor);
+    open.add(group);
     for (const dep of depsOf(group).sort(byPlace)) visit(dep);
-    state.set(group, 'done');
-    sorted.push(group);
+    sorted.add(group);
   };
-  for (const group of [...groups].sort(byPlace)) visit(group);
-  return sorted;
+  groups.forEach(visit);
+  return [...sorted];
 }
+
 /** Maps that no kernel waits for, brought together: one kernel of many parts updates all parameters. */
 function lastMaps(groups: readonly Group[], room: Room): Group[][] {
   const awaited = new Set(groups.flatMap(depsOf));

@@ -22,11 +22,12 @@ export function sourcesOf(item: Item): ReadonlySet<Value> {
  */
 export function wouldCycle(item: Item, group: Group): boolean {
   const visited = new Set<Group>();
-  return item.inputs.some((input) => {
-    const base = baseOf(input).item;
-    if (base.group === group || base.leaf) return false;
-    const from = base.group ? [base] : Array.from(sourcesOf(base), (value) => value.item);
-    return from.some((source) => source.group && reaches(source.group, group, visited));
+  return item.inputs.map(baseOf).some((base) => {
+    const { group: maker } = base.item;
+    if (maker === group) return false;
+    return [...(maker ? [base] : sourcesOf(base.item))].some(
+      (source) => source.item.group && reaches(source.item.group, group, visited),
+    );
   });
 }
 
