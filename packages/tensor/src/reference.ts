@@ -493,7 +493,6 @@ class ReferenceBackend implements Backend {
   private peak = 0;
   private disposed = false;
   private listener: ((timing: KernelTiming) => void) | null = null;
-
   private readonly arrays;
 
   constructor(
@@ -566,7 +565,6 @@ class ReferenceBackend implements Backend {
   }
 
   async sync(): Promise<void> {}
-
   memory() {
     return { bytes: this.bytes, buffers: this.live.size, reserved: this.bytes, peak: this.peak };
   }
