@@ -43,5 +43,5 @@ export function beats(combine: 'max' | 'min', type: Carried, shader: Shader) {
   if (type === 'i32') return (value: string, best: string) => `(${value} ${operator} ${best})`;
   const isNan = shader.use('isNan');
   return (value: string, best: string) =>
-    `(${value} ${operator} ${best} || (${isNan}(${value}) && !${isNan}(${best})))`;
+    `((${value} ${operator} ${best}) | (${isNan}(${value}) & !${isNan}(${best})))`;
 }

@@ -1,10 +1,10 @@
 /** From kernel to pipelines: the one switch over the kinds, and what is kept of the results. */
 import { BackendError, type Executable, type Kernel, structure } from '@tessera/tensor/backend';
 import { usage } from './device';
-import { conv } from './kernels/conv';
+import { type ConvChoice, conv, convChoices } from './kernels/conv';
 import { custom } from './kernels/custom';
 import { map } from './kernels/map';
-import { matmul } from './kernels/matmul';
+import { type MatmulChoice, matmul, matmulChoices } from './kernels/matmul';
 import { pool } from './kernels/pool';
 import { reduce } from './kernels/reduce';
 import { scan } from './kernels/scan';
@@ -12,30 +12,52 @@ import { scatter } from './kernels/scatter';
 import { sort } from './kernels/sort';
 import { bindingsOf, type Dispatch, type Program, type Target } from './shader';
 
-/** The WGSL of a kernel. */
-export function generate(kernel: Kernel, target: Target): Program {
+/** One way to compute a kernel: plain data, that a tuner may keep. */
+export type Choice = MatmulChoice | ConvChoice | { readonly way: 'only' };
+
+/** Ways to compute a kernel, the one that should be fastest first; and what each becomes. */
+interface Ways<C extends Choice = Choice> {
+  readonly candidates: readonly C[];
+  make(choice: C): Program;
+}
+
+function waysOf(kernel: Kernel, target: Target): Ways {
+  const ways = <C extends Choice>(candidates: readonly C[], make: (choice: C) => Program) =>
+    ({ candidates, make }) as unknown as Ways;
+  const only = (make: () => Program) => ways([{ way: 'only' }], make);
   switch (kernel.kind) {
     case 'map':
-      return map(kernel, target);
+      return only(() => map(kernel, target));
     case 'reduce':
-      return reduce(kernel, target);
+      return only(() => reduce(kernel, target));
     case 'matmul':
-      return matmul(kernel, target);
+      return ways(matmulChoices(kernel, target), (choice) => matmul(kernel, target, choice));
     case 'conv':
-      return conv(kernel, target);
+      return ways(convChoices(kernel, target), (choice) => conv(kernel, target, choice));
     case 'pool':
-      return pool(kernel, target);
+      return only(() => pool(kernel, target));
     case 'scatter':
-      return scatter(kernel, target);
+      return only(() => scatter(kernel, target));
     case 'sort':
-      return sort(kernel, target);
+      return only(() => sort(kernel, target));
     case 'scan':
-      return scan(kernel, target);
+      return only(() => scan(kernel, target));
     case 'custom':
-      return custom(kernel, target);
+      return only(() => custom(kernel, target));
     default:
       return kernel satisfies never;
   }
+}
+
+/** Ways to compute a kernel on a device, the one that is taken where nobody has measured first. */
+export function candidates(kernel: Kernel, target: Target): readonly Choice[] {
+  return waysOf(kernel, target).candidates;
+}
+
+/** The WGSL of a kernel; `choice` is one of its candidates. */
+export function generate(kernel: Kernel, target: Target, choice?: Choice): Program {
+  const { candidates, make } = waysOf(kernel, target);
+  return make(choice ?? (candidates[0] as Choice));
 }
 
 /** Bytes of uniforms that a kernel sees; its own begin at the dynamic offset. */
@@ -53,25 +75,54 @@ export interface Pass {
   readonly grid: Dispatch['grid'];
 }
 
-export class GpuExecutable implements Executable {
-  readonly kernel: Kernel;
+/** What a kernel is on the device, made by one of its choices. */
+interface Built {
   /** What errors and timings call it: the first line of its shader. */
   readonly name: string;
   readonly passes: readonly Pass[];
   /** Words of scratch; 0 where it binds none. */
   readonly scratch: number;
   readonly layout: GPUBindGroupLayout;
+}
 
-  constructor(kernel: Kernel, own: Pick<GpuExecutable, 'name' | 'passes' | 'scratch' | 'layout'>) {
+export class GpuExecutable implements Executable {
+  readonly kernel: Kernel;
+  #built: Built;
+  /** Until it is known how the kernel is best computed. */
+  #choosing: Promise<void> | null = null;
+
+  constructor(kernel: Kernel, built: Built) {
     this.kernel = kernel;
-    this.name = own.name;
-    this.passes = own.passes;
-    this.scratch = own.scratch;
-    this.layout = own.layout;
+    this.#built = built;
+  }
+
+  get name(): string {
+    return this.#built.name;
+  }
+  get passes(): readonly Pass[] {
+    return this.#built.passes;
+  }
+  get scratch(): number {
+    return this.#built.scratch;
+  }
+  get layout(): GPUBindGroupLayout {
+    return this.#built.layout;
+  }
+
+  /** From then on it is computed as that one is. Whoever submits before waits for it. */
+  becomes(other: Promise<GpuExecutable>): void {
+    const choosing = other.then(async (chosen) => {
+      await chosen.waiting;
+      this.#built = chosen.#built;
+      this.#choosing = null;
+    });
+    choosing.catch(() => {}); // whoever waits hears of it
+    this.#choosing = choosing;
   }
 
   /** Resolves when all pipelines are there; null where they are. */
   get waiting(): Promise<unknown> | null {
+    if (this.#choosing) return this.#choosing;
     const missing = this.passes.filter(({ made }) => made.pipeline === null);
     return missing.length ? Promise.all(missing.map(({ made }) => made.promise)) : null;
   }
@@ -96,8 +147,9 @@ export class Compiler {
     });
   }
 
-  compile(kernel: Kernel): GpuExecutable {
-    const { dispatches, scratch } = this.#generate(kernel);
+  /** @param choice one of the kernel's candidates; the first where none is given */
+  compile(kernel: Kernel, choice?: Choice): GpuExecutable {
+    const { dispatches, scratch } = this.#generate(kernel, choice);
     const types = bindingsOf(kernel).map(
       ({ type }): GPUBufferBindingType => (type === 'in' ? 'read-only-storage' : 'storage'),
     );
@@ -115,14 +167,14 @@ export class Compiler {
     return new GpuExecutable(kernel, { name, passes, scratch, layout });
   }
 
-  #generate(kernel: Kernel): Program {
+  #generate(kernel: Kernel, choice?: Choice): Program {
     if (kernel.uniforms.length > mostUniforms) {
       throw new BackendError(
         `webgpu: a ${kernel.kind} kernel takes ${kernel.uniforms.length} numbers at each run, at most ${mostUniforms} fit`,
       );
     }
     try {
-      return generate(kernel, this.#target);
+      return generate(kernel, this.#target, choice);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new BackendError(`webgpu: a ${kernel.kind} kernel has no shader: ${reason}`, { cause });

@@ -13,6 +13,11 @@ export interface WebgpuOptions {
   readonly maxMemoryBytes?: number;
   /** Computes a tiny network forward and backward first, and refuses a device whose answers are wrong. Default true. */
   readonly probe?: boolean;
+  /**
+   * Measures ways to compute each kernel when it first meets it, and keeps the fastest for the next run (in Node in
+   * `~/.cache/tessera`, in a page in IndexedDB), by adapter. Slow to begin with; sums may then differ in their last bits.
+   */
+  readonly tune?: boolean;
   /** Told once when the device is lost; reads that wait reject with the same error. Make a new backend then. */
   readonly onLost?: (error: BackendError) => void;
 }
@@ -44,7 +49,9 @@ export const wanted = [
   'maxComputeWorkgroupSizeX',
   'maxComputeWorkgroupsPerDimension',
 ] as const;
-export const features: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+/** Matrices are Chromium's experiment, so types do not know of them. */
+const matrices = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+export const features: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query', matrices];
 
 /** @throws BackendError that says what to try, where there is no WebGPU, no adapter or no device. */
 export async function findDevice(options: WebgpuOptions): Promise<Found> {
@@ -113,11 +120,37 @@ export function limitsOf({ limits, features: has }: GPUDevice): Limits {
   };
 }
 
-export const targetOf = ({ limits }: GPUDevice): Target => ({
+export const targetOf = ({ limits, features, adapterInfo }: GPUDevice): Target => ({
   workgroups: limits.maxComputeWorkgroupsPerDimension,
   threads: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
   shared: limits.maxComputeWorkgroupStorageSize,
+  scratch: Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize, mostScratch),
+  ...subgroupsOf(adapterInfo, features),
 });
+
+/** What the adapter tells of its subgroups; older browsers give a device no `adapterInfo`. */
+function subgroupsOf(
+  info: (GPUAdapterInfo & { readonly subgroupMatrixConfigs?: readonly MatrixConfig[] }) | undefined,
+  has: GPUSupportedFeatures,
+): Pick<Target, 'matrix' | 'subgroup'> {
+  const { subgroupMinSize: least = 0, subgroupMaxSize: largest, subgroupMatrixConfigs } = info ?? {};
+  if (!has.has('subgroups') || least === 0 || least !== largest) return { subgroup: null, matrix: null };
+  const config =
+    has.has('shader-f16') && has.has(matrices)
+      ? subgroupMatrixConfigs?.find((one) => one.componentType === 'f16' && one.resultComponentType === 'f32')
+      : undefined;
+  return { subgroup: least, matrix: config ? { m: config.M, n: config.N, k: config.K, lanes: least } : null };
+}
+interface MatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+/** All kernels share one scratch; ways that would want more are not taken. */
+const mostScratch = 2 ** 29;
 
 /** The flags of the API, by value: Node has no globals for them. */
 export const usage = {

@@ -101,8 +101,8 @@ const integers: Partial<Record<ExprOp, Print | Own>> = /* @__PURE__ */ (() => ({
 
 /** What differs on bool; all other functions take it as 0 and 1. */
 const bools: Partial<Record<ExprOp, Print | Own>> = /* @__PURE__ */ (() => ({
-  and: infix('&&'),
-  or: infix('||'),
+  and: infix('&'), // no branch, as && would be
+  or: infix('|'),
   xor: infix('!='),
   eq: infix('=='),
   ne: infix('!='),

@@ -1,5 +1,5 @@
 /** Where a kernel is in its domain, and where a view then reads: all index arithmetic of the shaders is written here. */
-import { isContiguous, rowMajor, type View } from '@tessera/tensor/backend';
+import { isContiguous, type Load, rowMajor, type View } from '@tessera/tensor/backend';
 
 /** A place in a kernel's domain, in WGSL. */
 export interface Place {
@@ -9,6 +9,8 @@ export interface Place {
   readonly linear?: string;
   /** The kernel's own results there. */
   acc?(index: number): string;
+  /** The element of a load as a part of a vector that is read for four places at once (vector.ts); null where it is not. */
+  quarter?(load: Load): string | null;
 }
 
 /** The coordinate along `axis` of the element at the row-major position `linear` (u32) of a shape. */
@@ -51,6 +53,15 @@ export function elementOf(view: View, coords: readonly Coord[], linear?: string)
   return terms.join(' + ');
 }
 
+/**
+ * That all tests hold, null where there are none. Without the short circuit of `&&`, which is a branch each: an emulated shader
+ * of a few hundred took 17 s to compile.
+ */
+export function all(tests: readonly string[]): string | null {
+  if (tests.length < 2) return tests[0] ?? null;
+  return tests.map((test) => (/^\w+$/.test(test) ? test : `(${test})`)).join(' & ');
+}
+
 /** The condition under which a view has an element at these coordinates; null where it always has. */
 export function validity({ shape, valid }: View, coords: readonly Coord[], computed: boolean): string | null {
   const tests: string[] = [];
@@ -65,5 +76,5 @@ export function validity({ shape, valid }: View, coords: readonly Coord[], compu
         ...(computed || high < size ? [`${coord} < ${high}i`] : []),
       );
   });
-  return tests.length ? tests.join(' && ') : null;
+  return all(tests);
 }

@@ -13,7 +13,7 @@ import {
   type PrepareOptions,
   type TypedArray,
 } from '@tessera/tensor/backend';
-import { Compiler } from './compile';
+import { type Choice, Compiler } from './compile';
 import { type Found, limitsOf, targetOf, type WebgpuOptions } from './device';
 import { infoOf, type WebgpuInfo } from './info';
 import { type GpuBuffer, Memory } from './memory';
@@ -22,6 +22,8 @@ import { Reads } from './reads';
 import { bytesOf, restore, store, storedBytes } from './stored';
 import { type Checks, own, type PassOf, Submitter } from './submit';
 import { Timer } from './timer';
+import { Tuner } from './tune';
+import { findStore } from './tune-store';
 import { Uploads } from './uploads';
 
 export interface Webgpu extends Backend {
@@ -40,6 +42,7 @@ export class WebgpuBackend implements Webgpu {
   readonly #found: Found;
   readonly #memory: Memory;
   readonly #compiler: Compiler;
+  readonly #tuner: Tuner | null;
   readonly #submitter: Submitter;
   readonly #reads: Reads;
   readonly #uploads: Uploads;
@@ -49,7 +52,7 @@ export class WebgpuBackend implements Webgpu {
   /** What waits for pipelines that are still made, and whatever came after it. */
   readonly #waiting: { readonly ready: Promise<unknown> | null; readonly run: () => void }[] = [];
 
-  constructor(found: Found, { onLost, maxMemoryBytes = Number.POSITIVE_INFINITY }: WebgpuOptions) {
+  constructor(found: Found, { onLost, tune, maxMemoryBytes = Number.POSITIVE_INFINITY }: WebgpuOptions) {
     const { device } = found;
     this.#found = found;
     this.device = device;
@@ -64,7 +67,9 @@ export class WebgpuBackend implements Webgpu {
           run();
         }),
     });
-    this.#compiler = new Compiler(device, targetOf(device));
+    const target = targetOf(device);
+    this.#compiler = new Compiler(device, target);
+    this.#tuner = tune ? new Tuner(device, this.#compiler, target, found.adapter, findStore()) : null;
     this.#submitter = new Submitter(device, this.#memory, this.#uploads, this.#compiler);
     this.#reads = new Reads(device);
     this.#checks = { always: () => this.#memory.foreign > 0, check: (answer) => this.#check(answer) };
@@ -138,9 +143,9 @@ export class WebgpuBackend implements Webgpu {
     return restore(dtype, bytes, size);
   }
 
-  compile(kernel: Kernel): Executable {
+  compile(kernel: Kernel, choice?: Choice): Executable {
     if (this.#failure) throw this.#failure;
-    return this.#compiler.compile(kernel);
+    return this.#tuner && !choice ? this.#tuner.compile(kernel) : this.#compiler.compile(kernel, choice);
   }
 
   async prepare(plan: Plan, options: PrepareOptions = {}): Promise<void> {

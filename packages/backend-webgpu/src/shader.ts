@@ -7,7 +7,15 @@
  *     scratch     storage, words that live while the kernel runs; only where a program asks for some
  *     uniforms    group 1: the numbers handed in at each run
  */
-import { type Compute, type DType, type Expr, expr as e, type Kernel, type Store } from '@tessera/tensor/backend';
+import {
+  type Compute,
+  type DType,
+  type Expr,
+  expr as e,
+  type Kernel,
+  type Load,
+  type Store,
+} from '@tessera/tensor/backend';
 import { literal, print } from './expression';
 import { type FunctionName, functions, withDependencies } from './functions';
 import { elementOf, type Place, validity } from './place';
@@ -20,6 +28,12 @@ export interface Target {
   readonly threads: number;
   /** Bytes of workgroup memory. */
   readonly shared: number;
+  /** Bytes of scratch that a kernel may take to be faster. */
+  readonly scratch: number;
+  /** The blocks of float16 that a subgroup of so many lanes multiplies at once, summed in float32; null where it does not. */
+  readonly matrix: { readonly m: number; readonly n: number; readonly k: number; readonly lanes: number } | null;
+  /** Lanes of a subgroup, where they are always as many; null where there are no subgroups. */
+  readonly subgroup: number | null;
 }
 
 /** One dispatch: a shader, and the grid of workgroups that runs it. */
@@ -55,23 +69,48 @@ export function bindingsOf({
   return [...read.filter(({ index }) => !aliases.includes(index)), ...written];
 }
 
+/** Statements between two braces, and the names of what `once` has computed there. */
+export class Scope {
+  readonly lines: string[] = [];
+  private readonly names = new Map<string, string>();
+  private readonly outer: Scope | null;
+
+  constructor(outer: Scope | null = null) {
+    this.outer = outer;
+  }
+  nameOf(text: string): string | undefined {
+    return this.names.get(text) ?? this.outer?.nameOf(text);
+  }
+  remember(text: string, name: string): void {
+    this.names.set(text, name);
+  }
+}
+
 /** Statements of one function at one place of the kernel's domain: each expression is computed there once. */
 export class Block {
   readonly shader: Shader;
   readonly place: Place;
-  readonly lines: string[];
+  readonly scope: Scope;
   private readonly known = new Map<Expr, string>();
   private readonly coords = new Map<number, string>();
 
-  constructor(shader: Shader, place: Place, lines: string[] = []) {
+  constructor(shader: Shader, place: Place, scope: Scope = new Scope()) {
     this.shader = shader;
     this.place = place;
-    this.lines = lines;
+    this.scope = scope;
   }
 
   /** The same statements, going on at another place. */
   at(place: Place): Block {
-    return new Block(this.shader, place, this.lines);
+    return new Block(this.shader, place, this.scope);
+  }
+  /** Statements inside these: what is computed here is known there. */
+  inside(): Block {
+    return new Block(this.shader, this.place, new Scope(this.scope));
+  }
+
+  get lines(): string[] {
+    return this.scope.lines;
   }
 
   line(...lines: string[]): void {
@@ -82,6 +121,16 @@ export class Block {
   bind(text: string, prefix = 'v'): string {
     const name = this.shader.name(prefix);
     this.line(`let ${name} = ${text};`);
+    return name;
+  }
+
+  /** A value that never changes, such as an index: the same text has the same name. */
+  once(text: string, prefix = 'p'): string {
+    if (/^\w+$/.test(text)) return text;
+    const known = this.scope.nameOf(text);
+    if (known !== undefined) return known;
+    const name = this.bind(text, prefix);
+    this.scope.remember(text, name);
     return name;
   }
 
@@ -131,12 +180,14 @@ export class Block {
     }
   }
 
-  private load({ input, view, at, dtype }: Extract<Expr, { op: 'load' }>): string {
+  private load(load: Load): string {
+    const quarter = this.place.quarter?.(load);
+    if (quarter) return quarter;
+    const { input, view, at, dtype } = load;
     const { kernel } = this.shader;
     const coords = at ? at.map((one) => this.value(one)) : view.shape.map((_, axis) => () => this.coord(axis));
-    const output = kernel.aliases.indexOf(input);
-    const name = output < 0 ? `in${input}` : `out${output}`;
-    const element = `${name}[${elementOf(view, coords, at ? undefined : this.place.linear)}]`;
+    const index = elementOf(view, coords, at ? undefined : this.place.linear);
+    const element = this.element(bindingOf(kernel, input), index);
     const stored = kernel.inputs[input]?.dtype ?? 'float32';
     const value =
       stored === 'bool'
@@ -148,15 +199,19 @@ export class Block {
     return valid ? `select(${zero[dtype]}, ${value}, ${valid})` : value;
   }
 
+  /** An element of a binding, which may be declared as an array of vectors. */
+  element(name: string, index: string): string {
+    if (!this.shader.vectors.has(name)) return `${name}[${index}]`;
+    const at = this.once(`u32(${index})`, 'e');
+    return `${name}[${at} >> 2u][${at} & 3u]`;
+  }
+
   /** All expressions first, then all stores: an output may be an input's buffer. */
   store(stores: readonly Store[]): void {
     const { kernel } = this.shader;
     const values = stores.map(({ expr, output }) => {
       const { dtype } = kernel.outputs[output] as Kernel['outputs'][number];
-      const value = this.value(e.cast(expr, e.computeOf(dtype)));
-      if (dtype === 'float16') return `f16(${value})`;
-      if (dtype === 'uint8') return `u32(${value}) & 0xffu`;
-      return dtype === 'bool' ? `u32(${value})` : value;
+      return narrowed(this.value(e.cast(expr, e.computeOf(dtype))), dtype);
     });
     const places = stores.map(({ view }) =>
       elementOf(
@@ -165,8 +220,22 @@ export class Block {
         this.place.linear,
       ),
     );
-    this.line(...stores.map(({ output }, i) => `out${output}[${places[i]}] = ${values[i]};`));
+    const targets = stores.map(({ output }, i) => this.element(`out${output}`, places[i] as string));
+    this.line(...targets.map((target, i) => `${target} = ${values[i]};`));
   }
+}
+
+/** The binding that an input is read from: its own, or that of the output which is the same buffer. */
+export function bindingOf({ aliases }: Kernel, input: number): string {
+  const output = aliases.indexOf(input);
+  return output < 0 ? `in${input}` : `out${output}`;
+}
+
+/** A value as it is stored. */
+export function narrowed(value: string, dtype: DType): string {
+  if (dtype === 'float16') return `f16(${value})`;
+  if (dtype === 'uint8') return `u32(${value}) & 0xffu`;
+  return dtype === 'bool' ? `u32(${value})` : value;
 }
 
 const zero: Record<Compute, string> = { float32: '0.0f', int32: '0i', bool: 'false' };
@@ -174,14 +243,22 @@ const zero: Record<Compute, string> = { float32: '0.0f', int32: '0i', bool: 'fal
 /** What the blocks of one dispatch share. */
 export class Shader {
   readonly kernel: Kernel;
+  /** Bindings declared as arrays of vectors of four. Outputs among them are stored by vectors only. */
+  readonly vectors: ReadonlySet<string>;
+  private readonly directives = new Set<string>();
   private readonly used = new Set<FunctionName>();
   private readonly declared: string[] = [];
   private names = 0;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, vectors: ReadonlySet<string> = new Set()) {
     this.kernel = kernel;
+    this.vectors = vectors;
   }
 
+  /** A directive that the shader begins with: `enable f16;`. */
+  direct(directive: string): void {
+    this.directives.add(directive);
+  }
   name(prefix: string): string {
     return `${prefix}_${this.names++}`; // i_32 is no type
   }
@@ -199,22 +276,30 @@ export class Shader {
     const { kernel } = this;
     const bindings = bindingsOf(kernel).map(({ type, index, dtype }, binding) => {
       const access = type === 'in' ? 'read' : 'read_write';
-      return `@group(0) @binding(${binding}) var<storage, ${access}> ${type}${index}: array<${storedAs[dtype]}>;`;
+      const name = `${type}${index}`;
+      return `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${this.typeOf(name, storedAs[dtype])}>;`;
     });
-    if (scratch) bindings.push(`@group(0) @binding(${bindings.length}) var<storage, read_write> scratch: array<u32>;`);
+    if (scratch) {
+      const type = this.typeOf('scratch', 'u32');
+      bindings.push(`@group(0) @binding(${bindings.length}) var<storage, read_write> scratch: array<${type}>;`);
+    }
     const vectors = Math.ceil(kernel.uniforms.length / 4);
     if (vectors) bindings.push(`@group(1) @binding(0) var<uniform> uniforms: array<vec4<u32>, ${vectors}>;`);
-    const half = [...kernel.inputs, ...kernel.outputs].some(({ dtype }) => dtype === 'float16');
+    if ([...kernel.inputs, ...kernel.outputs].some(({ dtype }) => dtype === 'float16')) this.direct('enable f16;');
     const called = withDependencies(this.used).map((name) => functions[name].source().trim());
     const parts = [
       header.map((line) => `// ${line}`).join('\n'),
-      ...(half ? ['enable f16;'] : []),
+      ...(this.directives.size ? [[...this.directives].join('\n')] : []),
       bindings.join('\n'),
       ...(this.declared.length ? [this.declared.join('\n')] : []),
       ...called,
       main,
     ];
     return indent(parts.join('\n\n'));
+  }
+
+  private typeOf(name: string, type: string): string {
+    return this.vectors.has(name) ? `vec4<${type}>` : type;
   }
 }
 
@@ -242,16 +327,18 @@ export interface DispatchOptions {
   /** How many workgroups; the shader knows its own as `group`, and its thread in it as `lane`. */
   readonly groups: number;
   readonly scratch?: boolean;
+  /** Bindings declared as arrays of vectors of four. */
+  readonly vectors?: ReadonlySet<string>;
 }
 
 /** A dispatch whose main function `body` writes. More workgroups than fit one dimension go on in the next. */
 export function dispatch(
   kernel: Kernel,
   target: Target,
-  { header, threads, groups, scratch = false }: DispatchOptions,
+  { header, threads, groups, scratch = false, vectors }: DispatchOptions,
   body: (block: Block) => void,
 ): Dispatch {
-  const shader = new Shader(kernel);
+  const shader = new Shader(kernel, vectors);
   const x = Math.min(groups, target.workgroups);
   const y = x === 0 ? 0 : Math.ceil(groups / x);
   const block = new Block(shader, { coord: () => '0' });

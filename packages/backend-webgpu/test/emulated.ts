@@ -23,10 +23,16 @@ export async function emulatedAdapter(): Promise<GPUAdapter> {
 
 async function dawnInNode(): Promise<GPU> {
   useEmulator();
+  // SwiftShader compiles the zeroing of workgroup memory a hundred times slower than the rest, and no kernel relies on it.
+  dawn ??= await dawnOf(['enable-dawn-features=allow_unsafe_apis,disable_workgroup_init']);
+  return dawn;
+}
+
+/** Dawn in Node, with these flags. */
+export async function dawnOf(flags: readonly string[]): Promise<GPU> {
   const name = 'webgpu';
   const { create } = (await import(/* @vite-ignore */ name)) as { create(flags: readonly string[]): GPU };
-  // SwiftShader compiles the zeroing of workgroup memory a hundred times slower than the rest, and no kernel relies on it.
-  return (dawn ??= create(['enable-dawn-features=allow_unsafe_apis,disable_workgroup_init']));
+  return create(flags);
 }
 
 const wanted =

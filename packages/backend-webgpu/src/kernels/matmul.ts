@@ -1,40 +1,69 @@
 /** Matrix products: the template of product.ts over the batch. */
-import type { Expr, MatmulKernel } from '@tessera/tensor/backend';
-import { toCarried } from '../accumulate';
+import { type Expr, type MatmulKernel, sizeOf } from '@tessera/tensor/backend';
+import { carriedAs, toCarried } from '../accumulate';
 import { atCoords, unravel } from '../place';
-import type { Program, Target } from '../shader';
-import { type Along, product, type Tile } from './product';
+import type { Block, Program, Target } from '../shader';
+import { alongOf, Quad, vectorStores, vectorsOf } from '../vector';
+import { type ByMatrix, matrix, matrixChoices } from './matrix';
+import { type Factor, type Product, product } from './product';
+import { type Tiled, tiledChoices } from './tiles';
 
-export function matmul(kernel: MatmulKernel, target: Target, tile?: Tile): Program {
-  const { batch, m, n, k, a, b, stores } = kernel;
-  const count = batch.reduce((total, size) => total * size, 1);
-  const coords = (of: string) => batch.map((_, axis) => unravel(of, batch, axis));
-  const title = `matmul [${[...batch, m, k]}]·[${[...batch, k, n]}]`;
-  return product(
-    kernel,
-    target,
-    {
-      title,
-      batch: count,
-      m,
-      n,
-      k,
-      dtype: a.dtype,
-      along: { a: alongOf(a, batch.length), b: alongOf(b, batch.length) === 'k' ? 'other' : 'k' },
-      a: (block, of, row, inner) =>
-        toCarried(block.at(atCoords([...coords(of), `i32(${row})`, `i32(${inner})`])).value(a), a.dtype),
-      b: (block, of, inner, column) =>
-        toCarried(block.at(atCoords([...coords(of), `i32(${inner})`, `i32(${column})`])).value(b), b.dtype),
-      store: (block, of, row, column, sum) =>
-        block.at(atCoords([...coords(of), `i32(${row})`, `i32(${column})`], () => sum)).store(stores),
-    },
-    tile,
-  );
+export type MatmulChoice = Tiled | ByMatrix;
+
+export function matmulChoices(kernel: MatmulKernel, target: Target): MatmulChoice[] {
+  const { batch, m, n, k } = kernel;
+  const extent = { batch: sizeOf(batch), m, n, k, segments: 1, cost: { a: 1, b: 1 } };
+  return [...matrixChoices(kernel, extent, target), ...tiledChoices(extent, target)];
 }
 
-/** The last axis, unless the first load of the operand lies along the one before. */
-function alongOf(expr: Expr, axis: number): Along {
-  if (expr.op === 'load') return expr.view.strides[axis] === 1 && expr.view.strides[axis + 1] !== 1 ? 'other' : 'k';
-  for (const arg of expr.op === 'apply' ? expr.args : []) if (alongOf(arg, axis) === 'other') return 'other';
-  return 'k';
+export function matmul(kernel: MatmulKernel, target: Target, choice: MatmulChoice): Program {
+  const of = productOf(kernel);
+  return choice.way === 'matrix' ? matrix(kernel, target, of, choice) : product(kernel, target, of, choice);
+}
+
+function productOf(kernel: MatmulKernel): Product {
+  const { batch, m, n, k, a, b, stores } = kernel;
+  const axes = [batch.length, batch.length + 1] as const;
+  const place = (block: Block, of: string, row: string, column: string) => [
+    ...batch.map((_, axis) => block.once(unravel(of, batch, axis), 'b')),
+    `i32(${row})`,
+    `i32(${column})`,
+  ];
+  const type = carriedAs(a.dtype);
+  const vectors = new Set<string>();
+  /** An operand whose k-axis is `inner` of its last two. */
+  const factor = (expr: Expr, inner: 0 | 1): Factor => {
+    const along = alongOf(expr, axes);
+    const names = vectorsOf(expr, along, kernel);
+    for (const name of names) vectors.add(name);
+    const coords = (block: Block, of: string, k: string, other: string) =>
+      inner ? place(block, of, other, k) : place(block, of, k, other);
+    return {
+      along: along === axes[inner] ? 'k' : 'other',
+      one: ({ block }, of, _, k, other) =>
+        toCarried(block.at(atCoords(coords(block, of, k, other))).value(expr), expr.dtype),
+      four: names.length
+        ? ({ block }, of, _, k, other) => new Quad(block, coords(block, of, k, other), along).value(expr, type)
+        : null,
+    };
+  };
+  const factors = { a: factor(a, 1), b: factor(b, 0) };
+  const written = vectorStores(stores, axes[1], kernel);
+  for (const name of written ?? []) vectors.add(name);
+  return {
+    title: `matmul [${[...batch, m, k]}]·[${[...batch, k, n]}]`,
+    batch: sizeOf(batch),
+    m,
+    n,
+    k,
+    segments: 1,
+    dtype: a.dtype,
+    ...factors,
+    vectors: [...vectors],
+    store: (block, of, row, column, sum) => block.at(atCoords(place(block, of, row, column), () => sum)).store(stores),
+    store4:
+      written &&
+      ((block, of, row, column, sum) =>
+        new Quad(block, place(block, of, row, column), axes[1], (part) => `${sum}.${'xyzw'[part]}`).store(stores)),
+  };
 }

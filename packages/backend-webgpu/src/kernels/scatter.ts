@@ -6,7 +6,7 @@
 import { rowMajor, type ScatterKernel, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs, fromCarried, join, toCarried } from '../accumulate';
 import { mergeSort } from '../merge-sort';
-import { atLinear } from '../place';
+import { all, atLinear } from '../place';
 import { type Block, dispatch, type Program, type Target } from '../shader';
 
 export const tile = { threads: 64 } as const;
@@ -58,6 +58,6 @@ function placeOf(block: Block, { shape, updates, at }: ScatterKernel, position: 
   const coords = at.map((one) => update.value(one));
   const strides = rowMajor(shape);
   const place = coords.map((coord, axis) => `u32(${coord}) * ${strides[axis]}u`).join(' + ') || '0u';
-  const valid = coords.map((coord, axis) => `u32(${coord}) < ${shape[axis]}u`).join(' && ');
+  const valid = all(coords.map((coord, axis) => `u32(${coord}) < ${shape[axis]}u`));
   return valid ? `select(${sizeOf(shape)}u, ${place}, ${valid})` : place;
 }

@@ -1,5 +1,6 @@
 /** Which element a place of a window reads, and which window reads an element: for convolution and pooling. */
 import type { PoolSizes } from '@tessera/tensor/backend';
+import { all } from '../place';
 import type { Block } from '../shader';
 
 type Windows = Omit<PoolSizes, 'batch'>;
@@ -15,12 +16,12 @@ export function inside(block: Block, sizes: Windows, windows: readonly string[],
   const tests: string[] = [];
   const coords = input.map((size, axis) => {
     const [s, d, p] = [stride[axis] as number, dilation[axis] as number, padding[axis] as number];
-    const at = block.bind(`${windows[axis]} * ${s}i + ${places[axis]} * ${d}i - ${p}i`, 'at');
+    const at = block.once(`${windows[axis]} * ${s}i + ${places[axis]} * ${d}i - ${p}i`, 'at');
     const most = ((output[axis] as number) - 1) * s + ((kernel[axis] as number) - 1) * d - p;
     if (p > 0 || most >= size) tests.push(`u32(${at}) < ${size}u`);
     return at;
   });
-  return { coords, valid: tests.length ? tests.join(' && ') : null };
+  return { coords, valid: all(tests) };
 }
 
 /** The window whose place r is element q: (q + padding − r·dilation) / stride, where that is whole and a window. */
@@ -29,10 +30,11 @@ export function windowOf(block: Block, sizes: Windows, elements: readonly string
   const tests: string[] = [];
   const coords = output.map((size, axis) => {
     const [s, d, p] = [stride[axis] as number, dilation[axis] as number, padding[axis] as number];
-    const from = block.bind(`${elements[axis]} + ${p}i - ${places[axis]} * ${d}i`, 'met');
-    const window = s === 1 ? from : block.bind(`${from} / ${s}i`, 'window');
-    tests.push(`${from} >= 0i`, `${window} < ${size}i`, ...(s === 1 ? [] : [`${window} * ${s}i == ${from}`]));
+    const from = block.once(`${elements[axis]} + ${p}i - ${places[axis]} * ${d}i`, 'met');
+    const window = s === 1 ? from : block.once(`${from} / ${s}i`, 'window');
+    // A negative `from` gives a negative window, or one that is not whole.
+    tests.push(`u32(${window}) < ${size}u`, ...(s === 1 ? [] : [`${window} * ${s}i == ${from}`]));
     return window;
   });
-  return { coords, valid: tests.length ? tests.join(' && ') : null };
+  return { coords, valid: all(tests) };
 }

@@ -1,0 +1,180 @@
+/**
+ * The autotuner: on first meeting a kernel its candidates are run on buffers of their own, and the fastest is kept, in a store
+ * that the next program reads. Times come from timestamp queries, from the clock where there are none.
+ */
+import type { Kernel } from '@tessera/tensor/backend';
+import { type Choice, type Compiler, candidates, type GpuExecutable, uniformWindow } from './compile';
+import { mapRead, usage } from './device';
+import type { Target } from './shader';
+import type { TuneStore } from './tune-store';
+
+/** Raised when generators change what a choice becomes: what was measured before is then measured anew. */
+const generation = 1;
+/** At most: candidates of a kernel; milliseconds and runs of a stretch; bytes of a kernel's operands. */
+const most = { candidates: 12, milliseconds: 2, runs: 200, bytes: 2 ** 31 } as const;
+
+export class Tuner {
+  /** Kernels that were measured, and candidates that were run for it. */
+  readonly measured = { kernels: 0, candidates: 0 };
+  readonly #device: GPUDevice;
+  readonly #compiler: Compiler;
+  readonly #target: Target;
+  readonly #adapter: string;
+  readonly #store: TuneStore;
+  #known: Promise<Map<string, string>> | null = null;
+  /** Measurements take turns. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  readonly #candidates: number;
+
+  /** @param tried how many candidates are measured, best first */
+  constructor(
+    device: GPUDevice,
+    compiler: Compiler,
+    target: Target,
+    adapter: string,
+    store: TuneStore,
+    tried: number = most.candidates,
+  ) {
+    this.#candidates = tried;
+    this.#device = device;
+    this.#compiler = compiler;
+    this.#target = target;
+    this.#adapter = adapter;
+    this.#store = store;
+  }
+
+  /** The executable, whose first submit waits until its way is chosen. */
+  compile(kernel: Kernel): GpuExecutable {
+    const ways = candidates(kernel, this.#target);
+    const executable = this.#compiler.compile(kernel, ways[0]);
+    if (ways.length > 1 && bytesOf(kernel) <= most.bytes) {
+      executable.becomes(this.#choose(kernel, ways).then((choice) => this.#compiler.compile(kernel, choice)));
+    }
+    return executable;
+  }
+
+  async #choose(kernel: Kernel, ways: readonly Choice[]): Promise<Choice> {
+    this.#known ??= this.#store.load();
+    const known = await this.#known;
+    const key = keyOf([generation, this.#adapter, kernel, ways]);
+    const kept = known.get(key);
+    const found = kept !== undefined && ways.find((choice) => JSON.stringify(choice) === kept);
+    if (found) return found;
+    const tried = ways.slice(0, this.#candidates);
+    const measured = this.#turn.then(() => this.#measure(kernel, tried));
+    this.#turn = measured.catch(() => {});
+    const best = await measured;
+    known.set(key, JSON.stringify(best));
+    await this.#store.keep(key, JSON.stringify(best));
+    return best;
+  }
+
+  async #measure(kernel: Kernel, ways: readonly Choice[]): Promise<Choice> {
+    const device = this.#device;
+    const made: GPUBuffer[] = [];
+    const buffer = (bytes: number, use: number) => {
+      const one = device.createBuffer({ label: 'tessera tuning', size: Math.ceil(bytes / 256 + 1) * 256, usage: use });
+      made.push(one);
+      return one;
+    };
+    try {
+      const own = [...kernel.inputs.filter((_, i) => !kernel.aliases.includes(i)), ...kernel.outputs];
+      const operands = own.map(({ size }) => buffer(size * 4, usage.storage));
+      const numbers = buffer(uniformWindow, usage.uniform);
+      let best = { choice: ways[0] as Choice, milliseconds: Infinity };
+      this.measured.kernels++;
+      for (const choice of ways) {
+        const executable = this.#compiler.compile(kernel, choice);
+        await executable.waiting;
+        this.measured.candidates++;
+        const scratch = executable.scratch ? [buffer(executable.scratch * 4, usage.storage)] : [];
+        const entries = [...operands, ...scratch].map((one, binding) => ({ binding, resource: { buffer: one } }));
+        const group = device.createBindGroup({ layout: executable.layout, entries });
+        const shared = device.createBindGroup({
+          layout: this.#compiler.uniformLayout,
+          entries: [{ binding: 0, resource: { buffer: numbers, size: uniformWindow } }],
+        });
+        const milliseconds = await this.#time((pass) => {
+          pass.setBindGroup(0, group);
+          if (kernel.uniforms.length) pass.setBindGroup(1, shared, [0]);
+          for (const { made: pipeline, grid } of executable.passes) {
+            pass.setPipeline(pipeline.pipeline as GPUComputePipeline);
+            pass.dispatchWorkgroups(grid[0], grid[1]);
+          }
+        });
+        if (milliseconds < best.milliseconds) best = { choice, milliseconds };
+        for (const one of scratch) one.destroy();
+      }
+      return best.choice;
+    } finally {
+      for (const one of made) one.destroy();
+    }
+  }
+
+  /** Milliseconds of a run: the least of some stretches, each long beside the steps of a clock that may be coarse (0.1 ms). */
+  async #time(encode: (pass: GPUComputePassEncoder) => void): Promise<number> {
+    const stretch = async (runs: number) => {
+      const repeated = (pass: GPUComputePassEncoder) => {
+        for (let run = 0; run < runs; run++) encode(pass);
+      };
+      const exact = this.#device.features.has('timestamp-query');
+      return (await (exact ? this.#byQueries(repeated) : this.#byClock(repeated))) / runs;
+    };
+    await stretch(1); // warms up
+    const once = await stretch(1);
+    const runs = Math.max(1, Math.min(most.runs, Math.ceil(most.milliseconds / Math.max(once, 1e-3))));
+    let least = runs === 1 ? once : Infinity;
+    for (let i = 0; i < (once > most.milliseconds ? 0 : 2); i++) least = Math.min(least, await stretch(runs));
+    return least;
+  }
+
+  async #byClock(encode: (pass: GPUComputePassEncoder) => void): Promise<number> {
+    const { queue } = this.#device;
+    await queue.onSubmittedWorkDone();
+    const before = performance.now();
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    encode(pass);
+    pass.end();
+    queue.submit([encoder.finish()]);
+    await queue.onSubmittedWorkDone();
+    return performance.now() - before;
+  }
+
+  async #byQueries(encode: (pass: GPUComputePassEncoder) => void): Promise<number> {
+    const device = this.#device;
+    const querySet = device.createQuerySet({ type: 'timestamp', count: 2 });
+    const resolved = device.createBuffer({ size: 16, usage: usage.queryResolve | usage.copySrc });
+    const staging = device.createBuffer({ size: 16, usage: usage.mapRead | usage.copyDst });
+    try {
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass({
+        timestampWrites: { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+      });
+      encode(pass);
+      pass.end();
+      encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
+      encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
+      device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(mapRead);
+      const [begin = 0n, end = 0n] = new BigInt64Array(staging.getMappedRange());
+      return Math.max(1e-6, Number(end - begin) / 1e6);
+    } finally {
+      for (const object of [querySet, resolved, staging]) object.destroy();
+    }
+  }
+}
+
+const bytesOf = ({ inputs, outputs }: Kernel) => [...inputs, ...outputs].reduce((sum, { size }) => sum + 4 * size, 0);
+
+/** A short name of what a choice depends on: 64 bits by FNV-1a, over the text forward and backward. */
+function keyOf(parts: readonly unknown[]): string {
+  const text = JSON.stringify(parts);
+  const hash = (step: (i: number) => number) => {
+    let value = 0x811c9dc5;
+    for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(step(i)), 0x01000193);
+    return (value >>> 0).toString(16).padStart(8, '0');
+  };
+  return hash((i) => i) + hash((i) => text.length - 1 - i);
+}

@@ -1,0 +1,24 @@
+/** Kernels as one of their candidates makes them, on the emulated GPU. */
+import type { Backend, Kernel } from '@tessera/tensor/backend';
+import { type CompareOptions, compareKernelCase, type KernelCase, runKernelCase } from '@tessera/testkit';
+import { expect } from 'vitest';
+import type { Choice } from '../src/compile';
+import type { WebgpuBackend } from '../src/runtime';
+
+/** Expects of the kernel, made by this choice, what the float64 reference computes. */
+export async function checkChoice(
+  backend: WebgpuBackend,
+  test: KernelCase,
+  choice: Choice,
+  options: CompareOptions = {},
+): Promise<void> {
+  const chosen = new Proxy<Backend>(backend, {
+    get(_, name) {
+      if (name === 'compile') return (kernel: Kernel) => backend.compile(kernel, choice);
+      const value = Reflect.get(backend, name);
+      return typeof value === 'function' ? value.bind(backend) : value;
+    },
+  });
+  const outputs = await runKernelCase(chosen, test);
+  expect(await compareKernelCase(test, outputs, { accuracy: 'shader', ...options })).toEqual([]);
+}

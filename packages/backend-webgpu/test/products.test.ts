@@ -1,0 +1,130 @@
+/** Every tile of matmul and of the convolutions, in every direction, on problems with ragged edges, against the reference. */
+import {
+  applyMoves,
+  contiguous,
+  type Expr,
+  expr as e,
+  type Kernel,
+  type Store,
+  sizeOf,
+  type View,
+} from '@tessera/tensor/backend';
+import { type KernelCase, kernelCases } from '@tessera/testkit';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { webgpu } from '../src/index';
+import { type ConvChoice, convChoices } from '../src/kernels/conv';
+import { type Tile, tiles } from '../src/kernels/tiles';
+import type { WebgpuBackend } from '../src/runtime';
+import { checkChoice } from './choices';
+import { emulated } from './emulated';
+
+let backend: WebgpuBackend;
+beforeAll(async () => {
+  backend = (await webgpu(await emulated())) as WebgpuBackend;
+});
+afterAll(() => backend.dispose());
+
+const numbers = (size: number, seed: number) =>
+  Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.7 + seed) + Math.cos(i * 0.31 * seed));
+const swap = [{ type: 'permute', axes: [1, 0] }] as const;
+
+/** c = a·b + row of bias, with operands as they lie, or turned round. */
+function matmulCase(m: number, n: number, k: number, [turnA, turnB]: readonly [boolean, boolean]): KernelCase {
+  const load = (input: number, shape: [number, number], turned: boolean): Expr => {
+    const view = turned ? applyMoves(contiguous([shape[1], shape[0]]), swap) : contiguous(shape);
+    if (!view) throw new Error('no view');
+    return { op: 'load', dtype: 'float32', input, view, at: null };
+  };
+  const bias = applyMoves(contiguous([n]), [{ type: 'expand', shape: [m, n] }]);
+  const row: Expr = { op: 'load', dtype: 'float32', input: 2, view: bias as View, at: null };
+  const expr = e.add(e.acc(0, 'float32'), row);
+  const store: Store = { output: 0, view: contiguous([m, n]), expr };
+  const sizes = [m * k, k * n, n];
+  return {
+    title: `${m}×${k} by ${k}×${n}`,
+    kernel: {
+      kind: 'matmul',
+      batch: [],
+      m,
+      n,
+      k,
+      a: load(0, [m, k], turnA),
+      b: load(1, [k, n], turnB),
+      stores: [store],
+      inputs: sizes.map((size) => ({ dtype: 'float32', size })),
+      outputs: [{ dtype: 'float32', size: m * n }],
+      uniforms: [],
+      aliases: [-1],
+    },
+    inputs: sizes.map((size, i) => numbers(size, i + 1)),
+    uniforms: [],
+  };
+}
+
+const nameOf = ({ m, n, k, perThread, ahead }: Tile) =>
+  `${m}×${n}×${k}, ${perThread.join('×')} a thread${ahead ? ', ahead' : ''}`;
+
+// An emulated shader of 8 × 8 a thread takes a second to compile: each tile has one problem, and they take turns.
+const problems = [
+  ['ragged edges of whole vectors, both turned', (m, n, k) => matmulCase(m + 4, n + 8, k + 4, [true, true]), 1],
+  ['ragged edges of no vector, k in parts', (m, n, k) => matmulCase(m + 3, n + 1, 3 * k + 1, [false, true]), 2],
+  ['whole tiles, vectors along k and along n', (m, n, k) => matmulCase(m, n, 2 * k, [false, false]), 1],
+  ['vectors along m and n, more parts than slabs', (m, n, k) => matmulCase(m - 4, n - 4, k, [true, false]), 2],
+] as const satisfies (readonly [string, (m: number, n: number, k: number) => KernelCase, number])[];
+
+describe('tiles of matmul', () => {
+  it.each(
+    tiles.map((tile, i) => {
+      const [what, make, splits] = problems[i % problems.length] as (typeof problems)[number];
+      return { title: `${nameOf(tile)}: ${what}`, tile, make, splits };
+    }),
+  )('$title', async ({ tile, make, splits }) => {
+    await checkChoice(backend, make(tile.m, tile.n, tile.k), { way: 'tiles', tile, splits });
+  });
+});
+
+type ConvCase = KernelCase & { readonly kernel: Extract<Kernel, { kind: 'conv' }> };
+const convolutions = kernelCases.filter(
+  // 64 channels and windows of 49 places take the emulator seconds, and tell nothing that fewer do not
+  (test): test is ConvCase =>
+    test.kernel.kind === 'conv' &&
+    test.kernel.sizes.n > 0 &&
+    test.kernel.sizes.c < 64 &&
+    sizeOf(test.kernel.sizes.kernel) < 49,
+);
+const roomy = { workgroups: 65535, threads: 256, shared: 65536, scratch: 2 ** 28, matrix: null, subgroup: null };
+
+describe('convolutions as products in the order of k that is not the first choice, with k in parts', () => {
+  // each order has code for groups, strides, dilation: these reach all of it
+  const some = /(forward|inputGrad): (3 groups|5×1 and stride of two kinds|dilated 3×3|1×1 stride 2)/;
+  const others = convolutions.flatMap((test) => {
+    if (!some.test(test.title)) return [];
+    const [first, ...rest] = convChoices(test.kernel, roomy);
+    const other = rest.find((one) => one.way === 'tiles' && !(first?.way === 'tiles' && first.order === one.order));
+    return other ? [{ title: test.title, test, choice: other as Extract<ConvChoice, { way: 'tiles' }> }] : [];
+  });
+  it.each(others)('$title', async ({ test, choice }) => {
+    const tile = tiles.find(({ m, n }) => m === 32 && n === 32) as Tile;
+    await checkChoice(backend, test, { ...choice, tile, splits: 2 });
+  });
+});
+
+describe('tiles of convolutions', () => {
+  const named = (part: string) => convolutions.find(({ title }) => title.includes(part)) as ConvCase;
+  const small = [
+    named('forward: 3 groups'),
+    named('inputGrad: 5×1 and stride of two kinds'),
+    named('weightGrad: dilated 3×3'),
+    named('forward: 1×1'),
+    named('affine, residual'),
+  ];
+  it.each(
+    tiles.map((tile, i) => {
+      const test = small[i % small.length] as ConvCase;
+      return { title: `${nameOf(tile)}: ${test.title}`, tile, test };
+    }),
+  )('$title', async ({ tile, test }) => {
+    const choice = convChoices(test.kernel, roomy).find(({ way }) => way === 'tiles') as ConvChoice;
+    await checkChoice(backend, test, { ...choice, way: 'tiles', tile, splits: 1 } as ConvChoice);
+  });
+});

@@ -1,0 +1,64 @@
+/** `tune: true`: candidates are run on first meeting, and what was fastest is found again by the next backend. */
+import type { MatmulKernel } from '@tessera/tensor/backend';
+import { compareKernelCase, kernelCases, runKernelCase } from '@tessera/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Compiler, candidates } from '../src/compile';
+import { findDevice, targetOf } from '../src/device';
+import { webgpu } from '../src/index';
+import { Tuner } from '../src/tune';
+import { FileStore } from '../src/tune-store';
+import { emulated } from './emulated';
+
+const test = kernelCases.find(({ title }) => title === 'matmul 1×1 by 1×1') as (typeof kernelCases)[number];
+const kernel = test.kernel as MatmulKernel;
+const fs = process.getBuiltinModule('node:fs');
+const { tmpdir } = process.getBuiltinModule('node:os');
+let folder: string;
+beforeAll(() => {
+  folder = fs.mkdtempSync(`${tmpdir()}/tessera-tune-`);
+});
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+
+describe('the tuner', () => {
+  it('measures a kernel once, and not again where its choice is kept', { timeout: 60_000 }, async () => {
+    const { device, adapter } = await findDevice(await emulated());
+    const target = targetOf(device);
+    const made = (adapter: string) =>
+      new Tuner(device, new Compiler(device, target), target, adapter, new FileStore(`${folder}/tessera`), 2);
+    const ways = candidates(kernel, target);
+    expect(ways.length).toBeGreaterThan(1);
+
+    const first = made(adapter);
+    const executable = first.compile(kernel);
+    expect(executable.waiting).not.toBeNull();
+    await executable.waiting;
+    expect(executable.waiting).toBeNull();
+    expect(first.measured).toEqual({ kernels: 1, candidates: 2 });
+
+    const second = made(adapter);
+    await second.compile(kernel).waiting;
+    expect(second.measured.kernels).toBe(0);
+
+    const elsewhere = made('another adapter');
+    await elsewhere.compile(kernel).waiting;
+    expect(elsewhere.measured.kernels).toBe(1);
+    device.destroy();
+  });
+
+  it('reads nothing from a file that is not its own, and writes it anew', async () => {
+    fs.mkdirSync(`${folder}/other`);
+    fs.writeFileSync(`${folder}/other/webgpu-tuning.json`, '{ broken');
+    const store = new FileStore(`${folder}/other`);
+    expect(await store.load()).toEqual(new Map());
+    await store.keep('a', 'b');
+    expect(await store.load()).toEqual(new Map([['a', 'b']]));
+  });
+
+  it('gives a backend that finds what was kept, and whose kernels are right', { timeout: 60_000 }, async () => {
+    process.env['XDG_CACHE_HOME'] = folder;
+    const backend = await webgpu({ ...(await emulated()), tune: true });
+    expect(await compareKernelCase(test, await runKernelCase(backend, test), { accuracy: 'shader' })).toEqual([]);
+    backend.dispose();
+    delete process.env['XDG_CACHE_HOME'];
+  });
+});

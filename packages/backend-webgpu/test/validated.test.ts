@@ -1,0 +1,84 @@
+/**
+ * Shaders for what no emulator has (float16, tensor cores, subgroups): Dawn's null backend has every feature and runs nothing,
+ * so here the language's own checks say whether they are right to the letter; their numbers need a GPU.
+ */
+import type { Kernel } from '@tessera/tensor/backend';
+import { kernelCases } from '@tessera/testkit';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { candidates, generate } from '../src/compile';
+import { conv, convChoices } from '../src/kernels/conv';
+import { matmul, matmulChoices } from '../src/kernels/matmul';
+import { matrixTiles } from '../src/kernels/matrix';
+import type { Program, Target } from '../src/shader';
+import { dawnOf } from './emulated';
+
+const target: Target = {
+  workgroups: 65535,
+  threads: 1024,
+  shared: 49152,
+  scratch: 2 ** 28,
+  matrix: { m: 16, n: 16, k: 16, lanes: 32 },
+  subgroup: 32,
+};
+
+let dawn: GPU; // must outlive its device
+let device: GPUDevice;
+beforeAll(async () => {
+  dawn = await dawnOf(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+  const adapter = await dawn.requestAdapter();
+  const requiredFeatures = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'] as GPUFeatureName[];
+  device = (await adapter?.requestDevice({ requiredFeatures })) as GPUDevice;
+});
+
+async function faultsOf({ dispatches }: Program): Promise<string[]> {
+  const faults: string[] = [];
+  for (const { source } of dispatches) {
+    device.pushErrorScope('validation');
+    const { messages } = await device.createShaderModule({ code: source }).getCompilationInfo();
+    await device.popErrorScope();
+    for (const { type, message, lineNum } of messages) {
+      if (type === 'error') faults.push(`${message}: ${source.split('\n')[lineNum - 1]}`);
+    }
+  }
+  return faults;
+}
+
+/** The kernel with float16 in place of float32 buffers. */
+const halved = <K extends Kernel>(kernel: K): K => {
+  const half = (operands: Kernel['inputs']) =>
+    operands.map((one) => (one.dtype === 'float32' ? { ...one, dtype: 'float16' as const } : one));
+  return { ...kernel, inputs: half(kernel.inputs), outputs: half(kernel.outputs) };
+};
+
+describe('shaders of float16', () => {
+  it.each(kernelCases)('$title', async ({ kernel }) => {
+    expect(await faultsOf(generate(halved(kernel), target))).toEqual([]);
+    expect(await faultsOf(generate(halved(kernel), { ...target, matrix: null, subgroup: null }))).toEqual([]);
+  });
+});
+
+describe('products on tensor cores', () => {
+  const named = (title: string) => halved(kernelCases.find((test) => test.title === title)?.kernel as Kernel);
+  it.each(matrixTiles)('tile $m × $n × $k', async (tile) => {
+    for (const title of ['matmul 64×64 by 64×64', 'matmul 65×67 by 67×130, both transposed']) {
+      const kernel = named(title) as Extract<Kernel, { kind: 'matmul' }>;
+      expect(matmulChoices(kernel, target)[0]?.way).toBe('matrix');
+      expect(await faultsOf(matmul(kernel, target, { way: 'matrix', tile }))).toEqual([]);
+    }
+    for (const direction of ['forward', 'inputGrad', 'weightGrad']) {
+      for (const what of ['3×3, 64 to 64 channels on 14²', '5×1 and stride of two kinds', '3 groups']) {
+        const kernel = named(`conv ${direction}: ${what}`) as Extract<Kernel, { kind: 'conv' }>;
+        const choices = convChoices(kernel, target).filter((choice) => choice.way === 'matrix');
+        for (const order of new Set(choices.map(({ order }) => order))) {
+          expect(await faultsOf(conv(kernel, target, { way: 'matrix', tile, order }))).toEqual([]);
+        }
+      }
+    }
+  });
+  it('are taken for float16 as it is stored, and only there', () => {
+    const float32 = kernelCases.find(({ title }) => title === 'matmul 64×64 by 64×64')?.kernel as Kernel;
+    expect(candidates(halved(float32), target)[0]?.way).toBe('matrix');
+    expect(candidates(float32, target)[0]?.way).toBe('tiles');
+    expect(candidates(halved(float32), { ...target, matrix: null })[0]?.way).toBe('tiles');
+  });
+});
