@@ -23,6 +23,9 @@ const files = {
 /** All that there are. */
 export const conformanceNetworks: readonly string[] = Object.values(files).flat();
 
+/** Milliseconds that a network may take: an emulated GPU compiles each of its shaders, and does 0.5 GFLOP/s. */
+const slowest = 240_000;
+
 export interface ModelsOptions {
   /** Names out of `conformanceNetworks`: those that the backend has the time and the memory for. */
   readonly networks: readonly string[];
@@ -37,14 +40,18 @@ export function describeModels(
   let made: Promise<Backend> | undefined;
   const backend = () => (made ??= Promise.resolve(make()));
   describe(`networks on ${name}`, () => {
-    it.each(networks)('%s', async (network) => {
-      setBackend(await backend());
-      const file = await fileOf(network);
-      const golden = file.cases.find(({ op }) => op === `model_${network}`);
-      if (!golden) throw new Error(`no network ${network}; there are ${conformanceNetworks.join(', ')}`);
-      const fault = await runCase(modelRows, steady(golden), file);
-      expect(fault && describeFault(fault)).toBe(null);
-    });
+    it.each(networks)(
+      '%s',
+      async (network) => {
+        setBackend(await backend());
+        const file = await fileOf(network);
+        const golden = file.cases.find(({ op }) => op === `model_${network}`);
+        if (!golden) throw new Error(`no network ${network}; there are ${conformanceNetworks.join(', ')}`);
+        const fault = await runCase(modelRows, steady(golden), file);
+        expect(fault && describeFault(fault)).toBe(null);
+      },
+      slowest,
+    );
     afterAll(async () => (await backend()).dispose());
   });
 }
