@@ -278,6 +278,7 @@ const images = (): Exercise[] => {
         t.interpolate(x, { size: [3, 2], mode: 'area' }),
       ],
       cases: [[floats([2, 2, 4, 5])]],
+      largeSecond: true,
     },
   ];
 };
