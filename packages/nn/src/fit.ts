@@ -75,6 +75,8 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
   #position: unknown;
   readonly #epochs: EpochEvent[] = [];
   #savedAt = 0;
+  /** Was a checkpoint written in this call? */
+  #saved = false;
 
   /** Losses and samples of the batches since the last update. */
   #part: { loss: number; samples: number }[] = [];
@@ -114,6 +116,7 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
       if ('position' in data) data.position = this.#position;
     }
     const reason = this.#stopping?.over ? 'earlyStopping' : done() ? 'done' : 'aborted';
+    if (reason === 'aborted' && !this.#saved) await this.#save(); // before its first step
     if (reason !== 'aborted') for (const name of bestOf) this.#restoreBest(name);
     return { reason, steps: this.#step, epochs: this.#epochs };
   }
@@ -218,6 +221,7 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
   async #save(): Promise<void> {
     const { checkpoint, schedule = null } = this.#options;
     this.#savedAt = this.#step;
+    this.#saved = true;
     if (!checkpoint) return;
     this.#tick();
     const progress: Progress = {

@@ -135,7 +135,7 @@ export function sparse<S extends State>(
 
 /**
  * Of [O,I·window…] the rows, or where O is more the columns, are orthogonal and `gain` long: Q of the QR decomposition of a normal
- * draw, R's diagonal being positive, so that all rotations are as likely. On the host, in float64: about 1 s for [512,512].
+ * draw, R's diagonal being positive, so that all rotations are as likely. On the host, in float64: 3 s for [512,4608].
  * Async, for it reads the draw. torch.nn.init.orthogonal_ (Saxe 2013) @throws ArgumentError below rank 2.
  */
 export async function orthogonal<S extends State>(state: S, gain = 1): Promise<S> {
@@ -153,21 +153,31 @@ export async function orthogonal<S extends State>(state: S, gain = 1): Promise<S
 /** Gram and Schmidt, modified: each vector, made of length 1, is taken out of those behind it. */
 function orthonormalise(vectors: Float64Array, length: number): void {
   const count = vectors.length / length;
-  const at = (k: number) => vectors.subarray(k * length, (k + 1) * length);
-  const dot = (a: Float64Array, b: Float64Array): number => {
-    let sum = 0;
-    for (let i = 0; i < length; i++) sum += (a[i] as number) * (b[i] as number);
-    return sum;
-  };
+  const none = new Float64Array(length);
+  const at = (k: number) => (k < count ? vectors.subarray(k * length, (k + 1) * length) : none);
   for (let k = 0; k < count; k++) {
     const q = at(k);
-    const norm = Math.sqrt(dot(q, q));
+    const norm = Math.sqrt(q.reduce((sum, x) => sum + x * x, 0));
     for (let i = 0; i < length; i++) q[i] = (q[i] as number) / norm;
-    for (let j = k + 1; j < count; j++) {
-      const v = at(j);
-      const share = dot(q, v);
-      for (let i = 0; i < length; i++) v[i] = (v[i] as number) - share * (q[i] as number);
-    }
+    for (let j = k + 1; j < count; j += 4) takeOut(q, at(j), at(j + 1), at(j + 2), at(j + 3));
+  }
+}
+/** Four at a time: one sum waits for its last addition, four of them do not. */
+function takeOut(q: Float64Array, a: Float64Array, b: Float64Array, c: Float64Array, d: Float64Array): void {
+  let [ofA, ofB, ofC, ofD] = [0, 0, 0, 0];
+  for (let i = 0; i < q.length; i++) {
+    const x = q[i] as number;
+    ofA += x * (a[i] as number);
+    ofB += x * (b[i] as number);
+    ofC += x * (c[i] as number);
+    ofD += x * (d[i] as number);
+  }
+  for (let i = 0; i < q.length; i++) {
+    const x = q[i] as number;
+    a[i] = (a[i] as number) - ofA * x;
+    b[i] = (b[i] as number) - ofB * x;
+    c[i] = (c[i] as number) - ofC * x;
+    d[i] = (d[i] as number) - ofD * x;
   }
 }
 
