@@ -123,8 +123,11 @@ export const modelRows: Rows = {
 /**
  * Gradients of Inception's first layers turn with rounding: an input changed by 1e-6 of itself moves the first convolution's norm
  * from 264.2 to 264.9, which is 0.98 of the bound. They pass in `pnpm golden`; in suites a new kernel's rounding must not fail.
+ *
+ * In cifarPlain20 one input of a ReLU is next to 0: in float64 an image changed by 1e-6 of itself moves the first norm from 5.2333 to
+ * 5.2365, by 1e-5 to 5.2779 (the bound is 0.0103), while the loss stays. Direct convolutions give 5.2333, Winograd's 5.2585.
  */
-const unsteady = ['model_inception_v3'];
+const unsteady = ['model_inception_v3', 'model_cifarPlain20'];
 /** A golden case without the answers that rounding decides. */
 export function steady(golden: GoldenCase): GoldenCase {
   const { grad_norm, ...others } = golden.outputs;

@@ -1,0 +1,16 @@
+/** The whole suite of testkit on an emulated GPU in Node (Dawn); in pages, every kind of kernel: kernels.browser.test.ts. */
+import { readFile } from 'node:fs/promises';
+import { describeBackend } from '@tessera/testkit';
+import { webgpu } from '../src/index';
+import { emulated } from './emulated';
+
+const load = (name: string) => readFile(new URL(`../../testkit/golden/${name}`, import.meta.url));
+
+// Each shader takes an emulated GPU 20 ms and more to compile: fewer random cases than elsewhere, all others.
+describeBackend('webgpu', async () => webgpu(await emulated()), {
+  load,
+  accuracy: 'shader',
+  emulated: true,
+  random: 20,
+  runs: 4,
+});
