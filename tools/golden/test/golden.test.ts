@@ -58,7 +58,9 @@ describe('pnpm golden', () => {
     await writeFile(torn, (await readFile(ops)).subarray(0, 1000));
     expect((await golden(torn)).lines.join('\n')).toContain('golden: a header of');
     const { code, lines } = await golden(ops, '--backend', 'abacus');
-    expect(lines.join('\n')).toContain("argument 'abacus' is invalid. Allowed choices are cpu, webgpu, reference, reference64");
+    expect(lines.join('\n')).toContain(
+      "argument 'abacus' is invalid. Allowed choices are cpu, webgpu, reference, reference64",
+    );
     expect(code).not.toBe(0);
   });
 });
