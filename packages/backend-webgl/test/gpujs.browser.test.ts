@@ -29,8 +29,9 @@ const context = () => new OffscreenCanvas(1, 1).getContext('webgl2') as WebGL2Re
 async function contextsOf<T>(body: () => Promise<T>): Promise<{ made: WebGL2RenderingContext[]; value: T }> {
   const made: WebGL2RenderingContext[] = [];
   const { getContext } = OffscreenCanvas.prototype;
-  OffscreenCanvas.prototype.getContext = function (this: OffscreenCanvas, ...args: [OffscreenRenderingContextId]) {
-    const found = getContext.apply(this, args);
+  const make = getContext as (this: OffscreenCanvas, ...args: unknown[]) => RenderingContext | null;
+  OffscreenCanvas.prototype.getContext = function (this: OffscreenCanvas, ...args: unknown[]) {
+    const found = make.apply(this, args);
     if (found instanceof WebGL2RenderingContext) made.push(found);
     return found;
   } as typeof getContext;
