@@ -1,8 +1,9 @@
 /**
  * Four runs of the suites, all from unbuilt sources:
- *   node              packages/<name>/test/**, tools and examples, except *.browser.test.ts and *.driven.test.ts
- *   browser           *.browser.test.ts and *.conformance.test.ts in Chromium, a page without SharedArrayBuffer
- *   browser-isolated  the same files in a page with COOP/COEP headers, so with threads
+ *   node              packages/<name>/test/**, tools and examples, except *.browser.test.ts, *.page.test.ts and *.driven.test.ts
+ *   browser           *.browser.test.ts and *.conformance.test.ts in Chromium, a page without SharedArrayBuffer; and
+ *                     *.page.test.ts, long ones to which isolation makes no difference
+ *   browser-isolated  the same files but the last in a page with COOP/COEP headers, so with threads
  *   browser-driven    *.driven.test.ts: in Node, driving a Chromium of their own from outside
  * A file named *.conformance.test.ts runs in the first three.
  */
@@ -15,7 +16,7 @@ const loader = new URL('./tools/loader/register.mjs', import.meta.url).href;
 const resolve = { conditions: [source, 'module', 'browser', 'development|production'] };
 const suites = ['packages', 'examples', 'tools'];
 
-function browser(name: string, headers: Record<string, string>) {
+function browser(name: string, headers: Record<string, string>, endings: readonly string[]) {
   return {
     resolve,
     server: { headers },
@@ -24,7 +25,7 @@ function browser(name: string, headers: Record<string, string>) {
     test: {
       name,
       include: [
-        ...suites.flatMap((dir) => [`${dir}/*/test/**/*.browser.test.ts`, `${dir}/*/test/**/*.conformance.test.ts`]),
+        ...suites.flatMap((dir) => endings.map((ending) => `${dir}/*/test/**/*.${ending}.test.ts`)),
         `tools/vitest/${name}.ts`,
       ],
       testTimeout: 60_000,
@@ -48,18 +49,25 @@ export default defineConfig({
         test: {
           name: 'node',
           include: suites.map((dir) => `${dir}/*/test/**/*.test.ts`),
-          exclude: ['**/node_modules/**', '**/dist/**', '**/*.browser.test.ts', '**/*.driven.test.ts'],
+          exclude: [
+            '**/node_modules/**',
+            '**/dist/**',
+            '**/*.browser.test.ts',
+            '**/*.page.test.ts',
+            '**/*.driven.test.ts',
+          ],
           testTimeout: 60_000,
           pool: 'forks',
           // Worker threads that a test starts from a `.ts` URL inherit these, and so can load it.
           execArgv: ['--import', loader, `--conditions=${source}`, '--expose-gc'],
         },
       },
-      browser('browser', {}),
-      browser('browser-isolated', {
-        'Cross-Origin-Opener-Policy': 'same-origin',
-        'Cross-Origin-Embedder-Policy': 'require-corp',
-      }),
+      browser('browser', {}, ['browser', 'conformance', 'page']),
+      browser(
+        'browser-isolated',
+        { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
+        ['browser', 'conformance'],
+      ),
       {
         test: {
           name: 'browser-driven',
