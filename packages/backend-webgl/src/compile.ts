@@ -10,6 +10,8 @@ import { reduce } from './kernels/reduce';
 import { scan } from './kernels/scan';
 import { scatter } from './kernels/scatter';
 import { sort } from './kernels/sort';
+import { bitsOf } from './layout';
+import type { Texture } from './memory';
 import { checkUnits, type HostStep, type Pass, type Program } from './shader';
 import { Build } from './stores';
 
@@ -42,6 +44,8 @@ export function generate(kernel: Kernel, targets: number): Program {
 
 /** A program of the device, with the places of what is set before a draw. */
 export interface Built {
+  /** GLSL of the lengths of its textures' rows. */
+  readonly rows: string;
   readonly program: WebGLProgram;
   readonly numbers: WebGLUniformLocation | null;
 }
@@ -106,24 +110,26 @@ export class Compiler {
   }
 
   /** Makes the program of a draw, or finds one of the same source. */
-  build(draw: Draw): Built {
-    if (draw.built) return draw.built;
+  build(draw: Draw, from: readonly Texture[], to: readonly Texture[]): Built {
+    const inputs = from.map((texture, i) => `const int s${i}_bits = ${bitsOf(texture)}; `).join('');
+    const rows = `${inputs}const int own_bits = ${bitsOf(to[0] as Texture)};`;
+    if (draw.built?.rows === rows) return draw.built;
     const { source, glsl, outputs } = draw.source;
-    const key = `${outputs}\n${glsl.slice(glsl.indexOf('\n'))}\n${source}`; // but for the title
+    const key = `${outputs}\n${rows}${glsl.slice(glsl.indexOf('\n'))}\n${source}`; // but for the title
     const known = this.#programs.get(key);
-    draw.built = known ?? this.#make(draw);
+    draw.built = known ?? this.#make(draw, rows);
     this.#programs.set(key, draw.built);
     if (this.#programs.size > mostPrograms) this.#programs.delete(this.#programs.keys().next().value as string);
     return draw.built;
   }
 
-  #make({ source, inputs }: Draw): Built {
+  #make({ source, inputs }: Draw, rows: string): Built {
     const { gl } = this.#device;
     this.made++;
-    const program = this.#gpujs.build(source);
+    const program = this.#gpujs.build({ ...source, glsl: `${rows}\n${source.glsl}` });
     gl.disable(gl.SCISSOR_TEST); // which gpu.js turns on
     gl.useProgram(program);
     for (const unit of inputs.keys()) gl.uniform1i(gl.getUniformLocation(program, `s${unit}_texture`), unit);
-    return { program, numbers: gl.getUniformLocation(program, 'numbers') };
+    return { rows, program, numbers: gl.getUniformLocation(program, 'numbers') };
   }
 }

@@ -1,9 +1,10 @@
 /**
- * Where elements lie. A buffer is one texture of RGBA32F, four elements a texel, texels row by row: rows are `width` texels
- * long whatever the buffer's size, so a shader finds a texel by a shift and a mask and needs no size. A buffer of less than a
- * row is one shorter row.
+ * Where elements lie. A buffer is one texture of RGBA32F, four elements a texel, texels row by row. Rows are 128 texels long in
+ * textures of up to 128 rows, else 2,048: a shader finds a texel by a shift and a mask, and a program is for one length of
+ * rows of each texture. A buffer of less than a row is one shorter row. (Squares of 2 × 2 texels are drawn at once, and rows
+ * apart by different units or threads: a single long row would use half of a square and one thread.)
  *
- *     element e = 4·t + lane        texel t = width·y + x
+ *     element e = 4·t + lane        texel t = 2^bits·y + x
  *
  * What stands in the four bytes: float32 itself; bool and uint8 as the float of their value; int32 as a word, the float with
  * the bits i ^ 0x40000000. Devices may flush denormals and may not keep NaNs, and the bits of small numbers are denormals;
@@ -11,8 +12,11 @@
  */
 import type { DType } from '@tessera/tensor/backend';
 
-export const widthBits = 11;
-export const width = 2 ** widthBits;
+const [short, long] = [7, 11];
+/** Columns of the largest textures. */
+export const width = 2 ** long;
+/** The rows of a texture of so many columns are 2^bits long. */
+export const bitsOf = ({ columns }: { readonly columns: number }): number => (columns === width ? long : short);
 /** XORed into the bits of an int32. */
 export const turn = 0x40000000;
 
@@ -20,7 +24,8 @@ export const texelsOf = (elements: number): number => Math.ceil(elements / 4);
 
 /** Columns and rows of a texture of that many texels. */
 export function extentOf(texels: number): [columns: number, rows: number] {
-  return texels <= width ? [Math.max(1, texels), 1] : [width, Math.ceil(texels / width)];
+  const columns = texels <= 4 ** short ? 2 ** short : width;
+  return texels <= columns ? [Math.max(1, texels), 1] : [columns, Math.ceil(texels / columns)];
 }
 
 /** Values as floats for a texture, padded to whole texels. @param room floats to make */

@@ -157,6 +157,6 @@ function roundUp([columns, rows]: [number, number], most: number): [number, numb
     const step = Math.max(1, 2 ** (Math.floor(Math.log2(Math.max(1, count))) - 3));
     return Math.ceil(count / step) * step;
   };
-  if (rows === 1) return [Math.min(width, Math.max(4, round(columns))), 1];
-  return [width, rows > most ? rows : Math.min(most, round(rows))];
+  if (rows === 1) return [Math.max(4, round(columns)), 1];
+  return [columns, rows > most ? rows : Math.min(most, round(rows))];
 }

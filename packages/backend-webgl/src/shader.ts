@@ -6,7 +6,6 @@ import { BackendError } from '@tessera/tensor/backend';
 import type { Caller } from './expression';
 import { type FunctionName, functions, signatureOf, withDependencies } from './functions';
 import type { KernelSource, Native, Type } from './gpujs';
-import { width, widthBits } from './layout';
 
 /** A texture that a pass reads or writes: of an operand of the kernel, or one that lives only while the kernel runs. */
 export type Ref =
@@ -60,7 +59,7 @@ export class Shader implements Caller {
   constructor(title: string, uniforms: number) {
     this.title = title;
     this.#uniforms = uniforms;
-    this.declare(`int texel() { return (int(gl_FragCoord.y) << ${widthBits}) + int(gl_FragCoord.x); }`);
+    this.declare('int texel() { return (int(gl_FragCoord.y) << own_bits) + int(gl_FragCoord.x); }');
   }
 
   name(prefix: string): string {
@@ -106,7 +105,8 @@ export class Shader implements Caller {
   }
 
   /**
-   * The texture's functions for GLSL: `sN_texel(t)`, the four floats of a texel, and `sN(e)`, one element.
+   * The texture's functions for GLSL: `sN_texel(t)`, the four floats of a texel, and `sN(e)`, one element. `sN_bits` is known
+   * when the program is made.
    * @throws BackendError where the kernel reads more textures than the device binds
    */
   sampler(ref: Ref): string {
@@ -114,8 +114,8 @@ export class Shader implements Caller {
     if (at >= 0) return `s${at}`;
     const name = `s${this.inputs.push(ref) - 1}`;
     this.declare(`uniform sampler2D ${name}_texture;
-vec4 ${name}_texel(int t) { return texelFetch(${name}_texture, ivec2(t & ${width - 1}, t >> ${widthBits}), 0); }
-float ${name}(int e) { return texelFetch(${name}_texture, ivec2((e >> 2) & ${width - 1}, e >> ${widthBits + 2}), 0)[e & 3]; }`);
+vec4 ${name}_texel(int t) { return texelFetch(${name}_texture, ivec2(t & ((1 << ${name}_bits) - 1), t >> ${name}_bits), 0); }
+float ${name}(int e) { return texelFetch(${name}_texture, ivec2((e >> 2) & ((1 << ${name}_bits) - 1), e >> (${name}_bits + 2)), 0)[e & 3]; }`);
     return name;
   }
 

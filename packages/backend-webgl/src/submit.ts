@@ -2,7 +2,7 @@
 import { BackendError, type DeviceBuffer, type Kernel, type PlanStep } from '@tessera/tensor/backend';
 import { type Compiler, type Draw, GlExecutable, isDraw } from './compile';
 import type { Device } from './device';
-import { width } from './layout';
+import { bitsOf } from './layout';
 import { GlBuffer, type Memory, type Texture } from './memory';
 import type { HostStep, Ref } from './shader';
 import { readFloats, writeFloats } from './transfer';
@@ -69,7 +69,8 @@ export class Submitter {
     /** Targets of one draw must be of one size: smaller ones give way to larger textures. */
     const alike = (refs: readonly Ref[], textures: readonly Texture[], spare: Texture[]): readonly Texture[] => {
       const columns = Math.max(...textures.map((texture) => texture.columns));
-      const rows = Math.max(...textures.map((texture) => texture.rows));
+      const widest = textures.filter((texture) => texture.columns === columns);
+      const rows = Math.max(...widest.map((texture) => texture.rows));
       return textures.map((texture, i) => {
         if (texture.columns === columns && texture.rows === rows) return texture;
         const { of, index } = refs[i] as Ref;
@@ -103,7 +104,7 @@ export class Submitter {
 
   #draw(step: Draw, from: readonly Texture[], to: readonly Texture[], numbers: Uint32Array): void {
     const { gl } = this.#device;
-    const { program, numbers: place } = this.#compiler.build(step);
+    const { program, numbers: place } = this.#compiler.build(step, from, to);
     gl.bindVertexArray(this.#vertices);
     gl.useProgram(program);
     from.forEach(({ texture }, unit) => {
@@ -112,6 +113,7 @@ export class Submitter {
     });
     if (place) gl.uniform4uiv(place, numbers);
     this.#attach(to);
+    const width = 2 ** bitsOf(to[0] as Texture);
     const rows = Math.floor(step.texels / width);
     const rest = step.texels % width;
     if (rows > 0) {

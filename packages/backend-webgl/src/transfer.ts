@@ -1,10 +1,14 @@
 /** Floats to and from textures: rows are as they lie in memory, so each way is one or two calls. */
 import { BackendError } from '@tessera/tensor/backend';
-import { texelsOf, width } from './layout';
+import { bitsOf, texelsOf } from './layout';
 import type { Texture } from './memory';
 
 /** The rectangles that hold the first texels of a texture: full rows, and what is left of one. */
-function rectangles(texels: number): { y: number; columns: number; rows: number; first: number }[] {
+function rectangles(
+  texture: Texture,
+  texels: number,
+): { y: number; columns: number; rows: number; first: number }[] {
+  const width = 2 ** bitsOf(texture);
   const [rows, rest] = [Math.floor(texels / width), texels % width];
   return [
     ...(rows ? [{ y: 0, columns: width, rows, first: 0 }] : []),
@@ -30,7 +34,7 @@ export function writeFloats(
     for (let i = size; i < texels * 4; i++) copyBits(old, i % 4, padded, i);
   }
   gl.bindTexture(gl.TEXTURE_2D, to.texture);
-  for (const { y, columns, rows, first } of rectangles(texels)) {
+  for (const { y, columns, rows, first } of rectangles(to, texels)) {
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, y, columns, rows, gl.RGBA, gl.FLOAT, padded, first);
   }
 }
@@ -46,11 +50,12 @@ export function readFloats(gl: WebGL2RenderingContext, texture: Texture, size: n
   gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer);
   if (from > 0) {
     const one = new Float32Array(4);
+    const width = 2 ** bitsOf(texture);
     gl.readPixels(from % width, Math.floor(from / width), 1, 1, gl.RGBA, gl.FLOAT, one);
     return one;
   }
   const floats = new Float32Array(texels * 4);
-  for (const { y, columns, rows, first } of rectangles(texels)) {
+  for (const { y, columns, rows, first } of rectangles(texture, texels)) {
     gl.readPixels(0, y, columns, rows, gl.RGBA, gl.FLOAT, floats, first);
   }
   return floats;
@@ -63,6 +68,8 @@ export class Reads {
   readonly #polls = new Set<() => void>();
   readonly #channel = new MessageChannel();
   #polling = false;
+  /** When the first of those that wait was asked for. */
+  #since = 0;
 
   constructor(gl: WebGL2RenderingContext) {
     this.#gl = gl;
@@ -77,7 +84,7 @@ export class Reads {
     gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, staging);
     gl.bufferData(gl.PIXEL_PACK_BUFFER, texels * 16, gl.STREAM_READ);
-    for (const { y, columns, rows, first } of rectangles(texels)) {
+    for (const { y, columns, rows, first } of rectangles(texture, texels)) {
       gl.readPixels(0, y, columns, rows, gl.RGBA, gl.FLOAT, first * 4);
     }
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
@@ -116,6 +123,7 @@ export class Reads {
         }
       };
       this.#rejects.add(failed);
+      if (this.#polls.size === 0) this.#since = performance.now();
       this.#polls.add(poll);
       this.#next();
     });
@@ -130,11 +138,16 @@ export class Reads {
     this.#channel.port1.close();
   }
 
-  /** A turn of the event loop between looks, without the clamp of timers. */
+  /**
+   * When to look again: at each turn of the event loop at first, then after a millisecond, or an eighth of the time waited so
+   * far. Looking at every turn keeps a core busy, which an emulator would draw with, and the browser's queue to the device.
+   */
   #next(): void {
     if (this.#polling || this.#polls.size === 0) return;
     this.#polling = true;
-    this.#channel.port2.postMessage(0);
+    const waited = performance.now() - this.#since;
+    if (waited < 0.3) this.#channel.port2.postMessage(0);
+    else later(() => this.#poll(), Math.min(16, Math.max(1, waited / 8)));
   }
 
   #poll(): void {
@@ -142,4 +155,11 @@ export class Reads {
     for (const poll of [...this.#polls]) poll();
     this.#next();
   }
+}
+
+/** After so many milliseconds: timers wait for four at least once they nest, tasks of the scheduler do not. */
+function later(run: () => void, delay: number): void {
+  const { scheduler } = globalThis as { scheduler?: { postTask?(run: () => void, options: object): Promise<void> } };
+  if (scheduler?.postTask) void scheduler.postTask(run, { delay, priority: 'user-blocking' });
+  else setTimeout(run, delay);
 }
