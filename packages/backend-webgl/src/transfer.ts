@@ -4,10 +4,7 @@ import { bitsOf, texelsOf } from './layout';
 import type { Texture } from './memory';
 
 /** The rectangles that hold the first texels of a texture: full rows, and what is left of one. */
-function rectangles(
-  texture: Texture,
-  texels: number,
-): { y: number; columns: number; rows: number; first: number }[] {
+function rectangles(texture: Texture, texels: number): { y: number; columns: number; rows: number; first: number }[] {
   const width = 2 ** bitsOf(texture);
   const [rows, rest] = [Math.floor(texels / width), texels % width];
   return [
