@@ -6,4 +6,5 @@ export default library({
   reference: 'src/reference.ts',
   inspect: 'src/inspect.ts',
   backend: 'src/backend.ts',
+  shading: 'src/shading.ts',
 });

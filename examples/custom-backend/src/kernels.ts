@@ -1,6 +1,6 @@
 /** The eight kinds of kernel as loops over arrays. Sums are carried in double precision, and rounded once. */
 import type * as ir from '@tessera/tensor/backend';
-import { BackendError, greatest, least, rowMajor, sizeOf } from '@tessera/tensor/backend';
+import { BackendError, rowMajor, sizeOf, startOf } from '@tessera/tensor/backend';
 import { axesOf, type Writer } from './print';
 
 type Shape = readonly number[];
@@ -58,8 +58,7 @@ function reduce({ shape, axes, stages, stores }: ir.ReduceKernel, w: Writer): vo
     for (const stage of stages) {
       const at = w.bind('0', 'let');
       const made = stage.map(({ combine, dtype }) => {
-        const start = { sum: 0, prod: 1, max: least[dtype], min: greatest[dtype], argmax: 0, argmin: 0 }[combine];
-        return { combine, dtype, acc: w.bind(`${start}`, 'let'), best: w.bind('0', 'let') };
+        return { combine, dtype, acc: w.bind(`${startOf(combine, dtype)}`, 'let'), best: w.bind('0', 'let') };
       });
       const pass = () => {
         const exprs = stage.map(({ expr }) => expr);
@@ -131,7 +130,7 @@ function pool(kernel: ir.PoolKernel, w: Writer): void {
   const [values, saved] = [table(w, a, from), b && table(w, b, over.output)];
   const [result, places] = [zeros(w, to), zeros(w, to)];
   w.line(`${places}.fill(-1);`);
-  if (direction === 'forward' && combine === 'max') w.line(`${result}.fill(${least[a.dtype]});`);
+  if (direction === 'forward' && combine === 'max') w.line(`${result}.fill(${startOf('max', a.dtype)});`);
   const [x, y] = [`[z0 * ${sizeOf(sizes.input)} + q]`, `[z0 * ${sizeOf(sizes.output)} + p]`];
   const better = `${places}${y} === -1 || ${beats(values + x, result + y, '>')}`;
   const step = {

@@ -1,5 +1,5 @@
 /** Accumulators of reductions, scans and scatters in JavaScript: floats, words, or bools as 0 and 1. */
-import type { Combine, Compute } from '@tessera/tensor/backend';
+import { type Combine, type Compute, startOf } from '@tessera/tensor/backend';
 import { literal } from './expression';
 import type { Shader } from './shader';
 
@@ -9,14 +9,7 @@ export const fromCarried = (text: string, dtype: Compute): string => (dtype === 
 
 /** What combining starts from. */
 export function start(combine: Combine, dtype: Compute, shader: Shader): string {
-  const ends = dtype === 'float32' ? Infinity : 0x7fffffff;
-  const number = {
-    sum: 0,
-    prod: 1,
-    max: dtype === 'bool' ? 0 : dtype === 'int32' ? -0x80000000 : -ends,
-    min: dtype === 'bool' ? 1 : ends,
-  };
-  const value = number[combine as keyof typeof number] ?? 0;
+  const value = startOf(combine, dtype);
   return dtype === 'bool' ? String(value) : literal(value, dtype, shader);
 }
 

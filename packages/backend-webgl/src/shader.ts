@@ -126,7 +126,7 @@ float ${name}(int e) { return texelFetch(${name}_texture, ivec2((e >> 2) & ((1 <
 
   pass(outputs: readonly Ref[], texels: number, keeps = false): Pass {
     const vectors = Math.ceil(this.#uniforms / 4);
-    const used = withDependencies(this.#used).map((name) => ({ name, source: functions[name].source().trim() }));
+    const used = withDependencies(this.#used).map((name) => ({ name, source: functions[name].trim() }));
     const glsl = [
       `// ${this.title}`,
       ...(vectors ? [`uniform highp uvec4 numbers[${vectors}];`] : []),

@@ -1,5 +1,6 @@
 /** Accumulators of reductions and scans in WGSL: what they start from, how one takes a value, how two become one. */
-import type { Combine, Compute } from '@tessera/tensor/backend';
+import { type Combine, type Compute, startOf } from '@tessera/tensor/backend';
+import { literal } from './expression';
 import type { Shader } from './shader';
 
 /** bool is carried as 0 and 1. */
@@ -13,21 +14,8 @@ export const toWord = (value: string): string => `bitcast<u32>(${value})`;
 export const fromWord = (word: string, type: Carried | 'i32'): string => `bitcast<${type}>(${word})`;
 
 /** What combining starts from. */
-export function start(combine: Combine, dtype: Compute, shader: Shader): string {
-  const float = dtype === 'float32';
-  switch (combine) {
-    case 'sum':
-      return float ? '0.0f' : '0i';
-    case 'prod':
-      return float ? '1.0f' : '1i';
-    case 'max':
-      return float ? `-${shader.use('infinity')}()` : dtype === 'bool' ? '0i' : 'i32(-2147483648)';
-    case 'min':
-      return float ? `${shader.use('infinity')}()` : dtype === 'bool' ? '1i' : '2147483647i';
-    default:
-      return float ? '0.0f' : '0i';
-  }
-}
+export const start = (combine: Combine, dtype: Compute, shader: Shader): string =>
+  literal(startOf(combine, dtype), dtype === 'float32' ? dtype : 'int32', shader);
 
 /** Two carried values as one; `combine` also by the names that scatter has. */
 export function join(combine: 'sum' | 'prod' | 'max' | 'min' | 'add' | 'mul', type: Carried, shader: Shader) {

@@ -1,5 +1,6 @@
-/** The printer's table: every function of expressions in WGSL. What takes more than a line is in functions.ts. */
-import { type Apply, type Compute, type ExprOp, exprOps } from '@tessera/tensor/backend';
+/** What WGSL says for the functions of expressions. Where NaN decides, it is told by its bits: WGSL may assume there is none. */
+import type { Apply, Compute } from '@tessera/tensor/backend';
+import { type Language, printApply } from '@tessera/tensor/shading';
 import type { FunctionName } from './functions';
 
 /** Whoever is told which functions of functions.ts are called. */
@@ -24,116 +25,70 @@ const infix =
   (operator: string): Print =>
   (a, b) =>
     `${a} ${operator} ${b}`;
-const call =
+const builtin =
   (name: string): Print =>
   (...args) =>
     `${name}(${args.join(', ')})`;
-/** A function of functions.ts. */
-interface Own {
-  readonly own: FunctionName;
-}
-const own = (name: FunctionName): Own => ({ own: name });
+const same: Print = (a) => a;
+const choice: Print = (condition, yes, no) => `select(${no}, ${yes}, ${condition})`;
 
-/** On floats, or on whatever the function takes. Where NaN decides, it is told by its bits: WGSL may assume there is none. */
-const table: Record<ExprOp, Print | Own> = /* @__PURE__ */ (() => ({
-  neg: (a) => `-${a}`,
-  abs: call('abs'),
-  sign: own('signOf'),
-  exp: own('expOf'),
-  expm1: own('expm1'),
-  log: own('logOf'),
-  log1p: own('log1p'),
-  sqrt: call('sqrt'),
-  sin: own('sinOf'),
-  cos: own('cosOf'),
-  tan: own('tanOf'),
-  asin: own('asinOf'),
-  acos: own('acosOf'),
-  atan: own('atanOf'),
-  sinh: own('sinhOf'),
-  cosh: own('coshOf'),
-  tanh: own('tanhOf'),
-  asinh: own('asinhOf'),
-  acosh: own('acoshOf'),
-  atanh: own('atanhOf'),
-  erf: own('erf'),
-  erfinv: own('erfinv'),
-  floor: call('floor'),
-  ceil: call('ceil'),
-  round: call('round'),
-  trunc: call('trunc'),
-  isNan: own('isNan'),
-  add: infix('+'),
-  sub: infix('-'),
-  mul: infix('*'),
-  div: infix('/'),
-  mod: own('modulo'),
-  pow: own('power'),
-  atan2: own('atan2Of'),
-  min: own('minOf'),
-  max: own('maxOf'),
-  and: infix('&'),
-  or: infix('|'),
-  xor: infix('^'),
-  shl: (a, b) => `${a} << (u32(${b}) & 31u)`,
-  shr: (a, b) => `${a} >> (u32(${b}) & 31u)`,
-  shru: (a, b) => `i32(u32(${a}) >> (u32(${b}) & 31u))`,
-  eq: infix('=='),
-  ne: (a, b) => `!(${a} == ${b})`, // of a NaN true; an emulator was met whose != says false
-  lt: infix('<'),
-  le: infix('<='),
-  gt: infix('>'),
-  ge: infix('>='),
-  select: (condition, yes, no) => `select(${no}, ${yes}, ${condition})`,
-  cast: call('f32'),
-  bits: call('bitcast<f32>'),
-  philox: own('philox'),
-}))();
-
-/** What differs on int32. */
-const integers: Partial<Record<ExprOp, Print | Own>> = /* @__PURE__ */ (() => ({
-  sign: call('sign'),
-  div: own('divideWhole'),
-  mod: own('moduloWhole'),
-  min: call('min'),
-  max: call('max'),
-}))();
-
-/** What differs on bool; all other functions take it as 0 and 1. */
-const bools: Partial<Record<ExprOp, Print | Own>> = /* @__PURE__ */ (() => ({
-  and: infix('&'), // no branch, as && would be
-  or: infix('|'),
-  xor: infix('!='),
-  eq: infix('=='),
-  ne: infix('!='),
-}))();
-
-const casts: Record<Compute, Record<Compute, Print | Own>> = /* @__PURE__ */ (() => ({
-  float32: { float32: (a) => a, int32: own('toInt'), bool: (a) => `!(${a} == 0.0f)` },
-  int32: { float32: call('f32'), int32: (a) => a, bool: (a) => `${a} != 0i` },
-  bool: { float32: call('f32'), int32: call('i32'), bool: (a) => a },
-}))();
-const bits: Record<Compute, Print> = /* @__PURE__ */ (() => ({
-  float32: call('bitcast<f32>'),
-  int32: call('bitcast<i32>'),
-  bool: (a) => `bitcast<u32>(${a}) != 0u`,
-}))();
+const wgsl: Language<FunctionName> = /* @__PURE__ */ (() => {
+  const bits = {
+    float32: builtin('bitcast<f32>'),
+    int32: builtin('bitcast<i32>'),
+    bool: (a: string) => `bitcast<u32>(${a}) != 0u`,
+  };
+  return {
+    floats: {
+      neg: (a) => `-${a}`,
+      abs: builtin('abs'),
+      sqrt: builtin('sqrt'),
+      floor: builtin('floor'),
+      ceil: builtin('ceil'),
+      round: builtin('round'),
+      trunc: builtin('trunc'),
+      add: infix('+'),
+      sub: infix('-'),
+      mul: infix('*'),
+      div: infix('/'),
+      and: infix('&'),
+      or: infix('|'),
+      xor: infix('^'),
+      shl: (a, b) => `${a} << (u32(${b}) & 31u)`,
+      shr: (a, b) => `${a} >> (u32(${b}) & 31u)`,
+      shru: (a, b) => `i32(u32(${a}) >> (u32(${b}) & 31u))`,
+      eq: infix('=='),
+      ne: (a, b) => `!(${a} == ${b})`, // of a NaN true; an emulator was met whose != says false
+      lt: infix('<'),
+      le: infix('<='),
+      gt: infix('>'),
+      ge: infix('>='),
+      select: choice,
+    },
+    integers: {
+      sign: builtin('sign'),
+      div: { call: 'divideWhole' },
+      mod: { call: 'moduloWhole' },
+      min: builtin('min'),
+      max: builtin('max'),
+    },
+    bools: {
+      and: infix('&'), // no branch, as && would be
+      or: infix('|'),
+      xor: infix('!='),
+      eq: infix('=='),
+      ne: infix('!='),
+      select: choice,
+    },
+    casts: {
+      float32: { float32: same, int32: { call: 'toInt' }, bool: (a) => `!(${a} == 0.0f)` },
+      int32: { float32: builtin('f32'), int32: same, bool: (a) => `${a} != 0i` },
+      bool: { float32: builtin('f32'), int32: builtin('i32'), bool: same },
+    },
+    bits: { float32: bits, int32: bits, bool: bits },
+  };
+})();
 
 /** The text of a function applied to the texts of its arguments. */
-export function print(expr: Apply, args: readonly string[], caller: Caller): string {
-  const { fn, dtype } = expr;
-  const from = expr.args[expr.args.length - 1]?.dtype ?? dtype;
-  const show = (row: Print | Own, values = args) =>
-    typeof row === 'function' ? row(...values) : `${caller.use(row.own)}(${values.join(', ')})`;
-  if (fn === 'cast') return show(casts[from][dtype]);
-  if (fn === 'bits') return show(bits[dtype]);
-  if (from === 'int32') return show(integers[fn] ?? table[fn]);
-  if (from !== 'bool' || fn === 'select') return show(table[fn]);
-  const row = bools[fn];
-  if (row) return show(row);
-  const whole = show(
-    integers[fn] ?? table[fn],
-    args.map((arg) => `i32(${arg})`),
-  );
-  return exprOps[fn][1] === 'same' ? `(${whole}) != 0i` : whole;
-}
+export const print = (expr: Apply, args: readonly string[], caller: Caller): string =>
+  printApply(wgsl, expr, args, (name) => caller.use(name));

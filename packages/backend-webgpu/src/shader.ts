@@ -286,7 +286,7 @@ export class Shader {
     const vectors = Math.ceil(kernel.uniforms.length / 4);
     if (vectors) bindings.push(`@group(1) @binding(0) var<uniform> uniforms: array<vec4<u32>, ${vectors}>;`);
     if ([...kernel.inputs, ...kernel.outputs].some(({ dtype }) => dtype === 'float16')) this.direct('enable f16;');
-    const called = withDependencies(this.used).map((name) => functions[name].source().trim());
+    const called = withDependencies(this.used).map((name) => functions[name].trim());
     const parts = [
       header.map((line) => `// ${line}`).join('\n'),
       ...(this.directives.size ? [[...this.directives].join('\n')] : []),

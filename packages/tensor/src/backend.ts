@@ -96,6 +96,6 @@ export * from './errors';
 export * as expr from './expr';
 export * from './ir';
 /** The functions of expressions on JavaScript numbers, for who interprets kernels or folds constants. */
-export { casts, type Fn, functionOf, greatest, least, roundHalf } from './numbers';
+export { casts, type Fn, functionOf, roundHalf, startOf } from './numbers';
 export { structure } from './plan';
 export * from './view';

@@ -1,5 +1,5 @@
 /** The functions of expressions (`exprOps`) on JavaScript numbers, in double precision: whoever wants float32 rounds after. */
-import type { Compute, ExprOp } from './ir';
+import type { Combine, Compute, ExprOp } from './ir';
 import { philox4x32 } from './philox';
 
 export type Fn = (a: number, b: number, c: number, d: number) => number;
@@ -85,9 +85,11 @@ export const casts: Record<Compute, Fn> = {
   bool: (a) => +(a !== 0),
 };
 
-/** What max and min start from. */
-export const least: Record<Compute, number> = { float32: -Infinity, int32: -0x80000000, bool: 0 };
-export const greatest: Record<Compute, number> = { float32: Infinity, int32: 0x7fffffff, bool: 1 };
+const least: Record<Compute, number> = { float32: -Infinity, int32: -0x80000000, bool: 0 };
+const greatest: Record<Compute, number> = { float32: Infinity, int32: 0x7fffffff, bool: 1 };
+/** What combining starts from; the places of argmax and argmin at 0. */
+export const startOf = (combine: Combine, dtype: Compute): number =>
+  ({ sum: 0, prod: 1, max: least[dtype], min: greatest[dtype], argmax: 0, argmin: 0 })[combine];
 
 /** The function for operands of one type; `result` matters to cast and bits only. */
 export function functionOf(fn: ExprOp, operand: Compute, result: Compute = operand): Fn {

@@ -13,7 +13,7 @@
 import type { Backend, DeviceBuffer, Executable, KernelTiming, Limits, Plan, PlanStep, TypedArray } from './backend';
 import { BackendError } from './errors';
 import type * as ir from './ir';
-import { casts, type Fn, functionOf, greatest, least, roundHalf } from './numbers';
+import { casts, type Fn, functionOf, roundHalf, startOf } from './numbers';
 import { rowMajor, sizeOf } from './view';
 
 type Data = Float64Array | Float32Array | Int32Array | Uint8Array;
@@ -273,9 +273,13 @@ function reduce({ shape, axes, stages, stores }: ir.ReduceKernel, machine: Machi
         };
         return { index, start: 0, dtype, take };
       }
-      const start = { sum: 0, prod: 1, max: least[dtype], min: greatest[dtype] }[combine];
       const fn = functionOf(combineFunctions[combine], dtype);
-      return { index, start, dtype, take: () => (accs[index] = fn(accs[index]!, values[slot]!, 0, 0)) };
+      return {
+        index,
+        start: startOf(combine, dtype),
+        dtype,
+        take: () => (accs[index] = fn(accs[index]!, values[slot]!, 0, 0)),
+      };
     });
     return () => {
       for (const { index, start } of accumulators) accs[index] = start;
@@ -376,7 +380,7 @@ function pool({ direction, combine, sizes, a, b, stores }: ir.PoolKernel, machin
   return () => {
     const [values, saved, result] = [tableA(), tableB?.(), new Float64Array(sizeOf(to))];
     const places = new Float64Array(sizeOf(to)).fill(-1);
-    if (direction === 'forward' && combine === 'max') result.fill(least[a.dtype]);
+    if (direction === 'forward' && combine === 'max') result.fill(startOf('max', a.dtype));
     const { windows, elements } = meetings(sizes, machine);
     for (let image = 0; image < batch; image++) {
       const [atInput, atOutput] = [image * sizeOf(input), image * sizeOf(output)];
