@@ -7,13 +7,14 @@ import { map } from './kernels/map';
 import { type MatmulChoice, matmul, matmulChoices } from './kernels/matmul';
 import { pool } from './kernels/pool';
 import { reduce } from './kernels/reduce';
+import { type ByRows, reduceChoices } from './kernels/reduction';
 import { scan } from './kernels/scan';
 import { scatter } from './kernels/scatter';
 import { sort } from './kernels/sort';
 import { bindingsOf, type Dispatch, type Program, type Target } from './shader';
 
 /** One way to compute a kernel: plain data, that a tuner may keep. */
-export type Choice = MatmulChoice | ConvChoice | { readonly way: 'only' };
+export type Choice = MatmulChoice | ConvChoice | ByRows | { readonly way: 'only' };
 
 /** Ways to compute a kernel, the one that should be fastest first; and what each becomes. */
 interface Ways<C extends Choice = Choice> {
@@ -29,7 +30,7 @@ function waysOf(kernel: Kernel, target: Target): Ways {
     case 'map':
       return only(() => map(kernel, target));
     case 'reduce':
-      return only(() => reduce(kernel, target));
+      return ways(reduceChoices(kernel, target), (choice) => reduce(kernel, target, choice));
     case 'matmul':
       return ways(matmulChoices(kernel, target), (choice) => matmul(kernel, target, choice));
     case 'conv':

@@ -59,14 +59,15 @@ export class Quad {
   readonly #block: Block;
   readonly #coords: readonly string[];
   readonly #axis: number;
-  readonly #four: readonly Block[];
+  /** A block for each place. */
+  readonly four: readonly Block[];
   readonly #loaded = new Map<Load, string>();
 
   constructor(block: Block, coords: readonly string[], axis: number, acc?: (place: number, index: number) => string) {
     this.#block = block;
     this.#coords = coords;
     this.#axis = axis;
-    this.#four = [0, 1, 2, 3].map((place) => {
+    this.four = [0, 1, 2, 3].map((place) => {
       const moved = coords.map((coord, at) => (at === axis && place > 0 ? block.once(`${coord} + ${place}i`) : coord));
       const quarter = (load: Load) => {
         const vector = this.#load(load);
@@ -82,7 +83,7 @@ export class Quad {
       const vector = this.#load(expr);
       if (vector) return vector;
     }
-    return `vec4<${type}>(${this.#four.map((block) => toCarried(block.value(expr), expr.dtype)).join(', ')})`;
+    return `vec4<${type}>(${this.four.map((block) => toCarried(block.value(expr), expr.dtype)).join(', ')})`;
   }
 
   store(stores: readonly Store[]): void {
@@ -90,7 +91,7 @@ export class Quad {
     const lines = stores.map(({ output, view, expr }) => {
       const { dtype } = kernel.outputs[output] as Kernel['outputs'][number];
       const wanted = e.cast(expr, e.computeOf(dtype));
-      const values = this.#four.map((block) => narrowed(block.value(wanted), dtype));
+      const values = this.four.map((block) => narrowed(block.value(wanted), dtype));
       return `out${output}[(${elementOf(view, this.#coords)}) >> 2u] = vec4<${storedAs[dtype]}>(${values.join(', ')});`;
     });
     this.#block.line(...lines);

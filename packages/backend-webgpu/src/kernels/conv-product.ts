@@ -47,7 +47,7 @@ export function collapsed(kernel: ConvKernel): ConvKernel {
     dilation: [1],
     padding: [0],
   };
-  const flat = flattened([a, b], stores, 2);
+  const flat = flattened([a, b], stores, 2, input.length + 2);
   if (!flat) return kernel;
   const [x, w] = flat.exprs as [Expr, Expr];
   return { ...kernel, direction, sizes: one, a: x, b: w, stores: flat.stores };
@@ -292,7 +292,7 @@ function weightGrad(kernel: ConvKernel): Part {
   const { channels, outs, taps } = perGroup(sizes);
   const size = sizeOf(output);
   // g over [n, o, p]: four of p lie together more often than four of a row.
-  const flat = flattened([b], [], 2)?.exprs[0];
+  const flat = flattened([b], [], 2, output.length + 2)?.exprs[0];
   const shape = flat ? [size] : output;
   const g = flat ?? b;
   const ofG = vectorsOf(g, shape.length + 1, kernel);

@@ -1,0 +1,109 @@
+/** A reduction as its shaders see it: its rows, how much of them lies together in memory, and the tiles that suit them. */
+import type { Expr, ReduceKernel, RowStore } from '@tessera/tensor/backend';
+import type { Target } from '../shader';
+import { vectorStores, vectorsOf } from '../vector';
+import type { Lanes } from './lanes';
+import { merged, type Rows, rowsOf } from './rows';
+
+/** How rows are gone through. */
+export interface ByRows extends Lanes {
+  readonly way: 'rows';
+  /** Workgroups that share a row. */
+  readonly chunks: number;
+}
+
+export const tile = {
+  /** Elements that a lane should have, of a row as a whole and of a chunk, and threads of a workgroup. */
+  perLane: 8,
+  perLaneCut: 16,
+  threads: 128,
+  /** Lanes of a row at most; of one too long for registers; and rows side by side where memory lies across, lanes of each. */
+  lanes: 256,
+  lanesLong: 512,
+  across: 32,
+  lanesAcross: 8,
+  /** Threads that keep a device busy: with as many, rows across need no more lanes. */
+  busy: 1 << 17,
+  /** Rows are cut where there are fewer threads than `few` for at least `endless` elements each: into `groups` in all, at most. */
+  few: 1 << 16,
+  endless: 32,
+  groups: 2048,
+  /** Registers that hold rows: of a workgroup, and of a lane. */
+  held: 16384,
+  heldLane: 64,
+  /** Values that a pass computes at all elements of a lane, up to which it is written out and not a loop. */
+  unrolled: 256,
+} as const;
+
+export interface Reduction {
+  readonly kernel: ReduceKernel;
+  readonly rows: Rows;
+  /** Elements that are read and written at once, and the bindings that are vectors for it. */
+  readonly wide: 1 | 4;
+  readonly vectors: ReadonlySet<string>;
+  /** Does memory lie together across rows, and not along them? */
+  readonly across: boolean;
+}
+
+export const storesOf = ({ stores }: ReduceKernel, per: RowStore['per']) => stores.filter((store) => store.per === per);
+
+export function reductionOf(original: ReduceKernel): Reduction {
+  const kernel = merged(original);
+  const { shape, axes, stages } = kernel;
+  const rows = rowsOf(kernel);
+  const perElement = storesOf(kernel, 'element');
+  const exprs = [...stages.flatMap((stage) => stage.map(({ expr }) => expr)), ...perElement.map(({ expr }) => expr)];
+  const last = Math.max(...axes);
+  const other = shape.findLastIndex((size, axis) => size > 1 && !axes.includes(axis));
+  const loads = exprs.flatMap((expr) => vectorsOf(expr, last, kernel));
+  const stores = vectorStores(perElement, last, kernel);
+  const wide = last === shape.length - 1 && stores && loads.length + stores.length > 0 ? 4 : 1;
+  const lies = (axis: number) =>
+    exprs.some((expr) => readsAlong(expr, axis)) || perElement.some(({ view }) => view.strides[axis] === 1);
+  const across = wide === 1 && rows.count > 1 && rows.length > 1 && lies(other) && !lies(last);
+  return { kernel, rows, wide, vectors: new Set(wide === 4 ? [...loads, ...(stores ?? [])] : []), across };
+}
+
+/** Are neighbours along the axis neighbours in memory? */
+const readsAlong = (expr: Expr, axis: number): boolean =>
+  expr.op === 'load'
+    ? !expr.at && expr.view.strides[axis] === 1 && expr.view.shape[axis] !== 1
+    : expr.op === 'apply' && expr.args.some((arg) => readsAlong(arg, axis));
+
+const power = (least: number) => 2 ** Math.ceil(Math.log2(Math.max(1, least)));
+
+/** The first is taken where nobody measured; others have more or fewer lanes a row, or more or fewer chunks. */
+export function reduceChoices(original: ReduceKernel, target: Target): ByRows[] {
+  const { kernel, rows, wide, across } = reductionOf(original);
+  const { count, length } = rows;
+  // An accumulator is three words of workgroup memory at most.
+  const room = Math.min(target.threads, target.shared / Math.max(1, 12 * kernel.stages.flat().length));
+  const made = (wanted: number, cut?: number): ByRows => {
+    let lanes = wanted;
+    let beside = Math.min(power(count), Math.max(across ? tile.across : 1, tile.threads / lanes));
+    while (lanes * beside > room && beside > 1) beside /= 2;
+    while (lanes > room) lanes /= 2;
+    const groups = Math.max(1, Math.ceil(count / beside));
+    const long = groups * lanes * beside < tile.few && length >= lanes * tile.endless;
+    const parts = cut ?? (long ? length / (lanes * tile.perLaneCut) : 1);
+    const most = Math.min(tile.groups / groups, length / (lanes * wide));
+    return { way: 'rows', lanes, rows: beside, across, chunks: Math.max(1, Math.ceil(Math.min(parts, most))) };
+  };
+  const most = !across
+    ? length > tile.held
+      ? tile.lanesLong
+      : tile.lanes
+    : Math.min(
+        Math.max(tile.lanesAcross, power(tile.busy / Math.max(1, count))),
+        tile.lanes / Math.min(tile.across, power(count)),
+      );
+  const first = made(Math.min(power(length / tile.perLane), most));
+  const { lanes, chunks } = first;
+  const others = [
+    made(lanes * 2),
+    made(Math.max(1, lanes / 2)),
+    made(lanes, chunks * 2),
+    made(lanes, chunks > 1 ? chunks / 2 : 4),
+  ];
+  return [...new Map([first, ...others, made(lanes, 1)].map((one) => [JSON.stringify(one), one])).values()];
+}
