@@ -1,4 +1,4 @@
-/** The whole suite of testkit on an emulated GPU in Node (Dawn); in pages, every kind of kernel: kernels.browser.test.ts. */
+/** The whole suite of testkit on an emulated GPU in Node (Dawn); in pages: pages.ts. */
 import { readFile } from 'node:fs/promises';
 import { describeBackend } from '@tessera/testkit';
 import { vi } from 'vitest';

@@ -1,6 +1,7 @@
 /** The suite that a backend passes: `describeBackend('cpu', () => cpu(), { load })` in a test file of Node or of a page. */
 import type { Backend } from '@tessera/tensor/backend';
 import { afterAll } from 'vitest';
+import type { Family } from './exercises';
 import type { Rows } from './golden/run';
 import { type CompareOptions, describeKernels } from './kernels';
 import { describeAlgebra } from './suites/algebra';
@@ -13,6 +14,20 @@ import { subject } from './suites/subject';
 
 export type { Load } from './suites/golden';
 
+/** The suite in parts, for a host in which the whole takes more than one page or process should: a file takes some of them. */
+export const conformanceParts = [
+  'kernels',
+  'golden',
+  'elements',
+  'rows',
+  'shapes',
+  'products',
+  'properties',
+  'state',
+  'memory',
+] as const;
+export type ConformancePart = (typeof conformanceParts)[number];
+
 export interface ConformanceOptions extends CompareOptions {
   /** The bytes of a fixture of testkit ('ops.safetensors'). Without it golden cases are skipped, and counted so. */
   readonly load?: Load;
@@ -23,25 +38,43 @@ export interface ConformanceOptions extends CompareOptions {
   readonly runs?: number;
   /** Is the device an emulated GPU? A few second derivatives are then left out, and counted so. */
   readonly emulated?: boolean;
+  /** Those that this file takes; other files take the others. Default all. */
+  readonly parts?: readonly ConformancePart[];
 }
 
-/** Registers the whole suite with vitest. */
+/** Registers the suite with vitest. */
 export function describeBackend(
   name: string,
   make: () => Promise<Backend> | Backend,
-  { load, rows = {}, random = 200, runs = 30, emulated = false, ...compare }: ConformanceOptions = {},
+  {
+    load,
+    rows = {},
+    random = 200,
+    runs = 30,
+    emulated = false,
+    parts = conformanceParts,
+    ...compare
+  }: ConformanceOptions = {},
 ): void {
   const of = subject(name, make);
-  describeKernels(name, make, { random, onSkip: of.skip, ...compare });
-  describeGolden(of, load, rows);
-  describeExercises(of, emulated);
-  describeProperties(of, runs);
-  describeAlgebra(of, runs);
-  describeState(of);
-  describeMemory(of);
+  const ops = (family: Family) => () => describeExercises(of, family, emulated);
+  const suites: Record<ConformancePart, () => void> = {
+    kernels: () => describeKernels(name, make, { random, onSkip: of.skip, ...compare }),
+    golden: () => describeGolden(of, load, rows),
+    elements: ops('elements'),
+    rows: ops('rows'),
+    shapes: ops('shapes'),
+    products: ops('products'),
+    properties() {
+      describeProperties(of, runs);
+      describeAlgebra(of, runs);
+    },
+    state: () => describeState(of),
+    memory: () => describeMemory(of),
+  };
+  for (const part of parts) suites[part]();
   afterAll(async () => {
     for (const [reason, times] of of.skipped) console.log(`${name}: ${times} skipped: ${reason}`);
-    (await of.backend()).dispose();
-    of.oracle.dispose();
+    await of.dispose();
   });
 }

@@ -1,6 +1,12 @@
 /** @tessera/testkit: what a backend of Tessera must pass, and PyTorch's answers to compare with. */
 
-export { type ConformanceOptions, describeBackend, type Load } from './conformance';
+export {
+  type ConformanceOptions,
+  type ConformancePart,
+  conformanceParts,
+  describeBackend,
+  type Load,
+} from './conformance';
 export { exercises } from './exercises';
 export { type Exercise, type Layout, type Sample, toTensor } from './exercises/exercise';
 export { type Attrs, type GoldenCase, type GoldenFile, readGolden } from './golden/format';

@@ -5,7 +5,9 @@ import { products } from './products';
 import { rows } from './rows';
 import { shapes } from './shapes';
 
-export const exercises = (): Readonly<Record<string, readonly Exercise[]>> => ({
+export type Family = 'elements' | 'rows' | 'shapes' | 'products';
+
+export const exercises = (): Readonly<Record<Family, readonly Exercise[]>> => ({
   elements: elements(),
   rows: rows(),
   shapes: shapes(),

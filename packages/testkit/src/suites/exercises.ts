@@ -2,7 +2,7 @@
 import { vjp } from '@tessera/autograd';
 import { type Tensor, type TypedArray, tensor } from '@tessera/tensor';
 import { describe, expect, it } from 'vitest';
-import { exercises } from '../exercises';
+import { exercises, type Family } from '../exercises';
 import { type Exercise, type Layout, type Sample, toTensor } from '../exercises/exercise';
 import { describeMiss, firstMiss, opBound } from '../tolerance';
 import { on, type Subject } from './subject';
@@ -79,9 +79,9 @@ function compare(saw: readonly Answer[], wanted: readonly Answer[], within: Exer
 /** What is left out on an emulated GPU. */
 const tooLarge = 'second derivatives whose shaders an emulated GPU takes minutes to compile';
 
-export function describeExercises(of: Subject, emulated: boolean): void {
-  describe.each(Object.entries(exercises()))(`ops of ${of.name}: %s`, (_, family) => {
-    it.each(family.map((exercise) => [exercise.name, exercise] as const))('%s', async (_, whole) => {
+export function describeExercises(of: Subject, family: Family, emulated: boolean): void {
+  describe(`ops of ${of.name}: ${family}`, () => {
+    it.each(exercises()[family].map((exercise) => [exercise.name, exercise] as const))('%s', async (_, whole) => {
       const backend = await of.backend();
       const cut = emulated && whole.largeSecond;
       if (cut) of.skip(tooLarge);

@@ -13,6 +13,8 @@ export interface Subject {
   /** Counts a skip; the reasons come from testkit, never from the backend's author. */
   skip(reason: string): void;
   readonly skipped: Map<string, number>;
+  /** Of all backends that were made. */
+  dispose(): Promise<void>;
 }
 
 /** The one thing that is not the backend's to have; what its limits rule out, `unsupported` of kernels.ts says. */
@@ -20,14 +22,25 @@ export const noFixtures = 'no loader for fixtures was handed in (options.load)';
 
 export function subject(name: string, make: () => Promise<Backend> | Backend): Subject {
   let made: Promise<Backend> | undefined;
+  const all = new Set<Backend>();
+  const fresh = async (): Promise<Backend> => {
+    const backend = await make();
+    all.add(backend);
+    return backend;
+  };
+  const oracle = reference({ dtype: 'float64' });
   const skipped = new Map<string, number>();
   return {
     name,
-    backend: () => (made ??= Promise.resolve(make())),
-    fresh: async () => make(),
-    oracle: reference({ dtype: 'float64' }),
+    backend: () => (made ??= fresh()),
+    fresh,
+    oracle,
     skip: (reason) => skipped.set(reason, (skipped.get(reason) ?? 0) + 1),
     skipped,
+    async dispose() {
+      await made;
+      for (const backend of [oracle, ...all]) backend.dispose();
+    },
   };
 }
 
