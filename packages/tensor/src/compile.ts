@@ -37,6 +37,8 @@ export class Trace {
   readonly guards: Guard[] = [];
   readonly reads = new Map<State, Tensor>();
   readonly assigned = new Map<State, Tensor>();
+  /** Numbers met, by dtype and value. */
+  readonly numbers = new Map<string, Tensor>();
 
   /** The state's value when the function was called. */
   before(state: State): Tensor {

@@ -30,7 +30,7 @@ export const acc = (i: number, dtype: Compute = 'float32'): Acc => ({ op: 'acc',
 /** Any function of `exprOps`; for 'any' results (cast, bits) hand in the dtype. */
 export function apply<L extends Leaf>(fn: ExprOp, args: readonly ExprOf<L>[], dtype?: Compute): ExprOf<L> {
   const result = exprOps[fn][1];
-  const type = dtype ?? (result === 'same' || result === 'any' ? args[args.length - 1]?.dtype : result);
+  const type = dtype ?? (result === 'same' || result === 'any' ? args.at(-1)?.dtype : result);
   if (!type) throw new TypeError(`expr: ${fn} without arguments`);
   return { op: 'apply', dtype: type, fn, args };
 }

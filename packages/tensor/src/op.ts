@@ -193,7 +193,8 @@ export const defineMultiOp = <Args extends readonly unknown[], Attrs extends Att
 
 /** The input at the domain's coordinates, broadcast to `domain` where that is given. */
 export function read(input: Input, domain?: readonly number[], moves: readonly Move[] = []): Read {
-  const all = domain ? [...moves, { type: 'expand', shape: domain } as const] : moves;
+  const there = !domain || (!moves.length && `${domain}` === `${input.shape}`);
+  const all = there ? moves : [...moves, { type: 'expand', shape: domain } as const];
   return { op: 'read', dtype: computeOf(input.dtype), input: input.index, moves: all, at: null };
 }
 

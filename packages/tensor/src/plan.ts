@@ -121,7 +121,7 @@ export function run(
       for (const buffer of made) backend.free(buffer);
       throw tooMuch(error, program, backend);
     }
-    return made[made.length - 1] as DeviceBuffer;
+    return made.at(-1) as DeviceBuffer;
   });
   if (plan.steps.length) backend.submit(plan, [...leaves, ...slots, ...results], scalars);
   return results;

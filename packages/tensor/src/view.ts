@@ -36,13 +36,7 @@ export const contiguous = (shape: readonly number[]): View => ({
 });
 
 /** Is it the row-major view of its whole shape? Axes of size 1 may have any stride. */
-export function isContiguous(view: View): boolean {
-  if (view.offset !== 0 || view.valid) return false;
-  const strides = rowMajor(view.shape);
-  return (
-    sizeOf(view.shape) === 0 || view.shape.every((size, axis) => size === 1 || view.strides[axis] === strides[axis])
-  );
-}
+export const isContiguous = (view: View): boolean => isRows(view, []);
 
 /** Does each row along `axes` read one element, rows in row-major order? */
 export function isRows(view: View, axes: readonly number[]): boolean {
@@ -199,7 +193,7 @@ function reshape(view: View, shape: readonly number[]): View | null {
     const sized = made.filter((axis) => shape[axis] !== 1);
     if (padded && (group.length > 1 || sized.length > 1)) return null;
     if (padded && valid && view.valid) valid[sized[0] as number] = view.valid[group[0] as number] as [number, number];
-    let stride = view.strides[group[group.length - 1] as number] as number;
+    let stride = view.strides[group.at(-1) as number] as number;
     for (let k = made.length - 1; k >= 0; k--) {
       strides[made[k] as number] = stride;
       stride *= shape[made[k] as number] as number;

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { compile, guard } from '../src/compile';
 import { cacheUse, programsOf } from '../src/inspect';
-import { add, mul, sub } from '../src/ops/arithmetic';
+import { add, div, mul, sub } from '../src/ops/arithmetic';
 import { matmul } from '../src/ops/linalg';
 import { mean, sum } from '../src/ops/reduction';
 import { expand } from '../src/ops/shape';
@@ -52,6 +52,18 @@ describe('compile', () => {
     expect(await kept.toArray()).toEqual([0.5, 0]);
     expect(await w.read().toArray()).toEqual([0, -1]);
     expect(programsOf(step)[0]?.program.results.map(({ leaf }) => leaf !== null)).toEqual([true, false]);
+  });
+
+  it('takes a number once, however often it is written: zero by its sign', async () => {
+    const step = compile((x: Tensor) => [add(mul(x, 0.5), 0.5), div(x, -0), div(x, 0)]);
+    const [half, less, more] = step(tensor([1, 2])) as Tensor[];
+    expect([await half?.toArray(), await less?.toArray(), await more?.toArray()]).toEqual([
+      [1, 1.5],
+      [-Infinity, -Infinity],
+      [Infinity, Infinity],
+    ]);
+    const uniforms = programsOf(step)[0]?.program.steps.flatMap((each) => each.uniforms);
+    expect(new Set(uniforms).size).toBe(3);
   });
 
   it('sees an assignment within the step', async () => {

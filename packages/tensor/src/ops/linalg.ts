@@ -18,11 +18,11 @@ export const matrixProduct = /* @__PURE__ */ defineOp({
       throw new ShapeError(
         `matmul: shapes ${showShape(a.shape)} and ${showShape(b.shape)}; wants matrices or stacks of them`,
       );
-    const [inner, own] = [a.shape[a.rank - 1] as number | null, b.shape[b.rank - 2] as number | null];
+    const [inner, own] = [a.shape.at(-1) as number | null, b.shape.at(-2) as number | null];
     if (inner !== own && inner !== null && own !== null) throw innerSizes(a.shape, b.shape);
     const both = `matmul: ${showShape(a.shape)} · ${showShape(b.shape)}`;
     const batch = broadcastShapes(both, [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
-    const ends = [a.shape[a.rank - 2], b.shape[b.rank - 1]] as (number | null)[];
+    const ends = [a.shape.at(-2), b.shape.at(-1)] as (number | null)[];
     return { shape: [...batch, ...ends], dtype: widest(inputs) };
   },
   lower: (inputs, _, [out]) => {
@@ -30,13 +30,13 @@ export const matrixProduct = /* @__PURE__ */ defineOp({
     const { shape } = out as { shape: readonly number[] };
     const batch = shape.slice(0, -2);
     const [m, n] = shape.slice(-2) as [number, number];
-    const k = a.shape[a.shape.length - 1] as number;
+    const k = a.shape.at(-1) as number;
     return { kind: 'matmul', batch, m, n, k, a: read(a, [...batch, m, k]), b: read(b, [...batch, k, n]) };
   },
 });
 const innerSizes = (a: Shape, b: Shape): ShapeError =>
   new ShapeError(
-    `matmul: ${showShape(a)} · ${showShape(b)}: inner sizes ${a[a.length - 1] ?? '?'} and ${b[Math.max(0, b.length - 2)] ?? '?'} differ; transpose one, or check the layer before`,
+    `matmul: ${showShape(a)} · ${showShape(b)}: inner sizes ${a.at(-1) ?? '?'} and ${b.at(-2) ?? '?'} differ; transpose one, or check the layer before`,
   );
 
 /**
@@ -63,7 +63,7 @@ export function matmul(a: TensorLike, b: TensorLike): Tensor {
   return matrixProduct(x, y);
 }
 const agree = (a: Shape, b: Shape): boolean => {
-  const [inner, own] = [a[a.length - 1] ?? null, b[b.length - 2] ?? null];
+  const [inner, own] = [a.at(-1) ?? null, b.at(-2) ?? null];
   return inner === null || own === null || inner === own;
 };
 
@@ -73,7 +73,7 @@ export function linear(x: TensorLike, weight: TensorLike, bias?: TensorLike | nu
   const [input, w] = [toTensor(x, 'linear'), toTensor(weight, 'linear')];
   if (w.rank !== 2 && w.rank !== 1)
     throw new ShapeError(`linear: weight ${showShape(w.shape)}; wants [outputs, inputs]`);
-  const [has, wants] = [input.shape[input.rank - 1] ?? null, w.shape[w.rank - 1] ?? null];
+  const [has, wants] = [input.shape.at(-1) ?? null, w.shape.at(-1) ?? null];
   if (input.rank === 0 || (has !== wants && has !== null && wants !== null))
     throw new ShapeError(
       `linear: input ${showShape(input.shape)} has ${has ?? 'no'} features but weight ${showShape(w.shape)} wants ${wants}; flatten the input or size the layer to it`,

@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from '../errors';
 import type { DType } from '../ir';
 import { showShape } from '../op';
+import { runtime } from '../runtime';
 import { fromSource, type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 
 /** The shape all of these broadcast to; an unknown size meets 1 or itself. @throws ShapeError naming both shapes. */
@@ -45,8 +46,16 @@ export function typed(op: string, likes: readonly TensorLike[]): Tensor[] {
         : common === 'bool'
           ? 'int32'
           : common;
-    return fromSource({ kind: 'scalar', value }, [], dtype);
+    return number(value, dtype);
   });
+}
+/** A number beside tensors. In a trace the same number is one, so that a step's kernels take it once. */
+function number(value: number, dtype: DType): Tensor {
+  const numbers = runtime.trace?.numbers;
+  const key = `${dtype}${Object.is(value, -0) ? '-' : ''}${value}`;
+  const known = numbers?.get(key) ?? fromSource({ kind: 'scalar', value }, [], dtype);
+  numbers?.set(key, known);
+  return known;
 }
 
 /** The widest dtype of tensors that all have axes: what they promote to. */
@@ -56,6 +65,8 @@ export const widest = (inputs: readonly Tensor[]): DType => inputs.map((t) => t.
  * alone (bool, integer, float), so that it widens uint8 or float16 to no other dtype of the same kind. torch.result_type
  */
 export function commonType(inputs: readonly Tensor[]): DType {
+  const { dtype } = inputs[0] as Tensor;
+  if (inputs.every((t) => t.dtype === dtype)) return dtype;
   const withAxes = inputs.filter((t) => t.rank > 0);
   const without = inputs.filter((t) => t.rank === 0);
   if (!withAxes.length || !without.length) return widest(inputs);

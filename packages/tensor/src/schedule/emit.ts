@@ -30,18 +30,28 @@ export function emit(groups: readonly Group[], wanted: ReadonlySet<Value>, room:
   const { lowering } = (groups[0] as Group).anchor;
   const [from, to] = boxes ?? [0, lowering?.kind === 'parts' ? lowering.parts.length : 1];
   const over = ({ inputs, outputs }: Job): number => excess(room, inputs, outputs);
-  let job = build(groups, wanted, new Set(), [from, to]);
-  let inlined: Item[] = [];
-  const most = Math.max(0, over(job));
-  const chains = groups.every(evaluatesOnce) ? worthRecomputing(job.inputs, wanted) : [];
-  // all of them, as a rule; else one by one: where its views do not fit here, or with too many others, a value is loaded
-  for (const chain of [chains.flat(), ...chains])
+  const chains = groups.every(evaluatesOnce)
+    ? worthRecomputing(
+        groups.flatMap(({ reads }) => [...reads]),
+        wanted,
+      )
+    : [];
+  let job = undefined as Job | undefined;
+  let inlined: readonly Item[] = [];
+  let most = 0;
+  const inline = (items: readonly Item[]): boolean =>
     expressible(() => {
-      const more = [...inlined, ...chain];
-      if (chain.every((item) => inlined.includes(item))) return;
-      const next = build(groups, wanted, new Set(more), [from, to]);
-      if (over(next) <= most) [job, inlined] = [next, more];
+      const next = build(groups, wanted, new Set(items), [from, to]);
+      if (over(next) <= most) [job, inlined] = [next, items];
     });
+  // all of them, as a rule; else one by one: where its views do not fit here, or with too many others, a value is loaded
+  inline(chains.flat());
+  if (!job) {
+    job = build(groups, wanted, new Set(), [from, to]);
+    most = Math.max(0, over(job));
+    for (const chain of [chains.flat(), ...chains])
+      if (chain.some((item) => !inlined.includes(item))) inline([...inlined, ...chain]);
+  }
   if (to - from < 2 || over(job) <= 0) return [job];
   const half = (from + to) >> 1;
   return [...emit(groups, wanted, room, [from, half]), ...emit(groups, wanted, room, [half, to])];

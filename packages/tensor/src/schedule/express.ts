@@ -47,7 +47,7 @@ class Interner {
   }
   leaf(expr: Load | Const | Uniform | Index | Acc): Expr {
     if (expr.op === 'load')
-      return this.#one(`l${expr.input}:${JSON.stringify(expr.view)}:${expr.at && this.#list(expr.at)}`, expr);
+      return this.#one(`l${expr.input}:${Object.values(expr.view)}:${expr.at && this.#list(expr.at)}`, expr);
     const which = expr.op === 'const' ? exact(expr.value) : expr.op === 'index' ? expr.axis : expr.index;
     return this.#one(`${expr.op}${which}:${expr.dtype}`, expr);
   }
@@ -56,13 +56,6 @@ class Interner {
     return this.#known.get(key) ?? this.#one(key, { ...expr, args });
   }
 }
-/** A move as text: an op's own moves are met again in all that is inlined under it. */
-function moveKey(move: Move): string {
-  if (!moveKeys.has(move)) moveKeys.set(move, JSON.stringify(Object.values(move)));
-  return moveKeys.get(move) as string;
-}
-const moveKeys = /* @__PURE__ */ new WeakMap<Move, string>();
-
 /** Where an op's expression is being built. */
 interface Site {
   readonly item: Item;
@@ -182,7 +175,7 @@ export class Expressions {
 
   /** Kept, for a value that is used twice at every level would else be walked 2^levels times. */
   #inline(item: Item, output: number, moves: readonly Move[]): Expr {
-    const key = `${item.place}.${output}${moves.map(moveKey)}`;
+    const key = `${item.place}.${output}${JSON.stringify(moves)}`;
     let expr = this.#inlined.get(key);
     if (!expr) this.#inlined.set(key, (expr = this.#inlineOnce(item, output, moves)));
     return expr;
@@ -216,16 +209,16 @@ export class Expressions {
   #load(seen: Seen, moves: readonly Move[]): Expr {
     const whole = this.#viewOf(seen);
     const view = applyMoves(whole, moves);
-    const last = seen.views[seen.views.length - 1];
+    const last = seen.views.at(-1);
     if (!view && last) throw new NeedsBuffer(last);
-    return this.#interner.leaf({
-      op: 'load',
-      dtype: computeOf(seen.value.dtype),
-      input: placeIn(this.loads, seen.value),
-      view: view ?? whole,
-      // what is stored in order and still makes no strided view is looked up element by element
-      at: view ? null : this.#coordinates({ shape: whole.shape, moves, item: seen.value.item }),
-    });
+    // what is stored in order and still makes no strided view is looked up element by element
+    const at = view ? null : this.#coordinates({ shape: whole.shape, moves, item: seen.value.item });
+    return this.#loadOf(seen.value, view ?? whole, at);
+  }
+
+  #loadOf(value: Value, view: View, at: readonly Expr[] | null): Expr {
+    const input = placeIn(this.loads, value);
+    return this.#interner.leaf({ op: 'load', dtype: computeOf(value.dtype), input, view, at });
   }
 
   #readAt(read: Read, site: Site): Expr {
@@ -234,13 +227,7 @@ export class Expressions {
     if (item.group === this.group) throw new NotAligned();
     if (!item.leaf && !item.group) throw new NeedsBuffer(item);
     const at = (read.at as readonly OpExpr[]).map((coordinate) => this.#visit(coordinate, site));
-    return this.#interner.leaf({
-      op: 'load',
-      dtype: computeOf(seen.value.dtype),
-      input: placeIn(this.loads, seen.value),
-      view: this.#viewOf(seen),
-      at,
-    });
+    return this.#loadOf(seen.value, this.#viewOf(seen), at);
   }
 
   #viewOf(seen: Seen): View {
@@ -258,7 +245,7 @@ export class Expressions {
   /** Where the domain's coordinates lie in `shape`, before the moves. */
   #coordinates({ shape, moves, item }: Pick<Site, 'shape' | 'moves' | 'item'>): readonly Expr[] {
     const shapes = [shape];
-    for (const move of moves) shapes.push(movedShape(shapes[shapes.length - 1] as readonly number[], move));
+    for (const move of moves) shapes.push(movedShape(shapes.at(-1) as readonly number[], move));
     const known = new Map<Expr, Expr>();
     const intern = (expr: Expr): Expr => {
       let one = known.get(expr);
@@ -268,7 +255,7 @@ export class Expressions {
       }
       return one;
     };
-    let at: Expr[] = (shapes[shapes.length - 1] as readonly number[]).map((_, axis) => index(axis));
+    let at: Expr[] = (shapes.at(-1) as readonly number[]).map((_, axis) => index(axis));
     for (let i = moves.length - 1; i >= 0; i--) at = undo(moves[i] as Move, at, shapes[i] as readonly number[], item);
     return at.map(intern);
   }

@@ -8,7 +8,7 @@ import type { OpExpr } from '../op';
 import { sizeOf } from '../view';
 import { Expressions, expressible } from './express';
 import { baseOf, type Graph, type Item, type Value } from './graph';
-import { Group, type MapLowering, type Member, outputsOf, type ReduceLowering } from './group';
+import { Group, type Member, type ReduceLowering, rowsOf } from './group';
 import { excess, type Room } from './room';
 import { reaches, sourcesOf, wouldCycle } from './sources';
 
@@ -35,8 +35,7 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
   };
   const join = (group: Group, member: Member): void => {
     add(group, member.item);
-    member.item.group = group;
-    group.members.push(member);
+    group.take(member);
   };
   const open = (item: Item): void => {
     const group = new Group(item);
@@ -49,17 +48,20 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
    * else is read elsewhere is known when kernels are written down.
    */
   const holds = (together: readonly Group[], item?: Item): boolean => {
-    const reads = [...together.flatMap((group) => [...group.reads]), ...(item ? sourcesOf(item) : [])];
-    const made = outputsOf(together);
+    const read = item ? sourcesOf(item) : [];
+    const made = item?.outputs ?? [];
+    const inside = (group: Group | null): boolean => together.includes(group as Group);
     return (
+      together.reduce((sum, { reads, outputs }) => sum + reads.size + outputs.length, [...read, ...made].length) <=
+        room.most ||
       excess(
         room,
-        reads.filter((value) => !together.includes(value.item.group as Group)),
+        [...read, ...together.flatMap(({ reads }) => [...reads])].filter(({ item }) => !inside(item.group)),
         [
-          ...made.filter(
-            (value) => room.targets.has(value) || [...value.readers].some((reader) => !together.includes(reader)),
-          ),
-          ...(item?.outputs ?? []),
+          ...made,
+          ...together
+            .flatMap(({ outputs }) => outputs)
+            .filter((value) => room.targets.has(value) || ![...value.readers].every(inside)),
         ],
       ) <= 0
     );
@@ -70,17 +72,15 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
     const draft = drafts.get(group) ?? new Expressions(group);
     drafts.set(group, draft);
     return expressible(() => {
-      (item.lowering as MapLowering).outs.forEach((out, output) => {
-        draft.of(out, item, item.outputs[output]?.shape ?? [], moves);
-      });
+      for (const { output } of item.outputs) draft.member(item, output, moves);
     });
   };
 
   /** Puts element-wise work onto the group that makes one of its inputs, the latest such group first. */
   const joinMap = (item: Item): boolean => {
     const makers = new Set(item.inputs.map((input) => baseOf(input).item.group));
-    for (const group of groups
-      .filter((each) => makers.has(each))
+    for (const group of [...makers]
+      .filter((maker) => maker !== null)
       .sort(byPlace)
       .reverse()) {
       if (group.kind === 'parts' || wouldCycle(item, group) || !holds([group], item)) continue;
@@ -98,10 +98,11 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
   /** Puts a reduction into a group of reductions over the same rows that it reads from, or that reads the same. */
   const joinReduction = (item: Item, lowering: ReduceLowering): boolean => {
     const origins = originsOf(sourcesOf(item));
+    const over = rowsOf(lowering.shape, lowering.axes);
     for (const group of [...groups].reverse()) {
       if (
         group.kind !== 'reduce' ||
-        String([group.domain, group.axes]) !== String([lowering.shape, lowering.axes]) ||
+        group.over !== over ||
         !mayWriteBack(group) ||
         !meet(origins, group) ||
         wouldCycle(item, group) ||
@@ -122,10 +123,9 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
   };
 
   const mayMerge = (into: Group, group: Group): boolean => {
+    if (into.kind !== 'map' || into.over !== group.over) return false;
     const origins = originsOf(group.reads);
     if (
-      into.kind !== 'map' ||
-      String(into.domain) !== String(group.domain) ||
       !meet(origins, into) ||
       reaches(into, group) ||
       [...origins].some((origin) => origin instanceof Group && origin !== into && reaches(origin, into)) ||
@@ -196,8 +196,7 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
       merged.push(group);
       continue;
     }
-    for (const { item } of group.members) item.group = into;
-    into.members.push(...group.members);
+    for (const member of group.members) into.take(member);
     for (const value of group.reads) if (value.item.group !== into) into.reads.add(value);
   }
   return merged;
@@ -212,10 +211,7 @@ const originsOf = (values: Iterable<Value>): Set<Item | Group> =>
 const meet = (origins: ReadonlySet<Item | Group>, group: Group): boolean =>
   [group, ...originsOf(group.reads)].some((origin) => origins.has(origin));
 
-const mayWriteBack = (group: Group): boolean => {
-  const rows = group.rows;
-  return rows > 1 || sizeOf(group.domain) / Math.max(1, rows) <= longestRewrittenRow;
-};
+const mayWriteBack = ({ rows, domain }: Group): boolean => rows > 1 || sizeOf(domain) <= longestRewrittenRow;
 
 /** Few loads, and few functions: its own and those of what is inlined into it. */
 function isCheap(item: Item): boolean {

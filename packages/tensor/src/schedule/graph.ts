@@ -1,9 +1,8 @@
 /** The pending graph of some targets as a list of items, inputs first, each with how its op is computed. */
 import { BackendError } from '../errors';
-import { computeOf } from '../expr';
 import type { DType } from '../ir';
 import { knownShape, type Node, type Value as NodeValue } from '../node';
-import type { Lowering, OpDefinition } from '../op';
+import { type Input, type Lowering, type OpDefinition, read } from '../op';
 import type { Move } from '../view';
 import type { Group } from './group';
 
@@ -128,9 +127,8 @@ export function lowerAll(graph: Graph, copied: ReadonlySet<Item>): void {
     const lowering = op.lower(inputs, attributes, item.outputs);
     item.lowering = lowering;
     if (lowering.kind === 'view' && copied.has(item)) {
-      const [{ dtype }] = item.inputs as [Value];
-      const { moves } = lowering;
-      item.lowering = { kind: 'map', outs: [{ op: 'read', dtype: computeOf(dtype), input: 0, moves, at: null }] };
+      const [input] = inputs as [Input];
+      item.lowering = { kind: 'map', outs: [read(input, undefined, lowering.moves)] };
     }
   }
 }

@@ -1,7 +1,7 @@
 /** A group is what one kernel computes: an anchor (the heavy part) and the element-wise work fused onto it. */
 import type { View } from '../ir';
 import type { Lowering } from '../op';
-import { isContiguous, isRows, type Move, sizeOf } from '../view';
+import { isRows, type Move, sizeOf } from '../view';
 import type { Item, Value } from './graph';
 
 export type GroupKind = Exclude<Lowering['kind'], 'view'>;
@@ -24,6 +24,10 @@ export class Group {
   /** What the members read that is stored elsewhere: leaves, and values of other groups, which must have run before. */
   readonly reads = new Set<Value>();
   readonly members: Member[] = [];
+  /** All that its members compute. */
+  readonly outputs: Value[] = [];
+  /** Equal for groups that run over the same rows. */
+  readonly over: string;
   /** Reductions that share the passes, each with the stage its own stages start at. */
   readonly reductions: { readonly item: Item; readonly stage: number }[] = [];
 
@@ -32,14 +36,20 @@ export class Group {
     this.kind = lowering.kind as GroupKind;
     this.domain = lowering.kind === 'reduce' ? lowering.shape : (anchor.outputs[0]?.shape ?? []);
     this.axes = lowering.kind === 'reduce' ? lowering.axes : [];
+    this.over = rowsOf(this.domain, this.axes);
     if (lowering.kind === 'reduce') this.reductions.push({ item: anchor, stage: 0 });
-    anchor.group = this;
-    this.members.push({ item: anchor, per: 'element', moves: [] });
+    this.take({ item: anchor, per: 'element', moves: [] });
+  }
+
+  take(member: Member): void {
+    member.item.group = this;
+    this.members.push(member);
+    this.outputs.push(...member.item.outputs);
   }
 
   /** How many rows a reduction has. */
   get rows(): number {
-    return sizeOf(this.domain.filter((_, axis) => !this.axes.includes(axis)));
+    return sizeOf(this.rowShape);
   }
   /** The domain with 1 for reduced axes. */
   get rowShape(): number[] {
@@ -49,27 +59,18 @@ export class Group {
   /** How a value of this shape could be a member, elements before rows. */
   placesFor(shape: readonly number[]): Omit<Member, 'item'>[] {
     const places: Omit<Member, 'item'>[] = [];
-    const same = shape.length === this.domain.length && shape.every((size, axis) => size === this.domain[axis]);
-    if (same) places.push({ per: 'element', moves: [] });
-    else if (sizeOf(shape) === sizeOf(this.domain))
-      places.push({ per: 'element', moves: [{ type: 'reshape', shape: this.domain }] });
-    if (this.kind === 'reduce' && sizeOf(shape) === this.rows)
-      places.push({
-        per: 'row',
-        moves: [
-          { type: 'reshape', shape: this.rowShape },
-          { type: 'expand', shape: this.domain },
-        ],
-      });
+    const size = sizeOf(shape);
+    const reshape = (to: readonly number[]): Move => ({ type: 'reshape', shape: to });
+    if (size === sizeOf(this.domain))
+      places.push({ per: 'element', moves: `${shape}` === `${this.domain}` ? [] : [reshape(this.domain)] });
+    if (this.kind === 'reduce' && size === this.rows)
+      places.push({ per: 'row', moves: [reshape(this.rowShape), { type: 'expand', shape: this.domain }] });
     return places;
   }
 
   /** Does this view of a result give each coordinate of the domain the element made there? */
   aligned(view: View, per: 'row' | 'element'): boolean {
-    if (view.shape.length !== this.domain.length || view.shape.some((size, axis) => size !== this.domain[axis]))
-      return false;
-    if (per === 'element') return isContiguous(view);
-    return isRows(view, this.axes);
+    return `${view.shape}` === `${this.domain}` && isRows(view, per === 'row' ? this.axes : []);
   }
 
   /** Where a reduction's accumulators are, until the kernel numbers them by stage: from `first` on; and the stage of each. */
@@ -81,9 +82,7 @@ export class Group {
   }
 }
 
-/** All that they compute. */
-export const outputsOf = (groups: readonly Group[]): Value[] =>
-  groups.flatMap(({ members }) => members.flatMap(({ item }) => item.outputs));
+export const rowsOf = (domain: readonly number[], axes: readonly number[]): string => `${domain}|${axes}`;
 
 /** More accumulators than any one reduction has. */
 export const accsPerReduction = 1000;

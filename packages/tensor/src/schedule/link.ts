@@ -71,7 +71,7 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
   /** The smallest free slot that is large enough, else the largest, which grows. */
   const take = (dtype: DType, size: number): Slot => {
     const free = slots.filter((slot) => slot.free && slot.dtype === dtype).sort((a, b) => a.size - b.size);
-    let slot = free.find((each) => each.size >= size) ?? free[free.length - 1];
+    let slot = free.find((each) => each.size >= size) ?? free.at(-1);
     if (!slot) slots.push((slot = { dtype, size, free: false }));
     slot.size = Math.max(slot.size, size);
     slot.free = false;

@@ -1,5 +1,5 @@
 /** Which new values of state may be written over the old ones, and in which order the kernels must then run. */
-import type { Expr, RowStore, Store, View } from '../ir';
+import type { Load, RowStore, Store, View } from '../ir';
 import { isContiguous, isRows } from '../view';
 import type { Job } from './emit';
 import { baseOf, type Value } from './graph';
@@ -29,12 +29,14 @@ export function overwrite(updates: readonly Update[]): Arrange {
     },
     order(found, results, targets, graph) {
       let jobs = found;
+      const known: Known = new Map();
       const written: { value: Value; leaf: Value }[] = [];
       for (const { target, leaf: place } of updates) {
         const result = results[targets[target] as number];
         const leaf = graph.leaves[place];
-        if (!result || !leaf || targets.filter((other) => other === targets[target]).length > 1) continue;
-        const ordered = writeOver(jobs, result.value, leaf, written);
+        const made = targets[target] as number;
+        if (!result || !leaf || targets.indexOf(made) !== targets.lastIndexOf(made)) continue;
+        const ordered = writeOver(jobs, result.value, leaf, written, known);
         if (!ordered) continue;
         jobs = ordered;
         result.leaf = place;
@@ -54,13 +56,14 @@ function writeOver(
   value: Value,
   leaf: Value,
   written: readonly { readonly value: Value; readonly leaf: Value }[],
-): Job[] | null {
+  known: Known,
+): readonly Job[] | null {
   const writers = jobs.filter((job) => job.outputs.includes(value));
   const [job] = writers;
-  if (!job || writers.length > 1 || !readsWhereItWrites(job, value, leaf)) return null;
+  if (!job || writers.length > 1 || !readsWhereItWrites(job, value, leaf, known)) return null;
   const writer = jobs.indexOf(job);
   const lastReader = jobs.reduce((last, other, i) => (other.inputs.includes(leaf) ? i : last), -1);
-  if (lastReader <= writer) return [...jobs];
+  if (lastReader <= writer) return jobs;
   // move the writer behind the last reader, if nobody in between waits for it or overwrites what it reads
   const between = jobs.slice(writer + 1, lastReader + 1);
   const waits = between.some((other) => other.inputs.some((input) => job.outputs.includes(input)));
@@ -71,38 +74,47 @@ function writeOver(
 }
 
 /** Does the kernel load the leaf only at the element that it then writes, in the very expression that writes it? */
-function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Value, leaf: Value): boolean {
+function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Value, leaf: Value, known: Known): boolean {
   const input = inputs.indexOf(leaf);
   if (input < 0) return true;
   const output = outputs.indexOf(value);
-  const loads = (expr: Expr, aligned: (view: View) => boolean = isContiguous): boolean[] =>
-    expr.op === 'apply'
-      ? expr.args.flatMap((arg) => loads(arg, aligned))
-      : expr.op === 'load'
-        ? [
-            ...(expr.input === input ? [expr.at === null && aligned(expr.view)] : []),
-            ...(expr.at ?? []).flatMap((at) => loads(at, aligned)),
-          ]
-        : [];
+  const loads = (part: object): Load[] => loadsIn(part, known).filter((load) => load.input === input);
   if (kernel.kind === 'map')
     return kernel.parts.every((part) => {
+      const found = loads(part);
       const writes = part.stores.some((store) => store.output === output);
-      const found = part.stores.flatMap((store) => loads(store.expr));
-      return found.length === 0 || (writes && found.every(Boolean));
+      return !found.length || (writes && found.every(({ at, view }) => !at && isContiguous(view)));
     });
   // elsewhere only in stores at the same coordinates: an epilogue, or what is written once a row
+  const { stores, ...body }: { readonly stores: readonly (Store & Partial<RowStore>)[] } = kernel;
   const axes = kernel.kind === 'reduce' ? kernel.axes : [];
-  const stored: readonly (Store & { readonly per?: RowStore['per'] })[] = kernel.stores;
-  const rows = stored.find((store) => store.output === output)?.per === 'row';
-  const stores = stored.every((store) => {
-    const found = loads(store.expr, (view) => (rows ? isRows(view, axes) : isContiguous(view)));
-    return found.length === 0 || ((store.per === 'row') === rows && found.every(Boolean));
-  });
-  const body = Object.entries(kernel).flatMap(([key, part]) => {
-    if (key === 'stages') return (part as { expr: Expr }[][]).flat().flatMap((acc) => loads(acc.expr));
-    if (key === 'a' || key === 'b' || key === 'init' || key === 'value') return part ? loads(part as Expr) : [];
-    if (key === 'reads') return (part as { expr: Expr }[]).flatMap(({ expr }) => loads(expr));
-    return key === 'at' ? (part as Expr[]).flatMap((expr) => loads(expr)) : [];
-  });
-  return stores && body.length === 0;
+  const isRow = ({ per }: Partial<RowStore>): boolean => per === 'row';
+  const rows = stores.some((store) => store.output === output && isRow(store));
+  const aligned = (view: View): boolean => isRows(view, rows ? axes : []);
+  return (
+    !loads(body).length &&
+    stores.every((store) => {
+      const found = loads(store);
+      return !found.length || (isRow(store) === rows && found.every(({ at, view }) => !at && aligned(view)));
+    })
+  );
+}
+
+type Known = Map<object, readonly Load[]>;
+/** All loads in some part of a kernel; each part is walked once. */
+function loadsIn(part: object, known: Known): readonly Load[] {
+  const found: Load[] = [];
+  const walked = new Set<unknown>();
+  const walk = (inner: unknown): void => {
+    if (typeof inner !== 'object' || inner === null || walked.has(inner)) return;
+    walked.add(inner);
+    const load = 'op' in inner && inner.op === 'load' ? (inner as Load) : null;
+    if (load) found.push(load);
+    for (const next of Object.values(load ? (load.at ?? []) : inner)) walk(next);
+  };
+  if (!known.has(part)) {
+    walk(part);
+    known.set(part, found);
+  }
+  return known.get(part) as readonly Load[];
 }

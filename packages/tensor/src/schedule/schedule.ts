@@ -6,7 +6,7 @@ import { emit, type Job } from './emit';
 import { NeedsBuffer } from './express';
 import { byPlace, fuse } from './fuse';
 import { baseOf, type Graph, type Item, lowerAll, seeThrough, type Value } from './graph';
-import { type Group, outputsOf } from './group';
+import type { Group } from './group';
 import { type Arrange, link, type Program } from './link';
 import { excess, outOf, type Room } from './room';
 
@@ -47,7 +47,7 @@ function jobsOf(groups: readonly Group[], room: Room, alone: Set<Item>): Job[] {
   // users first: what they load is what a group must store
   for (const kernel of [...rest, ...ends].reverse()) {
     const [group] = kernel as [Group];
-    if (!outputsOf(kernel).some((value) => wanted.has(value))) continue;
+    if (!kernel.some(({ outputs }) => outputs.some((value) => wanted.has(value)))) continue;
     try {
       for (const job of emit(kernel, wanted, room)) {
         for (const value of job.inputs) if (!value.item.leaf) wanted.add(value);
@@ -92,14 +92,14 @@ function lastMaps(groups: readonly Group[], room: Room): Group[][] {
   const ends: Group[][] = [];
   for (const group of groups) {
     if (group.kind !== 'map' || awaited.has(group)) continue;
-    const last = [...(ends[ends.length - 1] ?? []), group];
+    const last = [...(ends.at(-1) ?? []), group];
     const reads = last.flatMap((each) => [...each.reads]);
     if (
       last.length > 1 &&
       excess(
         room,
         reads,
-        outputsOf(last).filter((value) => room.targets.has(value)),
+        last.flatMap(({ outputs }) => outputs).filter((value) => room.targets.has(value)),
       ) <= 0
     )
       ends[ends.length - 1] = last;
