@@ -3,6 +3,7 @@
  * that JavaScript binds become floats. A place has one lane, or the four of a texel side by side.
  */
 import { rowMajor, sizeOf, type View } from '@tessera/tensor/backend';
+import { quotient, remainder } from './division';
 import type { Shader } from './shader';
 
 export interface Place {
@@ -65,8 +66,8 @@ function decode(
   const outermost = shape.findIndex((size) => size !== 1);
   for (const axis of axes) {
     const [size, stride] = [shape[axis] as number, strides[axis] as number];
-    const divided = stride === 1 ? 'e' : `(e / ${stride})`;
-    lines.push(set(axis, axis === outermost ? divided : `(${divided} % ${size})`));
+    const divided = quotient('e', stride, sizeOf(shape));
+    lines.push(set(axis, axis === outermost ? divided : remainder(divided, size, sizeOf(shape) / stride)));
   }
   return lines;
 }
@@ -166,7 +167,7 @@ export function backFrom(shader: Shader, at: Cursor, view: View): string | null 
   lines.push(`if (rest > ${span}) return false;`);
   for (const { axis, stride, size } of axes) {
     const step = Math.abs(stride);
-    lines.push(`c = rest / ${step};`, `if (c >= ${size}) return false;`, `rest -= c * ${step};`);
+    lines.push(`c = ${quotient('rest', step, span + 1)};`, `if (c >= ${size}) return false;`, `rest -= c * ${step};`);
     lines.push(`${at.global(axis)} = ${stride < 0 ? `${size - 1} - c` : 'c'};`);
   }
   for (const [axis, size] of view.shape.entries()) if (size === 1) lines.push(`${at.global(axis)} = 0;`);

@@ -3,6 +3,7 @@
  * places and loads. A fragment makes the four elements of one texel, its lanes.
  */
 import { BackendError } from '@tessera/tensor/backend';
+import { divisions } from './division';
 import type { Caller } from './expression';
 import { type FunctionName, functions, signatureOf, withDependencies } from './functions';
 import type { KernelSource, Native, Type } from './gpujs';
@@ -59,6 +60,7 @@ export class Shader implements Caller {
   constructor(title: string, uniforms: number) {
     this.title = title;
     this.#uniforms = uniforms;
+    this.declare(divisions);
     this.declare('int texel() { return (int(gl_FragCoord.y) << own_bits) + int(gl_FragCoord.x); }');
   }
 

@@ -8,6 +8,7 @@
  *   weightGrad    o            r·c            g [n, …, o], x [n, …, c]: one texel of each makes a block
  */
 import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
+import { quotient, remainder } from '../division';
 import type { Program } from '../shader';
 import { type Build, type Core, storePasses } from '../stores';
 import { blocks, four, fromBlocks, linear, pack } from './packed';
@@ -45,13 +46,14 @@ function windows(build: Build, { direction, sizes, a, b }: ConvKernel, title: st
   const x = pack(build, `${title}, a`, a, [n, channels, ...from], [0, ...spatial, 1]);
   const w = pack(build, `${title}, b`, b, [o, c, ...kernel], forward ? [0, ...spatial, 1] : [1, ...spatial, 0]);
   const [k4, taps, pixels] = [four(channels) / 4, sizeOf(kernel), sizeOf(to)];
+  const all = n * pixels + 4;
   const result = blocks(build, title, made, n * pixels, (shader) => {
     const [s, t] = [shader.sampler(x), shader.sampler(w)];
     const lanes = [0, 1, 2, 3];
     const name = (what: string, q: number, axis: number) => `${what}${q}_${axis}`;
     const places = lanes.flatMap((q) => [
-      `int image${q} = (j + ${q}) / ${pixels};`,
-      ...unravel(`((j + ${q}) % ${pixels})`, to).map((text, axis) => `int ${name('at', q, axis)} = ${text};`),
+      `int image${q} = ${quotient(`(j + ${q})`, pixels, all)};`,
+      ...unravel(remainder(`(j + ${q})`, pixels, all), to).map((text, axis) => `int ${name('at', q, axis)} = ${text};`),
     ]);
     const steps = unravel('tap', kernel);
     const loads = lanes.flatMap((q) => {
@@ -92,9 +94,10 @@ function weightGrad(build: Build, { sizes, a, b }: ConvKernel, title: string): C
   const x = pack(build, `${title}, a`, a, [n, c, ...input], [0, ...spatial, 1]);
   const g = pack(build, `${title}, b`, b, [n, o, ...output], [0, ...spatial, 1]);
   const [c4, o4, taps] = [four(c) / 4, four(o) / 4, sizeOf(kernel)];
+  const all = taps * c4 * 4;
   const result = blocks(build, title, o, taps * c4 * 4, (shader) => {
     const [s, t] = [shader.sampler(x), shader.sampler(g)];
-    const places = unravel(`(j / ${c4 * 4})`, kernel);
+    const places = unravel(quotient('j', c4 * 4, all), kernel);
     const { coords, valid } = inside(
       sizes,
       output.map((_, axis) => `p${axis}`),
@@ -103,7 +106,7 @@ function weightGrad(build: Build, { sizes, a, b }: ConvKernel, title: string): C
     const place = coords.reduce((sum, coord, axis) => `(${sum}) * ${input[axis]} + ${coord}`, 'image');
     return [
       ...places.map((text, axis) => `int r${axis} = ${text};`),
-      `int channel = j % ${c4 * 4} / 4;`,
+      `int channel = ${remainder('j', c4 * 4, all)} >> 2;`,
       'int p = 0;',
       `for (int image = 0; image < ${n}; image++) {`,
       ...output.map((size, axis) => `for (int p${axis} = 0; p${axis} < ${size}; p${axis}++) {`),

@@ -1,5 +1,6 @@
 /** Matrix products: blocks of 4 × 4 on packed texels; plainly where they are of integers, or small. */
 import { type MatmulKernel, sizeOf } from '@tessera/tensor/backend';
+import { quotient, remainder } from '../division';
 import type { Program } from '../shader';
 import { type Build, type Core, storePasses } from '../stores';
 import { blocks, four, fromBlocks, liesAlong, linear, pack } from './packed';
@@ -28,11 +29,12 @@ function inBlocks(build: Build, { batch, m, n, k, a, b }: MatmulKernel, title: s
   const left = pack(build, `${title}, a`, a, [...batch, m, k], aAlongK ? straight : turned);
   const right = pack(build, `${title}, b`, b, [...batch, k, n], bAlongK ? turned : straight);
   const [k4, m4, n4] = [four(k) / 4, four(m) / 4, four(n) / 4];
-  const made = blocks(build, title, sizeOf(batch) * m4 * 4, n, (shader) => {
+  const all = sizeOf(batch) * m4 * 4;
+  const made = blocks(build, title, all, n, (shader) => {
     const [s, t] = [shader.sampler(left), shader.sampler(right)];
     // Texel of a: row i (or four of them), term k (or four of them); of b likewise.
     const lines = [
-      `int matrix = i / ${m4 * 4}; int row = i % ${m4 * 4};`,
+      `int matrix = ${quotient('i', m4 * 4, all)}; int row = ${remainder('i', m4 * 4, all)};`,
       aAlongK ? `int a = (matrix * ${m} + row) * ${k4};` : `int a = matrix * ${k} * ${m4} + row / 4;`,
       bAlongK ? `int b = (matrix * ${n} + j) * ${k4};` : `int b = matrix * ${k} * ${n4} + j / 4;`,
     ];

@@ -11,6 +11,7 @@
  */
 import { type Expr, isContiguous, rowMajor, sizeOf, type View } from '@tessera/tensor/backend';
 import { Block } from '../block';
+import { quotient, remainder } from '../division';
 import { texelsOf } from '../layout';
 import { atElement, atTexel, type Cursor, type Place } from '../place';
 import type { Ref, Shader } from '../shader';
@@ -95,8 +96,8 @@ export function blocks(
     [],
     'Number',
     `float multiply() {
-int i = texel() / ${wide} * 4;
-int j = texel() % ${wide} * 4;
+int i = ${quotient('texel()', wide, wide * high)} * 4;
+int j = ${remainder('texel()', wide, wide * high)} * 4;
 ${names.map((name) => `${name} = vec4(0.0);`).join(' ')}
 ${lines.join('\n')}
 return 0.0;

@@ -2,6 +2,7 @@
 import { type ConvKernel, type Expr, type MatmulKernel, sizeOf } from '@tessera/tensor/backend';
 import { fromCarried, join, start, toCarried } from '../accumulate';
 import { Block } from '../block';
+import { quotient, remainder } from '../division';
 import { type Cursor, cursor, type Place } from '../place';
 import type { Shader } from '../shader';
 import type { Build, Core } from '../stores';
@@ -75,7 +76,7 @@ export function plainConv(build: Build, { direction, sizes, a, b }: ConvKernel):
       place: (at, x, w) => {
         const taps = unravel('t1', kernel);
         const { coords, valid } = inside(sizes, spatial(at), taps);
-        const group = groups === 1 ? 't0' : `(${at.coord(1, 0)} / ${outs}) * ${channels} + t0`;
+        const group = groups === 1 ? 't0' : `${quotient(at.coord(1, 0), outs, o)} * ${channels} + t0`;
         return {
           lines: [...put(x, 0, [at.coord(0, 0), group, ...coords]), ...put(w, 0, [at.coord(1, 0), 't0', ...taps])],
           valid,
@@ -88,8 +89,8 @@ export function plainConv(build: Build, { direction, sizes, a, b }: ConvKernel):
         const taps = unravel('t1', kernel);
         const { coords, valid } = windowOf(sizes, spatial(at), taps);
         const channel = at.coord(1, 0);
-        const out = groups === 1 ? 't0' : `(${channel} / ${channels}) * ${outs} + t0`;
-        const within = groups === 1 ? channel : `${channel} % ${channels}`;
+        const out = groups === 1 ? 't0' : `${quotient(channel, channels, c)} * ${outs} + t0`;
+        const within = groups === 1 ? channel : remainder(channel, channels, c);
         return { lines: [...put(g, 0, [at.coord(0, 0), out, ...coords]), ...put(w, 0, [out, within, ...taps])], valid };
       },
     },
@@ -99,7 +100,7 @@ export function plainConv(build: Build, { direction, sizes, a, b }: ConvKernel):
         const windows = unravel('t1', output);
         const { coords, valid } = inside(sizes, windows, spatial(at));
         const out = at.coord(0, 0);
-        const channel = groups === 1 ? at.coord(1, 0) : `(${out} / ${outs}) * ${channels} + ${at.coord(1, 0)}`;
+        const channel = groups === 1 ? at.coord(1, 0) : `${quotient(out, outs, o)} * ${channels} + ${at.coord(1, 0)}`;
         return { lines: [...put(x, 0, ['t0', channel, ...coords]), ...put(g, 0, ['t0', out, ...windows])], valid };
       },
     },

@@ -1,6 +1,7 @@
 /**
  * Rows along some axes, in stages. One draw goes through the rows and leaves accumulators in tables, an element a row; the
- * stores then read them, so what is written back over a row sums nothing again. Few long rows are cut in chunks:
+ * stores then read them, so what is written back over a row sums nothing again. A step is a texel where it can be: of four
+ * elements along a row, each with an accumulator of its own, or of four rows. Few long rows are cut in chunks:
  *
  *     ├ chunk ┼ chunk ┼ chunk ┼ chunk ┤   a draw makes the accumulators of each chunk,
  *     └───────┴───┬───┴───────┘           the next joins them in the order of the chunks.
@@ -8,17 +9,18 @@
 import { type Accumulate, type Compute, expr as e, type ReduceKernel, sizeOf } from '@tessera/tensor/backend';
 import { beats, fromCarried, join, start, toCarried } from '../accumulate';
 import { Block } from '../block';
-import { cursor, type Place } from '../place';
+import { texelsOf } from '../layout';
+import { atTexel, cursor, type Place } from '../place';
 import type { Program, Ref, Shader } from '../shader';
 import { type Build, countNodes, fromTables, storePasses, tablePass } from '../stores';
 
 export const tile = {
-  /** Rows at least this long are cut, where there are fewer than `few` of them, into about this many chunks in all. */
-  long: 1024,
-  few: 1024,
+  /** Rows are cut into about this many chunks in all, of at least so many elements. */
   chunks: 4096,
-  /** Expressions of more nodes are not written four times. */
+  short: 64,
+  /** Expressions of more nodes are not written four times, and of more than `tiny` not for four texels. */
   wide: 60,
+  tiny: 12,
 } as const;
 
 /** An accumulator, by the number that `acc` has. arg… carries the best value and its position. */
@@ -68,140 +70,243 @@ export function reduce(build: Build, kernel: ReduceKernel): Program {
 
 /** Along the longest axis, the first of them. */
 function cutOf({ shape, axes }: ReduceKernel, count: number, length: number): Rows['cut'] {
-  if (length < tile.long || count >= tile.few || count === 0) return null;
+  if (count === 0 || length === 0) return null;
   const size = Math.max(...axes.map((axis) => shape[axis] as number));
   const axis = axes.find((one) => shape[one] === size) as number;
-  const wanted = Math.min(size, Math.ceil(tile.chunks / count), Math.ceil(length / 64));
-  const chunk = Math.ceil(size / wanted / 4) * 4;
+  const wanted = Math.min(size, Math.ceil(tile.chunks / count), Math.floor(length / tile.short));
+  const by = axis === lastOf(shape) ? 4 : 1;
+  const chunk = Math.ceil(size / Math.max(1, wanted) / by) * by;
   const chunks = Math.ceil(size / chunk);
   return chunks > 1 ? { axis, chunk, chunks } : null;
 }
+
+/** What the lanes of a step are: one element, four of a row, or one of each of four rows. */
+type Lanes = 'one' | 'along' | 'across';
+
+const lastOf = (shape: readonly number[]): number => shape.findLastIndex((size) => size !== 1);
+
+function lanesFor({ shape, axes }: ReduceKernel, accumulators: readonly Accumulator[]): Lanes {
+  const last = lastOf(shape);
+  if (last < 0 || (shape[last] as number) % 4 !== 0) return 'one';
+  if (countNodes(accumulators.map(({ expr }) => expr)) > tile.wide) return 'one';
+  return axes.includes(last) ? 'along' : 'across';
+}
+const countOf = (lanes: Lanes): 1 | 4 => (lanes === 'one' ? 1 : 4);
 
 /** All of these stages, a row an element. */
 function whole(build: Build, rows: Rows, stages: readonly (readonly Accumulator[])[]): void {
   const own = stages.flat();
   const made = own.map(({ index }) => (rows.tables[index] as Table).ref);
-  tablePass(build, rows.title, rows.shape, made, (shader, row) => {
+  const lanes = lanesFor(rows.kernel, own);
+  /** The carried results at a row, or at four. */
+  const results = (shader: Shader, row: Place): string[][] => {
     const before = fromTables(build, rows.shape, rows.tables)(shader, row, rows.shape);
-    const finished = new Map<number, string>();
-    const acc = (index: number) => {
-      const text = finished.get(index);
-      return text === undefined ? before(index) : [text];
-    };
+    const finished = new Map<number, readonly string[]>();
+    const acc = (index: number) => finished.get(index) ?? before(index);
     for (const stage of stages) {
-      for (const a of stage) declare(shader, a);
-      overRow(shader, rows, stage, (axis) => row.coord(axis, 0), acc, null);
-      for (const a of stage) finished.set(a.index, result(shader, a));
+      overRow(shader, rows, stage, lanes, row, acc, null);
+      if (lanes === 'along') for (const a of stage) joinLanes(shader, a);
+      const wide = lanes === 'across' ? [0, 1, 2, 3] : [0];
+      for (const a of stage) {
+        finished.set(
+          a.index,
+          wide.map((lane) => result(shader, a, lane)),
+        );
+      }
     }
-    return own.map((a) => shader.bind(toCarried(finished.get(a.index) as string, a.holds)));
-  });
+    return own.map((a) =>
+      (finished.get(a.index) as readonly string[]).map((text) => shader.bind(toCarried(text, a.holds))),
+    );
+  };
+  if (lanes === 'across') texelsPass(build, rows.title, rows.shape, made, results);
+  else
+    tablePass(build, rows.title, rows.shape, made, (shader, row) =>
+      results(shader, row).map(([text]) => text as string),
+    );
 }
 
 /** One stage: a draw over the chunks of all rows, and one that joins them. */
 function chunked(build: Build, rows: Rows, stage: readonly Accumulator[]): void {
   const { axis, chunk, chunks } = rows.cut as NonNullable<Rows['cut']>;
-  const shape = [...rows.shape, chunks];
+  const lanes = lanesFor(rows.kernel, stage);
+  const count = sizeOf(rows.shape);
+  // Chunks of a row stand side by side, those of four rows behind those of all.
+  const shape = { one: [...rows.shape, chunks], along: [...rows.shape, chunks, 4], across: [chunks, ...rows.shape] }[
+    lanes
+  ];
+  const at = lanes === 'across' ? 1 : 0;
   const parts = stage.map((a) => ({
     value: build.temporary(sizeOf(shape)),
     position: a.arg ? build.temporary(sizeOf(shape)) : null,
   }));
   const refs = parts.flatMap(({ value, position }) => (position ? [value, position] : [value]));
-  tablePass(build, `${rows.title}, ${chunks} chunks of ${chunk} along ${axis}`, shape, refs, (shader, place) => {
-    const row: Place = { lanes: 1, coord: (one) => place.coord(one, 0), shared: () => true };
+  const title = `${rows.title}, ${chunks} chunks of ${chunk} along ${axis}`;
+  const made = (shader: Shader, place: Place): string[][] => {
+    const four = lanes === 'across';
+    const row: Place = {
+      lanes: four ? 4 : 1,
+      coord: (one, lane) => place.coord(one + at, lane),
+      shared: (one) => !four || place.shared(one + at),
+      ...(four && { aligned: true }),
+    };
     const acc = fromTables(build, rows.shape, rows.tables)(shader, row, rows.shape);
-    for (const a of stage) declare(shader, a);
-    overRow(shader, rows, stage, (one) => place.coord(one, 0), acc, place.coord(rows.shape.length, 0));
-    return stage.flatMap(({ index, arg }) => (arg ? [`acc${index}`, `position${index}`] : [`acc${index}`]));
-  });
-  const made = stage.map(({ index }) => (rows.tables[index] as Table).ref);
-  tablePass(build, `${rows.title}, joined`, rows.shape, made, (shader, row) => {
-    for (const a of stage) declare(shader, a);
-    const read = (ref: Ref): string => {
+    overRow(shader, rows, stage, lanes, row, acc, place.coord(four ? 0 : rows.shape.length, 0));
+    const all = [0, 1, 2, 3].slice(0, countOf(lanes));
+    return stage.flatMap((a) => {
+      const values = all.map((lane) => accOf(a, lane));
+      return a.arg ? [values, all.map((lane) => positionAt(a, lane))] : [values];
+    });
+  };
+  if (lanes === 'one')
+    tablePass(build, title, shape, refs, (shader, place) => made(shader, place).map(([text]) => text as string));
+  else texelsPass(build, title, shape, refs, made);
+
+  const tables = stage.map(({ index }) => (rows.tables[index] as Table).ref);
+  /** Goes through the parts of a row, or of four. */
+  const joined = (shader: Shader, wide: readonly number[], first: string, step: number): string[][] => {
+    for (const a of stage) for (const lane of wide) declare(shader, a, lane);
+    shader.line(`for (let k = 0; k < ${chunks}; k++) {`);
+    const read = (ref: Ref): readonly string[] => {
       const name = shader.name('part');
+      const [sampler, type] =
+        lanes === 'one' ? [shader.sampler(ref), 'float'] : [`${shader.sampler(ref)}_texel`, 'vec4'];
+      const returns = lanes === 'one' ? 'Number' : 'Array(4)';
       shader.native(
         name,
         ['Integer'],
-        'Number',
-        `float ${name}(int k) { return ${shader.sampler(ref)}(${row.linear} * ${chunks} + k); }`,
+        returns,
+        `${type} ${name}(int k) { return ${sampler}(${first} + k * ${step}); }`,
       );
-      return `${name}(k)`;
+      const bound = shader.bind(`${name}(k)`);
+      return lanes === 'one' ? [bound] : [0, 1, 2, 3].map((lane) => `${bound}[${lane}]`);
     };
-    shader.line(`for (let k = 0; k < ${chunks}; k++) {`);
     stage.forEach((a, i) => {
       const { value, position } = parts[i] as (typeof parts)[number];
-      const text = shader.bind(read(value));
-      if (position) better(shader, a, text, shader.bind(read(position)));
-      else add(shader, a, text);
+      const places = position && read(position);
+      read(value).forEach((text, lane) => {
+        const to = wide.length > 1 ? lane : 0;
+        if (places) better(shader, a, shader.bind(text), shader.bind(places[lane] as string), to);
+        else add(shader, a, text, to);
+      });
     });
     shader.line('}');
-    return stage.map((a) => shader.bind(toCarried(result(shader, a), a.holds)));
+    return stage.map((a) => wide.map((lane) => shader.bind(toCarried(result(shader, a, lane), a.holds))));
+  };
+  if (lanes === 'across') {
+    texelsPass(build, `${rows.title}, joined`, rows.shape, tables, (shader) =>
+      joined(shader, [0, 1, 2, 3], 'texel()', count / 4),
+    );
+  } else {
+    tablePass(build, `${rows.title}, joined`, rows.shape, tables, (shader, row) =>
+      joined(shader, [0], `${row.linear} * ${chunks}`, 1).map(([text]) => text as string),
+    );
+  }
+}
+
+/** Tables over a shape whose last axis is whole texels, a texel at once. */
+function texelsPass(
+  build: Build,
+  title: string,
+  shape: readonly number[],
+  tables: readonly Ref[],
+  body: (shader: Shader, at: Place) => readonly (readonly string[])[],
+): void {
+  if (sizeOf(shape) === 0) return;
+  const shader = build.shader(title);
+  const [first, ...rest] = body(shader, atTexel(shader, shape)).map((texts) => `[${texts.join(', ')}]`);
+  rest.forEach((texel, k) => {
+    shader.line(`output${k + 1}(${texel});`);
   });
+  shader.line(`return ${first};`);
+  build.steps.push(shader.pass(tables, texelsOf(sizeOf(shape))));
 }
 
 /**
- * Goes through a row, or the chunk whose number is `chunk` (GLSL), and takes each element. Along the last axis four at a time,
- * where they are whole texels.
+ * Goes through a row, or the chunk whose number is `chunk` (GLSL), and takes each element into the accumulators of its lane.
+ * @param row the place of the row, in all but the reduced axes; of four rows where the lanes are these
  */
 function overRow(
   shader: Shader,
   { kernel, cut }: Rows,
   stage: readonly Accumulator[],
-  row: (axis: number) => string,
+  lanes: Lanes,
+  row: Place,
   acc: (index: number) => readonly string[],
   chunk: string | null,
 ): void {
   const { shape, axes } = kernel;
+  const wide = [0, 1, 2, 3].slice(0, countOf(lanes));
+  for (const a of stage) for (const lane of wide) declare(shader, a, lane);
   const at = cursor(shader, shape.length);
-  const last = shape.findLastIndex((size) => size !== 1);
-  const nodes = countNodes(stage.map(({ expr }) => expr));
-  const fours = axes.includes(last) && (shape[last] as number) % 4 === 0 && nodes <= tile.wide;
+  const last = lastOf(shape);
   const loops = shape.flatMap((size, axis) => {
     if (!axes.includes(axis) || size === 1) return [];
     const steps = chunk !== null && cut?.axis === axis ? cut.chunk : size;
-    return [{ axis, size, by: fours && axis === last ? 4 : 1, steps, counter: shader.name('i') }];
+    return [{ axis, size, by: lanes === 'along' && axis === last ? 4 : 1, steps, counter: shader.name('i') }];
   });
   const name = shader.name('step');
   const position = positionOf(shape, axes, (axis) => at.global(axis));
-  const lines = shape.map((_, axis) => {
+  const lines = shape.flatMap((_, axis) => {
     const loop = loops.find((one) => one.axis === axis);
-    if (!loop) return `${at.global(axis)} = ${axes.includes(axis) ? '0' : row(axis)};`;
+    if (!loop && axes.includes(axis)) return [`${at.global(axis)} = 0;`];
+    if (!loop) return lanes === 'across' ? [] : [`${at.global(axis)} = ${row.coord(axis, 0)};`];
     const first = loop.steps === loop.size ? '' : ` + ${chunk} * ${loop.steps}`;
-    return `${at.global(axis)} = ${loop.counter}${loop.by === 4 ? ' * 4' : ''}${first};`;
+    return [`${at.global(axis)} = ${loop.counter}${loop.by === 4 ? ' * 4' : ''}${first};`];
   });
   const short = loops.find(({ steps, size }) => size % steps !== 0);
-  const valid = short ? `${at.global(short.axis)} < ${short.size}` : 'true';
+  const valid = short ? `${at.global(short.axis)} < ${short.size}` : null;
   const counters = loops.map(({ counter }) => counter);
+  const arg = stage.some((a) => a.arg);
+  const places = arg ? `${name}_position = float(${position});` : '';
   shader.native(
     name,
     counters.map(() => 'Integer' as const),
-    'Boolean',
-    `float ${name}_position;\nbool ${name}(${counters.map((one) => `int ${one}`).join(', ')}) { ${lines.join(' ')} ${name}_position = float(${position}); return ${valid}; }`,
+    valid ? 'Boolean' : 'Number',
+    `float ${name}_position;
+${valid ? 'bool' : 'float'} ${name}(${counters.map((one) => `int ${one}`).join(', ')}) { ${lines.join(' ')} ${places} return ${valid ?? '0.0'}; }`,
   );
   shader.native(`${name}_p`, [], 'Number', `float ${name}_p() { return ${name}_position; }`);
-  for (const { counter, steps, by } of loops) {
-    shader.line(`for (let ${counter} = 0; ${counter} < ${Math.ceil(steps / by)}; ${counter}++) {`);
+  const place: Place =
+    lanes === 'one'
+      ? { ...at, acc }
+      : {
+          lanes: 4,
+          coord: (axis, lane) => {
+            if (lanes === 'across') return axes.includes(axis) ? at.global(axis) : row.coord(axis, lane);
+            return axis === last ? `(${at.global(axis)} + ${lane})` : at.global(axis);
+          },
+          shared: (axis) => axis !== last,
+          aligned: true,
+          acc,
+        };
+  const inner = loops.at(-1);
+  const turns = inner ? Math.ceil(inner.steps / inner.by) : 1;
+  const tiny = !arg && turns % 4 === 0 && countNodes(stage.map(({ expr }) => expr)) <= tile.tiny;
+  const unrolled = tiny && !valid ? 4 : 1; // a loop's turn costs a quarter of a texel
+  for (const { counter, steps, by, axis } of loops) {
+    const count = Math.ceil(steps / by) / (axis === inner?.axis ? unrolled : 1);
+    shader.line(`for (let ${counter} = 0; ${counter} < ${count}; ${counter}++) {`);
   }
-  shader.line(`if (${name}(${counters.join(', ')})) {`);
-  const place: Place = fours
-    ? {
-        lanes: 4,
-        coord: (axis, lane) => (axis === last ? `(${at.global(axis)} + ${lane})` : at.global(axis)),
-        shared: (axis) => axis !== last,
-        aligned: true,
-        acc,
-      }
-    : { ...at, acc };
-  const block = new Block(shader, kernel, place);
-  const texts = stage.map((a) => valuesOf(block, a));
-  for (let lane = 0; lane < place.lanes; lane++) {
-    stage.forEach((a, i) => {
-      const [list] = [texts[i] as readonly string[]];
-      const text = list[list.length === 1 ? 0 : lane] as string;
-      if (a.arg) better(shader, a, shader.bind(text), shader.bind(lane ? `${name}_p() + ${lane}` : `${name}_p()`));
-      else add(shader, a, text);
-    });
+  for (let turn = 0; turn < unrolled; turn++) {
+    const texts = counters.map((counter, i) =>
+      unrolled > 1 && i === counters.length - 1 ? `${counter} * ${unrolled} + ${turn}` : counter,
+    );
+    const call = `${name}(${texts.join(', ')})`;
+    shader.line(valid ? `if (${call}) {` : `${call};`);
+    const block = new Block(shader, kernel, place);
+    const values = stage.map((a) => valuesOf(block, a));
+    for (const lane of wide) {
+      stage.forEach((a, i) => {
+        const [list] = [values[i] as readonly string[]];
+        const text = list[list.length === 1 ? 0 : lane] as string;
+        const along = lanes === 'along' && lane > 0 ? `${name}_p() + ${lane}` : `${name}_p()`;
+        if (a.arg) better(shader, a, shader.bind(text), shader.bind(along), lane);
+        else add(shader, a, text, lane);
+      });
+    }
+    if (valid) shader.line('}');
   }
-  for (const _ of [...loops, 'if']) shader.line('}');
+  for (const _ of loops) shader.line('}');
 }
 
 /** The row-major position in the row, in GLSL. */
@@ -219,32 +324,44 @@ function valuesOf(block: Block, { expr, dtype, arg }: Accumulator): readonly str
   return block.value(wanted).map((text) => toCarried(text, wanted.dtype));
 }
 
-function declare(shader: Shader, { index, combine, dtype, arg }: Accumulator): void {
-  shader.line(`let acc${index} = ${start(combine, dtype, shader)};`);
-  if (arg) shader.line(`let position${index} = -1;`);
+const accOf = ({ index }: Accumulator, lane: number): string => `acc${index}_${lane}`;
+const positionAt = ({ index }: Accumulator, lane: number): string => `position${index}_${lane}`;
+
+function declare(shader: Shader, a: Accumulator, lane: number): void {
+  shader.line(`let ${accOf(a, lane)} = ${start(a.combine, a.dtype, shader)};`);
+  if (a.arg) shader.line(`let ${positionAt(a, lane)} = -1;`);
 }
 
-function add(shader: Shader, { index, combine, dtype }: Accumulator, value: string): void {
-  shader.line(`acc${index} = ${join(combine as 'sum', dtype, shader)(`acc${index}`, value)};`);
+function add(shader: Shader, a: Accumulator, value: string, lane: number): void {
+  const acc = accOf(a, lane);
+  shader.line(`${acc} = ${join(a.combine as 'sum', a.dtype, shader)(acc, value)};`);
 }
 
 /** Takes a value and its position where it beats the best so far, or equals it and comes before. */
-function better(shader: Shader, { index, arg, dtype }: Accumulator, value: string, position: string): void {
-  const [acc, at] = [`acc${index}`, `position${index}`];
-  const beat = beats(arg as 'max', dtype, shader);
+function better(shader: Shader, a: Accumulator, value: string, position: string, lane: number): void {
+  const [acc, at] = [accOf(a, lane), positionAt(a, lane)];
+  const beat = beats(a.arg as 'max', a.dtype, shader);
   const tie = `(${position} < ${at} && !(${beat(acc, value)}))`;
   shader.line(
     `if (${position} > -0.5 && (${at} < 0 || ${beat(value, acc)} || ${tie})) { ${acc} = ${value}; ${at} = ${position}; }`,
   );
 }
 
+/** Those of the other lanes into the first. */
+function joinLanes(shader: Shader, a: Accumulator): void {
+  for (const lane of [1, 2, 3]) {
+    if (a.arg) better(shader, a, accOf(a, lane), positionAt(a, lane), 0);
+    else add(shader, a, accOf(a, lane), 0);
+  }
+}
+
 /** The text of a finished accumulator. */
-const result = (shader: Shader, { index, arg, dtype }: Accumulator): string =>
-  arg
-    ? shader.bind(`${shader.use('wordOfFloat')}(${shader.use('maxOf')}(position${index}, 0))`)
-    : dtype === 'bool'
-      ? shader.bind(fromCarried(`acc${index}`, dtype))
-      : `acc${index}`;
+const result = (shader: Shader, a: Accumulator, lane: number): string =>
+  a.arg
+    ? shader.bind(`${shader.use('wordOfFloat')}(${shader.use('maxOf')}(${positionAt(a, lane)}, 0))`)
+    : a.dtype === 'bool'
+      ? shader.bind(fromCarried(accOf(a, lane), a.dtype))
+      : accOf(a, lane);
 
 function stagesOf({ stages }: ReduceKernel): Accumulator[][] {
   let index = 0;
