@@ -1,6 +1,6 @@
 /** The device: a WebGL2 context of our own, and what it can do. */
 import { BackendError, type Limits } from '@tessera/tensor/backend';
-import { turn, width } from './layout';
+import { type Format, formatOf, hostOf, turn, width } from './layout';
 
 export interface WebglOptions {
   /** Which GPU of several: 'high-performance' or 'low-power'. */
@@ -9,6 +9,11 @@ export interface WebglOptions {
   readonly onLost?: (error: BackendError) => void;
   /** Told of what the device lacks and what follows from it. By default `console.warn`. */
   readonly onWarning?: (message: string) => void;
+  /**
+   * Does the host keep a copy of what was handed in, for `restore()`? Of tensors alone that no kernel has written since: weights
+   * that were loaded, not trained ones. By default it does.
+   */
+  readonly keepUploads?: boolean;
 }
 
 export interface Device {
@@ -16,13 +21,14 @@ export interface Device {
   readonly canvas: OffscreenCanvas | HTMLCanvasElement;
   /** The renderer's name, as far as the browser tells. */
   readonly renderer: string;
+  readonly format: Format;
   readonly limits: Limits;
   /** Most textures that one draw reads, and writes. */
   readonly units: number;
   readonly targets: number;
 }
 
-/** @throws BackendError that says what to use instead, where there is no WebGL2 or it draws no floats. */
+/** @throws BackendError that says what to use instead, where there is no WebGL2. */
 export function findDevice({ powerPreference = 'high-performance', onWarning }: WebglOptions): Device {
   const canvas = makeCanvas();
   const settings = { alpha: false, depth: false, stencil: false, antialias: false, powerPreference };
@@ -32,22 +38,26 @@ export function findDevice({ powerPreference = 'high-performance', onWarning }: 
       'webgl: this browser gives no WebGL2 context; turn hardware acceleration on (chrome://gpu says what is wrong), or use @tessera/backend-cpu',
     );
   }
-  if (!gl.getExtension('EXT_color_buffer_float')) {
-    throw new BackendError(
-      `webgl: ${rendererOf(gl)} draws no float32 (no EXT_color_buffer_float), so its numbers would be half as long; use @tessera/backend-webgpu or @tessera/backend-cpu`,
+  const warn = onWarning ?? ((message: string) => console.warn(message));
+  const floats = gl.getExtension('EXT_color_buffer_float') !== null;
+  if (!floats) {
+    const targets = gl.getExtension('EXT_color_buffer_half_float') ? 'float16 targets only' : 'no float targets';
+    warn(
+      `webgl: ${rendererOf(gl)} has ${targets} (no EXT_color_buffer_float): values are kept as the bits of float32 in integer textures, as exact, and slower on some devices; @tessera/backend-webgpu or @tessera/backend-cpu may be faster`,
     );
   }
+  const format = formatOf(gl, floats);
   const units = gl.getParameter(gl.MAX_TEXTURE_IMAGE_UNITS) as number;
   const device = {
     gl,
     canvas,
     renderer: rendererOf(gl),
+    format,
     limits: limitsOf(gl, units),
     units,
     targets: gl.getParameter(gl.MAX_DRAW_BUFFERS) as number,
   };
-  const warn = onWarning ?? ((message: string) => console.warn(message));
-  const broken = probe(gl);
+  const broken = probe(gl, format);
   if (broken) warn(`webgl: ${device.renderer} ${broken}`);
   return device;
 }
@@ -81,17 +91,18 @@ function limitsOf(gl: WebGL2RenderingContext, units: number): Limits {
 const hard = [0x40000000, 0x40000001, 0x407fffff, 0x3f800001, 0x3fffffff, -0x40000001, -0x7fffffff - 1, 0x7fffffff];
 
 /** Does a texture keep all bits, uploaded, drawn and read back? Else in words what follows. */
-function probe(gl: WebGL2RenderingContext): string | null {
+function probe(gl: WebGL2RenderingContext, format: Format): string | null {
   const words = Int32Array.from(hard, (i) => i ^ turn);
   const texture = gl.createTexture();
   gl.bindTexture(gl.TEXTURE_2D, texture);
-  gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, 2, 1);
-  gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 2, 1, gl.RGBA, gl.FLOAT, new Float32Array(words.buffer));
+  gl.texStorage2D(gl.TEXTURE_2D, 1, format.internal, 2, 1);
+  const sent = hostOf(format, new Float32Array(words.buffer));
+  gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 2, 1, format.format, format.type, sent);
   const framebuffer = gl.createFramebuffer();
   gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
   gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
   const back = new Float32Array(8);
-  gl.readPixels(0, 0, 2, 1, gl.RGBA, gl.FLOAT, back);
+  gl.readPixels(0, 0, 2, 1, format.format, format.type, hostOf(format, back));
   gl.deleteFramebuffer(framebuffer);
   gl.deleteTexture(texture);
   const kept = new Int32Array(back.buffer).every((word, i) => word === words[i]);

@@ -4,6 +4,7 @@
  * only its program is used. Its fields are no public API: its version is pinned, and gpujs.browser.test.ts fails when they change.
  */
 import { BackendError } from '@tessera/tensor/backend';
+import type { Format } from './layout';
 
 /** What values are in the JavaScript that gpu.js reads. */
 export type Type = 'Number' | 'Integer' | 'Boolean' | 'Array(4)';
@@ -18,7 +19,10 @@ export interface Native {
 export interface KernelSource {
   /** `function kernel() { … return [r, g, b, a]; }`; further outputs by `output1([r, g, b, a])`, … */
   readonly source: string;
-  /** GLSL: declarations, and the functions that `natives` names, each before whoever calls it. */
+  /**
+   * GLSL: declarations, and the functions that `natives` names, each before whoever calls it. A texture is a `uniform TEXTURE t;`
+   * that `FETCH(t, ivec2(x, y))` reads four floats of, whatever its format.
+   */
   readonly glsl: string;
   readonly natives: readonly Native[];
   /** How many textures it writes. */
@@ -60,19 +64,21 @@ const begin = '// tessera: kernel';
 export class GpuJsCompiler {
   readonly #gl: WebGL2RenderingContext;
   readonly #gpu: GpuJs;
+  readonly #format: Format;
   /** One strip of four vertices for all kernels: gpu.js' destroy() of the last kernel would delete that of all others. */
   readonly #vertices: WebGLBuffer;
 
-  private constructor(gl: WebGL2RenderingContext, gpu: GpuJs) {
+  private constructor(gl: WebGL2RenderingContext, gpu: GpuJs, format: Format) {
     this.#gl = gl;
     this.#gpu = gpu;
+    this.#format = format;
     this.#vertices = gl.createBuffer();
   }
 
   /** Loads gpu.js and binds it to our context. The canvas it gets is a stub: it would grow to the largest texture. */
-  static async make(gl: WebGL2RenderingContext): Promise<GpuJsCompiler> {
+  static async make({ gl, format }: { gl: WebGL2RenderingContext; format: Format }): Promise<GpuJsCompiler> {
     const { GPU } = await load();
-    return new GpuJsCompiler(gl, new GPU({ mode: 'webgl2', canvas: { width: 1, height: 1 }, context: gl }));
+    return new GpuJsCompiler(gl, new GPU({ mode: 'webgl2', canvas: { width: 1, height: 1 }, context: gl }), format);
   }
 
   /** @throws BackendError with the compiler's words where the source is none. */
@@ -111,7 +117,7 @@ export class GpuJsCompiler {
     const whole = kernel.getFragmentShader;
     let text = '';
     kernel.getFragmentShader = (args) => {
-      text = trim(whole.call(kernel, args));
+      text = trim(whole.call(kernel, args), this.#format);
       return text;
     };
     gl.bindBuffer(gl.ARRAY_BUFFER, this.#vertices);
@@ -144,7 +150,7 @@ async function load(): Promise<Library> {
 }
 
 /** gpu.js puts 500 lines of its own functions before a kernel, which cost half of the compile time; ours calls none of them. */
-function trim(shader: string): string {
+function trim(shader: string, { floats }: Format): string {
   const at = shader.indexOf(begin);
   const main = shader.indexOf('void main(void)', at);
   if (at < 0 || main < 0) throw new BackendError('webgl: gpu.js writes another shader than 2.24.1 does');
@@ -152,6 +158,9 @@ function trim(shader: string): string {
 precision highp float;
 precision highp int;
 precision highp sampler2D;
+precision highp usampler2D;
+#define TEXTURE ${floats ? 'sampler2D' : 'usampler2D'}
+#define FETCH(texture, place) ${floats ? 'texelFetch(texture, place, 0)' : 'uintBitsToFloat(texelFetch(texture, place, 0))'}
 const int LOOP_MAX = 0x7fffffff;
 `;
   const body = shader
@@ -159,7 +168,12 @@ const int LOOP_MAX = 0x7fffffff;
     .split('\n')
     .filter((line) => !/^\s*(index|threadId) =/.test(line))
     .join('\n');
-  return head + shader.slice(at, main) + body;
+  const kernel = shader.slice(at, main) + body;
+  if (floats) return head + kernel;
+  const asBits = kernel
+    .replace(/\bout vec4 (data\d+);/g, 'out uvec4 $1;')
+    .replace(/^(\s*data\d+ = )(.*);$/gm, '$1floatBitsToUint($2);');
+  return head + asBits;
 }
 
 /** What went wrong, with the line of GLSL that the compiler names. */

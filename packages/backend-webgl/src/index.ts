@@ -11,5 +11,5 @@ export type { Webgl, WebglInfo, WebglOptions };
  */
 export async function webgl(options: WebglOptions = {}): Promise<Webgl> {
   const device = findDevice(options);
-  return new WebglBackend(device, await GpuJsCompiler.make(device.gl), options);
+  return new WebglBackend(device, await GpuJsCompiler.make(device), options);
 }

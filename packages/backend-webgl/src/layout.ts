@@ -1,5 +1,5 @@
 /**
- * Where elements lie. A buffer is one texture of RGBA32F, four elements a texel, texels row by row. Rows are 128 texels long in
+ * Where elements lie. A buffer is one texture, four elements a texel, texels row by row. Rows are 128 texels long in
  * textures of up to 128 rows, else 2,048: a shader finds a texel by a shift and a mask, and a program is for one length of
  * rows of each texture. A buffer of less than a row is one shorter row. (Squares of 2 × 2 texels are drawn at once, and rows
  * apart by different units or threads: a single long row would use half of a square and one thread.)
@@ -9,8 +9,27 @@
  * What stands in the four bytes: float32 itself; bool and uint8 as the float of their value; int32 as a word, the float with
  * the bits i ^ 0x40000000. Devices may flush denormals and may not keep NaNs, and the bits of small numbers are denormals;
  * turned so, all |i| < 2³⁰ − 2²³ are ordinary floats. `probe` (device.ts) tests the others.
+ *
+ * Textures are RGBA32F where the device draws floats. Every WebGL2 draws RGBA32UI: elsewhere that holds the same bits, so that
+ * numbers are no shorter where a device has only half-float targets.
  */
 import type { DType } from '@tessera/tensor/backend';
+
+/** What textures are made of, and how their texels come and go. */
+export interface Format {
+  readonly floats: boolean;
+  readonly internal: number;
+  readonly format: number;
+  readonly type: number;
+}
+export function formatOf(gl: WebGL2RenderingContext, floats: boolean): Format {
+  return floats
+    ? { floats, internal: gl.RGBA32F, format: gl.RGBA, type: gl.FLOAT }
+    : { floats, internal: gl.RGBA32UI, format: gl.RGBA_INTEGER, type: gl.UNSIGNED_INT };
+}
+/** The array that WebGL wants for texels of a format: the same bytes. */
+export const hostOf = ({ floats }: Format, data: Float32Array): Float32Array | Uint32Array =>
+  floats ? data : new Uint32Array(data.buffer, data.byteOffset, data.length);
 
 const [short, long] = [7, 11];
 /** Columns of the largest textures. */

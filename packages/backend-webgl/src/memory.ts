@@ -3,6 +3,7 @@
  * whatever is drawn to it later comes behind what still reads it. Sizes are rounded up by an eighth at most.
  */
 import { BackendError, type DeviceBuffer, type DType, type MemoryUse } from '@tessera/tensor/backend';
+import type { Device } from './device';
 import { extentOf, texelsOf, width } from './layout';
 
 export interface Texture {
@@ -23,6 +24,10 @@ export class GlBuffer implements DeviceBuffer {
   /** Another one after a kernel wrote it in place. */
   texture: Texture;
   live = true;
+  /** What was uploaded, as it lies in the texture, as long as nothing else was written. */
+  kept: Float32Array | null = null;
+  /** Did its values go with a lost context? */
+  lost = false;
 
   constructor(memory: Memory, dtype: DType, size: number, texture: Texture) {
     this.memory = memory;
@@ -39,8 +44,8 @@ const leastKept = 64 * 2 ** 20;
 export class Memory {
   /** Textures made so far. */
   made = 0;
-  readonly #gl: WebGL2RenderingContext;
-  readonly #rows: number;
+  #device: Device;
+  #rows: number;
   readonly #live = new Set<GlBuffer>();
   readonly #all = new Set<Texture>();
   /** By columns and rows; the last freed is the first handed out. */
@@ -50,13 +55,23 @@ export class Memory {
   #taken = 0;
   #peak = 0;
 
-  constructor(gl: WebGL2RenderingContext) {
-    this.#gl = gl;
-    this.#rows = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
+  constructor(device: Device) {
+    this.#device = device;
+    this.#rows = rowsOf(device);
   }
 
   get buffers(): ReadonlySet<GlBuffer> {
     return this.#live;
+  }
+
+  /** On another context: each buffer gets a texture of its size there, with no values. */
+  renew(device: Device): void {
+    this.#device = device;
+    this.#rows = rowsOf(device);
+    this.#all.clear();
+    this.#kept.clear();
+    this.#keptBytes = this.#taken = 0;
+    for (const buffer of this.#live) buffer.texture = this.takeLike(buffer.texture, `${buffer.dtype}[${buffer.size}]`);
   }
 
   /** @throws BackendError where the elements fit no texture, or there is no memory */
@@ -71,6 +86,7 @@ export class Memory {
   free(buffer: GlBuffer): void {
     if (!this.#live.delete(buffer)) throw new BackendError('webgl: this buffer was freed before');
     buffer.live = false;
+    buffer.kept = null;
     this.#bytes -= buffer.bytes;
     this.release(buffer.texture);
   }
@@ -120,13 +136,13 @@ export class Memory {
   }
 
   #create(columns: number, rows: number, what: string): Texture {
-    const gl = this.#gl;
+    const { gl, format } = this.#device;
     while (gl.getError() !== gl.NO_ERROR && !gl.isContextLost()); // of before
     const texture = gl.createTexture();
     gl.bindTexture(gl.TEXTURE_2D, texture);
     for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
       gl.texParameteri(gl.TEXTURE_2D, filter, gl.NEAREST);
-    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, columns, rows);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, format.internal, columns, rows);
     const framebuffer = gl.createFramebuffer();
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
@@ -146,10 +162,13 @@ export class Memory {
 
   #delete(texture: Texture): void {
     this.#all.delete(texture);
-    this.#gl.deleteFramebuffer(texture.framebuffer);
-    this.#gl.deleteTexture(texture.texture);
+    const { gl } = this.#device;
+    gl.deleteFramebuffer(texture.framebuffer);
+    gl.deleteTexture(texture.texture);
   }
 }
+
+const rowsOf = ({ gl }: Device): number => gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
 
 /** Up to a multiple of an eighth of the power of two below it. */
 function roundUp([columns, rows]: [number, number], most: number): [number, number] {

@@ -115,9 +115,9 @@ export class Shader implements Caller {
     const at = this.inputs.findIndex((other) => sameRef(other, ref));
     if (at >= 0) return `s${at}`;
     const name = `s${this.inputs.push(ref) - 1}`;
-    this.declare(`uniform sampler2D ${name}_texture;
-vec4 ${name}_texel(int t) { return texelFetch(${name}_texture, ivec2(t & ((1 << ${name}_bits) - 1), t >> ${name}_bits), 0); }
-float ${name}(int e) { return texelFetch(${name}_texture, ivec2((e >> 2) & ((1 << ${name}_bits) - 1), e >> (${name}_bits + 2)), 0)[e & 3]; }`);
+    this.declare(`uniform TEXTURE ${name}_texture;
+vec4 ${name}_texel(int t) { return FETCH(${name}_texture, ivec2(t & ((1 << ${name}_bits) - 1), t >> ${name}_bits)); }
+float ${name}(int e) { return FETCH(${name}_texture, ivec2((e >> 2) & ((1 << ${name}_bits) - 1), e >> (${name}_bits + 2)))[e & 3]; }`);
     return name;
   }
 

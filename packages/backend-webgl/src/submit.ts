@@ -1,24 +1,26 @@
 /** Draws. A kernel that writes over one of its inputs, or leaves elements as they are, draws another texture, which the buffer then has. */
 import { BackendError, type DeviceBuffer, type Kernel, type PlanStep } from '@tessera/tensor/backend';
-import { type Compiler, type Draw, GlExecutable, isDraw } from './compile';
+import { type Draw, GlExecutable, isDraw } from './compile';
 import type { Device } from './device';
 import { bitsOf } from './layout';
 import { GlBuffer, type Memory, type Texture } from './memory';
+import type { Wanted } from './prepare';
+import type { Programs } from './programs';
 import type { HostStep, Ref } from './shader';
 import { readFloats, writeFloats } from './transfer';
 
 export class Submitter {
   readonly #device: Device;
   readonly #memory: Memory;
-  readonly #compiler: Compiler;
+  readonly #programs: Programs;
   readonly #vertices: WebGLVertexArrayObject;
   /** For draws of several targets: their attachments change. */
   readonly #framebuffers = new Map<number, WebGLFramebuffer>();
 
-  constructor(device: Device, memory: Memory, compiler: Compiler) {
+  constructor(device: Device, memory: Memory, programs: Programs) {
     this.#device = device;
     this.#memory = memory;
-    this.#compiler = compiler;
+    this.#programs = programs;
     const { gl } = device;
     this.#vertices = gl.createVertexArray();
     gl.bindVertexArray(this.#vertices);
@@ -102,9 +104,24 @@ export class Submitter {
     }
   }
 
-  #draw(step: Draw, from: readonly Texture[], to: readonly Texture[], numbers: Uint32Array): void {
+  /** Builds the program of a draw and draws one texel, which nobody reads: drivers compile when they first draw. */
+  warm({ draw, uniforms, from, to }: Wanted): void {
+    const take = (bits: number) => this.#memory.takeLike({ columns: 2 ** bits, rows: 1 }, draw.title);
+    const taken = [...from.map(take), ...draw.outputs.map(() => take(to))];
+    const numbers = new Uint32Array(Math.ceil(uniforms / 4) * 4);
+    this.#draw(draw, taken.slice(0, from.length), taken.slice(from.length), numbers, 1);
+    for (const texture of taken) this.#memory.release(texture);
+  }
+
+  #draw(
+    step: Draw,
+    from: readonly Texture[],
+    to: readonly Texture[],
+    numbers: Uint32Array,
+    texels = step.texels,
+  ): void {
     const { gl } = this.#device;
-    const { program, numbers: place } = this.#compiler.build(step, from, to);
+    const { program, numbers: place } = this.#programs.of(step, from.map(bitsOf), bitsOf(to[0] as Texture));
     gl.bindVertexArray(this.#vertices);
     gl.useProgram(program);
     from.forEach(({ texture }, unit) => {
@@ -114,8 +131,8 @@ export class Submitter {
     if (place) gl.uniform4uiv(place, numbers);
     this.#attach(to);
     const width = 2 ** bitsOf(to[0] as Texture);
-    const rows = Math.floor(step.texels / width);
-    const rest = step.texels % width;
+    const rows = Math.floor(texels / width);
+    const rest = texels % width;
     if (rows > 0) {
       gl.viewport(0, 0, width, rows);
       gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
@@ -144,17 +161,36 @@ export class Submitter {
   }
 
   #onHost(step: HostStep, source: (ref: Ref) => Texture, target: (ref: Ref) => Texture): void {
-    const { gl } = this.#device;
-    const read = step.reads.map(({ ref, size }) => readFloats(gl, source(ref), size));
+    const read = step.reads.map(({ ref, size }) => readFloats(this.#device, source(ref), size));
     step.run(read).forEach((floats, i) => {
       const { ref, size } = step.writes[i] as HostStep['writes'][number];
-      writeFloats(gl, target(ref), floats, size);
+      writeFloats(this.#device, target(ref), floats, size);
     });
   }
 
   dispose(): void {
     for (const framebuffer of this.#framebuffers.values()) this.#device.gl.deleteFramebuffer(framebuffer);
     this.#device.gl.deleteVertexArray(this.#vertices);
+  }
+}
+
+/**
+ * Which values are lost: what a step makes of lost ones is lost too. A kernel that leaves elements as they are writes part of its
+ * output; what an earlier step of the plan wrote there counts too, which `tainted` remembers.
+ */
+export function spread(
+  { executable, inputs, outputs }: PlanStep,
+  table: readonly GlBuffer[],
+  tainted: Set<GlBuffer>,
+  allLost: boolean,
+): void {
+  const lost = allLost || inputs.some((at) => table[at]?.lost);
+  const keeps = executable instanceof GlExecutable && executable.steps.some((step) => isDraw(step) && step.keeps);
+  for (const at of outputs) {
+    const buffer = table[at] as GlBuffer;
+    if (lost) tainted.add(buffer);
+    buffer.lost = lost || (keeps && tainted.has(buffer));
+    buffer.kept = null;
   }
 }
 

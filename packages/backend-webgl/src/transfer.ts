@@ -1,7 +1,10 @@
 /** Floats to and from textures: rows are as they lie in memory, so each way is one or two calls. */
 import { BackendError } from '@tessera/tensor/backend';
-import { bitsOf, texelsOf } from './layout';
+import type { Device } from './device';
+import { bitsOf, hostOf, texelsOf } from './layout';
 import type { Texture } from './memory';
+
+type Context = Pick<Device, 'gl' | 'format'>;
 
 /** The rectangles that hold the first texels of a texture: full rows, and what is left of one. */
 function rectangles(texture: Texture, texels: number): { y: number; columns: number; rows: number; first: number }[] {
@@ -15,7 +18,7 @@ function rectangles(texture: Texture, texels: number): { y: number; columns: num
 
 /** Writes the first `size` elements; where they end within a texel, its other elements stay as they are. */
 export function writeFloats(
-  gl: WebGL2RenderingContext,
+  { gl, format }: Context,
   to: Texture,
   floats: Float32Array,
   size: number,
@@ -26,13 +29,13 @@ export function writeFloats(
   let padded = floats.length >= texels * 4 ? floats : new Float32Array(texels * 4);
   if (padded !== floats) padded.set(floats);
   if (keepRest && size % 4 !== 0) {
-    const old = readFloats(gl, to, texels * 4, texels - 1);
+    const old = readFloats({ gl, format }, to, texels * 4, texels - 1);
     if (padded === floats) padded = floats.slice();
     for (let i = size; i < texels * 4; i++) copyBits(old, i % 4, padded, i);
   }
   gl.bindTexture(gl.TEXTURE_2D, to.texture);
   for (const { y, columns, rows, first } of rectangles(to, texels)) {
-    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, y, columns, rows, gl.RGBA, gl.FLOAT, padded, first);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, y, columns, rows, format.format, format.type, hostOf(format, padded), first);
   }
 }
 
@@ -42,25 +45,25 @@ function copyBits(from: Float32Array, i: number, to: Float32Array, j: number): v
 }
 
 /** The first `size` elements, waiting for them; or those from texel `from` on. */
-export function readFloats(gl: WebGL2RenderingContext, texture: Texture, size: number, from = 0): Float32Array {
+export function readFloats({ gl, format }: Context, texture: Texture, size: number, from = 0): Float32Array {
   const texels = texelsOf(size);
   gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer);
   if (from > 0) {
     const one = new Float32Array(4);
     const width = 2 ** bitsOf(texture);
-    gl.readPixels(from % width, Math.floor(from / width), 1, 1, gl.RGBA, gl.FLOAT, one);
+    gl.readPixels(from % width, Math.floor(from / width), 1, 1, format.format, format.type, hostOf(format, one));
     return one;
   }
   const floats = new Float32Array(texels * 4);
   for (const { y, columns, rows, first } of rectangles(texture, texels)) {
-    gl.readPixels(0, y, columns, rows, gl.RGBA, gl.FLOAT, floats, first);
+    gl.readPixels(0, y, columns, rows, format.format, format.type, hostOf(format, floats), first);
   }
   return floats;
 }
 
 /** Reads on their way: copied into buffers of the device in order with the work, fetched when a fence says that they are there. */
 export class Reads {
-  readonly #gl: WebGL2RenderingContext;
+  readonly #device: Context;
   readonly #rejects = new Set<(error: BackendError) => void>();
   readonly #polls = new Set<() => void>();
   readonly #channel = new MessageChannel();
@@ -68,21 +71,21 @@ export class Reads {
   /** When the first of those that wait was asked for. */
   #since = 0;
 
-  constructor(gl: WebGL2RenderingContext) {
-    this.#gl = gl;
+  constructor(device: Context) {
+    this.#device = device;
     this.#channel.port1.onmessage = () => this.#poll();
   }
 
   /** The first `size` elements as they are after all work so far. */
   read(texture: Texture, size: number): Promise<Float32Array> {
-    const gl = this.#gl;
+    const { gl, format } = this.#device;
     const texels = texelsOf(size);
     const staging = gl.createBuffer(); // one that was used before is slower: browsers copy ahead what they were read
     gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, staging);
     gl.bufferData(gl.PIXEL_PACK_BUFFER, texels * 16, gl.STREAM_READ);
     for (const { y, columns, rows, first } of rectangles(texture, texels)) {
-      gl.readPixels(0, y, columns, rows, gl.RGBA, gl.FLOAT, first * 4);
+      gl.readPixels(0, y, columns, rows, format.format, format.type, first * 4);
     }
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
     return this.done().then(() => {
@@ -97,7 +100,7 @@ export class Reads {
 
   /** Resolves when all work so far is through, rejects with the backend's failure. */
   done(): Promise<void> {
-    const gl = this.#gl;
+    const { gl } = this.#device;
     const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     gl.flush();
     return new Promise((resolve, reject) => {

@@ -22,24 +22,13 @@ import { compareKernelCase, runKernelCase } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GpuJsCompiler } from '../src/gpujs';
 import { type Webgl, webgl } from '../src/index';
+import { formatOf } from '../src/layout';
+import { contextsOf } from './contexts';
 
-const context = () => new OffscreenCanvas(1, 1).getContext('webgl2') as WebGL2RenderingContext;
-
-/** Contexts that backends make while `body` runs. */
-async function contextsOf<T>(body: () => Promise<T>): Promise<{ made: WebGL2RenderingContext[]; value: T }> {
-  const made: WebGL2RenderingContext[] = [];
-  const { getContext } = OffscreenCanvas.prototype;
-  const make = getContext as (this: OffscreenCanvas, ...args: unknown[]) => RenderingContext | null;
-  OffscreenCanvas.prototype.getContext = function (this: OffscreenCanvas, ...args: unknown[]) {
-    const found = make.apply(this, args);
-    if (found instanceof WebGL2RenderingContext) made.push(found);
-    return found;
-  } as typeof getContext;
-  try {
-    return { value: await body(), made };
-  } finally {
-    OffscreenCanvas.prototype.getContext = getContext;
-  }
+function context() {
+  const gl = new OffscreenCanvas(1, 1).getContext('webgl2') as WebGL2RenderingContext;
+  gl.getExtension('EXT_color_buffer_float');
+  return { gl, format: formatOf(gl, true) };
 }
 
 let backend: Webgl;
@@ -65,8 +54,9 @@ const load = (input: number, shape: number[]): Expr => ({
 
 describe('gpu.js', () => {
   it('builds a program of two outputs, without a texture, a frame buffer or a canvas of its own', async () => {
-    const own = context();
-    const compiler = await GpuJsCompiler.make(own);
+    const device = context();
+    const own = device.gl;
+    const compiler = await GpuJsCompiler.make(device);
     const made: string[] = [];
     for (const name of ['createTexture', 'createFramebuffer', 'deleteFramebuffer', 'deleteTexture'] as const) {
       const old = own[name].bind(own) as (...args: unknown[]) => never;
@@ -212,27 +202,4 @@ describe('memory', () => {
     await run(1000);
     expect([backend.info().objects, backend.memory().reserved]).toEqual(before);
   }, 120_000);
-});
-
-describe('a lost context', () => {
-  it('rejects the reads that wait and all later ones, and tells onLost', async () => {
-    const told: string[] = [];
-    const { value: own, made } = await contextsOf(() => webgl({ onLost: ({ message }) => told.push(message) }));
-    const buffer = own.allocate('float32', 4);
-    own.upload(buffer, 'float32', new Float32Array(4));
-    const read = own.download(buffer, 'float32', 4);
-    const failed = expect(read).rejects.toThrow(/context was lost/);
-    (made[0] as WebGL2RenderingContext).getExtension('WEBGL_lose_context')?.loseContext();
-    await failed;
-    expect(told).toEqual([expect.stringMatching(/context was lost/)]);
-    await expect(own.sync()).rejects.toThrow(BackendError);
-    expect(() => own.allocate('float32', 4)).toThrow(/context was lost/);
-    own.dispose();
-  });
-
-  it('leaves other backends alone, as does dispose', async () => {
-    const other = await webgl();
-    other.dispose();
-    expect(await sum(ones([5])).item()).toBe(5);
-  });
 });

@@ -1,0 +1,74 @@
+/** Making the programs of a plan before it runs, one at a time, so that the page goes on between two of them. */
+import type { Plan, PrepareOptions } from '@tessera/tensor/backend';
+import { type Draw, GlExecutable, isDraw } from './compile';
+import { bitsOf, extentOf, texelsOf } from './layout';
+import type { Programs } from './programs';
+import type { Ref } from './shader';
+
+/** A draw, and the lengths of rows of what it will read and write: its program is for these. */
+export interface Wanted {
+  readonly draw: Draw;
+  readonly uniforms: number;
+  readonly from: readonly number[];
+  readonly to: number;
+}
+
+/** `warm` builds the program of a draw and draws a texel with it; it resolves when the device has done so. */
+export async function prepare(
+  plan: Plan,
+  programs: Programs,
+  warm: (wanted: Wanted) => Promise<void>,
+  { onProgress, signal }: PrepareOptions,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const all = new Map(wantedBy(plan).map((wanted) => [programs.key(wanted.draw, wanted.from, wanted.to), wanted]));
+  const missing = [...all].flatMap(([key, wanted]) => (programs.has(key) ? [] : [wanted]));
+  const total = all.size;
+  let done = total - missing.length;
+  onProgress?.({ done, total });
+  for (const wanted of missing) {
+    signal?.throwIfAborted();
+    await warm(wanted);
+    if (!signal?.aborted) onProgress?.({ done: ++done, total });
+  }
+  signal?.throwIfAborted();
+}
+
+/** What a plan will draw. Its buffers are as large as the largest value in them; those drawn together are as wide as the widest. */
+function wantedBy({ steps }: Plan): Wanted[] {
+  const widths: number[] = [];
+  for (const { executable, inputs, outputs } of steps) {
+    if (!(executable instanceof GlExecutable)) continue;
+    const { kernel } = executable;
+    const widen = (at: number, size: number | undefined) => {
+      widths[at] = Math.max(widths[at] ?? 0, bitsOfSize(size ?? 0));
+    };
+    inputs.forEach((at, i) => {
+      widen(at, kernel.inputs[i]?.size);
+    });
+    outputs.forEach((at, i) => {
+      widen(at, kernel.outputs[i]?.size);
+    });
+  }
+  return steps.flatMap(({ executable, inputs, outputs }) => {
+    if (!(executable instanceof GlExecutable)) return [];
+    const scratch = executable.scratch.map(({ size }) => bitsOfSize(size));
+    const tableOf = ({ of, index }: Ref): [number[], number] =>
+      of === 'scratch' ? [scratch, index] : [widths, (of === 'input' ? inputs[index] : outputs[index]) as number];
+    const bitsAt = (ref: Ref) => {
+      const [table, at] = tableOf(ref);
+      return table[at] as number;
+    };
+    return executable.steps.filter(isDraw).map((draw) => {
+      const from = draw.inputs.map(bitsAt);
+      const to = Math.max(...draw.outputs.map(bitsAt));
+      for (const ref of draw.outputs) {
+        const [table, at] = tableOf(ref);
+        table[at] = to;
+      }
+      return { draw, uniforms: executable.kernel.uniforms.length, from, to };
+    });
+  });
+}
+
+const bitsOfSize = (size: number): number => bitsOf({ columns: extentOf(texelsOf(size))[0] });
