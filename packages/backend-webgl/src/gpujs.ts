@@ -144,9 +144,25 @@ export class GpuJsCompiler {
 
 const passThrough = (name: string) => `function ${name}(v) { return v; }`;
 
+/** @throws BackendError that names the directive, where the page's policy keeps gpu.js out. */
 async function load(): Promise<Library> {
-  const found = (await import('gpu.js')) as unknown as Library & { readonly default?: Library };
-  return found.GPU ? found : (found.default as Library);
+  const refused: SecurityPolicyViolationEvent[] = [];
+  const note = (event: SecurityPolicyViolationEvent) => refused.push(event);
+  const scope = globalThis as Pick<GlobalEventHandlers, 'addEventListener' | 'removeEventListener'>;
+  scope.addEventListener('securitypolicyviolation', note);
+  try {
+    const found = (await import('gpu.js')) as unknown as Library & { readonly default?: Library };
+    return found.GPU ? found : (found.default as Library);
+  } catch (cause) {
+    await new Promise((resolve) => setTimeout(resolve, 50)); // the event may come behind
+    const at = refused.find(({ effectiveDirective }) => effectiveDirective.startsWith('script-src'));
+    const why = at
+      ? `the page's content security policy (${at.effectiveDirective}) keeps out ${at.blockedURI}; allow it in script-src, or use @tessera/backend-webgpu, which loads no further script, or @tessera/backend-cpu`
+      : `${cause instanceof Error ? cause.message : cause}; is its script served, and allowed by script-src of the page's content security policy? Else use @tessera/backend-webgpu or @tessera/backend-cpu`;
+    throw new BackendError(`webgl: gpu.js could not be loaded: ${why}`, { cause });
+  } finally {
+    scope.removeEventListener('securitypolicyviolation', note);
+  }
 }
 
 /** gpu.js puts 500 lines of its own functions before a kernel, which cost half of the compile time; ours calls none of them. */
