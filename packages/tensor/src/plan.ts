@@ -28,8 +28,8 @@ interface Shelf {
   readonly use: CacheUse;
 }
 const shelves = /* @__PURE__ */ new WeakMap<Backend, Shelf>();
-const mostPlans = 256;
-const mostExecutables = 4096;
+/** Of the keys of one cache. */
+const mostBytes = 2 ** 23;
 
 export function shelfOf(backend: Backend): Shelf {
   let shelf = shelves.get(backend);
@@ -40,11 +40,16 @@ export function shelfOf(backend: Backend): Shelf {
   return shelf;
 }
 
-/** Drops the oldest entry when there are more than `most`; a hit makes an entry young again. */
-function remember<T>(map: Map<string, T>, key: string, value: T, most: number): T {
+/** From the cache, else made and kept: what was not used for longest goes when the keys, and so what they stand for, are large. */
+function kept<T>(map: Map<string, T>, key: string, make: () => T): T {
+  const known = map.get(key);
+  const value = known ?? make();
   map.delete(key);
   map.set(key, value);
-  if (map.size > most) map.delete(map.keys().next().value as string);
+  if (known) return value;
+  let bytes = 0;
+  for (const each of map.keys()) bytes += each.length;
+  for (const each of map.keys()) if (bytes > mostBytes && each !== key && map.delete(each)) bytes -= each.length;
   return value;
 }
 
@@ -59,17 +64,11 @@ export function planOf(
 ): Ready {
   const { plans, use } = shelfOf(backend);
   const key = arranged ? `${graph.key}|${arranged.key}` : graph.key;
-  const known = plans.get(key);
-  if (known) {
-    use.hits++;
-    return remember(plans, key, known, mostPlans);
-  }
-  use.plans++;
-  return remember(
-    plans,
-    key,
-    ready(backend, schedule(graph, backend.limits, backend.limits.inPlace ? arranged?.arrange : undefined)),
-    mostPlans,
+  if (plans.has(key)) use.hits++;
+  else use.plans++;
+  const { limits } = backend;
+  return kept(plans, key, () =>
+    ready(backend, schedule(graph, limits, limits.inPlace ? arranged?.arrange : undefined)),
   );
 }
 
@@ -85,11 +84,10 @@ function ready(backend: Backend, program: Program): Ready {
 
 function executable(backend: Backend, kernel: Kernel): Executable {
   const { executables, use } = shelfOf(backend);
-  const key = structure(kernel);
-  const known = executables.get(key);
-  if (known) return remember(executables, key, known, mostExecutables);
-  use.executables++;
-  return remember(executables, key, backend.compile(kernel), mostExecutables);
+  return kept(executables, structure(kernel), () => {
+    use.executables++;
+    return backend.compile(kernel);
+  });
 }
 
 /** Text that is equal for equal kernels; shared subexpressions are written once. */
