@@ -5,7 +5,7 @@ import { type ConvChoice, conv, convChoices } from './kernels/conv';
 import { custom } from './kernels/custom';
 import { map } from './kernels/map';
 import { type MatmulChoice, matmul, matmulChoices } from './kernels/matmul';
-import { pool } from './kernels/pool';
+import { type ByWindows, pool, poolChoices } from './kernels/pool';
 import { reduce } from './kernels/reduce';
 import { type ByRows, reduceChoices } from './kernels/reduction';
 import { scan } from './kernels/scan';
@@ -14,7 +14,7 @@ import { sort } from './kernels/sort';
 import { bindingsOf, type Dispatch, type Program, type Target } from './shader';
 
 /** One way to compute a kernel: plain data, that a tuner may keep. */
-export type Choice = MatmulChoice | ConvChoice | ByRows | { readonly way: 'only' };
+export type Choice = MatmulChoice | ConvChoice | ByRows | ByWindows | { readonly way: 'only' };
 
 /** Ways to compute a kernel, the one that should be fastest first; and what each becomes. */
 interface Ways<C extends Choice = Choice> {
@@ -36,7 +36,7 @@ function waysOf(kernel: Kernel, target: Target): Ways {
     case 'conv':
       return ways(convChoices(kernel, target), (choice) => conv(kernel, target, choice));
     case 'pool':
-      return only(() => pool(kernel, target));
+      return ways(poolChoices(kernel), (choice) => pool(kernel, target, choice));
     case 'scatter':
       return only(() => scatter(kernel, target));
     case 'sort':
