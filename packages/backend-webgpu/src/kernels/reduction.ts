@@ -65,7 +65,7 @@ export function reductionOf(original: ReduceKernel): Reduction {
 }
 
 /** Are neighbours along the axis neighbours in memory? */
-const readsAlong = (expr: Expr, axis: number): boolean =>
+export const readsAlong = (expr: Expr, axis: number): boolean =>
   expr.op === 'load'
     ? !expr.at && expr.view.strides[axis] === 1 && expr.view.shape[axis] !== 1
     : expr.op === 'apply' && expr.args.some((arg) => readsAlong(arg, axis));
