@@ -55,8 +55,8 @@ export function trainingOf(model: Module, { sgd }: Network): { readonly step: St
   return { step: step as Step, optimizer };
 }
 
-export async function prepareNetwork(work: NetWork): Promise<{ readonly step: Step; readonly inputs: Tensor[] }> {
-  const { model, network, cells } = await modelOf(work);
+/** Gives a model's cells the bench's numbers. */
+export function fill({ network, cells }: Spelled): void {
   for (const [i, cell] of cells.entries()) {
     const parameter = network.parameters[i];
     if (!parameter) continue;
@@ -64,6 +64,11 @@ export async function prepareNetwork(work: NetWork): Promise<{ readonly step: St
     cell.assign(values);
     values.dispose(); // else it would stay beside the cell's own copy
   }
+}
+
+export async function prepareNetwork(work: NetWork): Promise<{ readonly step: Step; readonly inputs: Tensor[] }> {
+  const { model, network, cells } = await modelOf(work);
+  fill({ network, cells });
   const step = work.pass === 'forward' ? inferenceOf(model) : trainingOf(model, network).step;
   return { step, inputs: inputsOf(network, work.pass) };
 }

@@ -9,6 +9,10 @@ declare module '@tensorflow/tfjs-core' {
   export function env(): { set(flag: string, value: boolean): void };
   export function engine(): { runKernel(name: string, inputs: object, attributes: object): Tensor };
   export function setBackend(name: string): Promise<boolean>;
+  export function getBackend(): string;
+  export function registerBackend(name: string, make: () => object): boolean;
+  export function copyRegisteredKernels(from: string, to: string): void;
+  export function removeBackend(name: string): void;
   export function ready(): Promise<void>;
   /** The WebGPU one. */
   export function backend(): {
@@ -163,4 +167,8 @@ declare module 'protobufjs' {
   const protobuf: { Root: { fromJSON(schema: object): { lookupType(name: string): Type } } };
   export default protobuf;
 }
-declare module '@tensorflow/tfjs-backend-webgl' {}
+declare module '@tensorflow/tfjs-backend-webgl' {
+  export class MathBackendWebGL {
+    constructor(canvas: OffscreenCanvas);
+  }
+}

@@ -21,15 +21,9 @@ import {
   transpose,
 } from '@tessera/tensor';
 import '@tensorflow/tfjs-backend-webgl';
+import type { Row, Run } from './row.ts';
+import { wholes } from './wholes.ts';
 
-type Run = () => void;
-interface Row {
-  readonly name: string;
-  /** Our time over theirs, at most. */
-  readonly goal: number;
-  readonly ours: () => Run;
-  readonly theirs: () => Run;
-}
 export interface Measured {
   readonly name: string;
   readonly goal: number;
@@ -91,7 +85,7 @@ const convolution = (direction: 'forward' | 'inputGrad' | 'weightGrad', goal: nu
   },
 });
 
-const rows: readonly Row[] = [
+const kernels: readonly Row[] = [
   product(256, 1),
   product(512, 0.8),
   product(1024, 0.8),
@@ -155,15 +149,15 @@ export async function measure(wanted: string, turns: number, tell: (row: Measure
   await tf.setBackend('webgl');
   const probe = tf.tensor(Float32Array.of(1, 2), [2]);
   const wait = { ours: () => backend.sync(), theirs: async () => void (await tf.add(probe, 1).data()) };
-  for (const row of rows.filter(({ name }) => new RegExp(wanted).test(name))) {
-    const runs = { ours: row.ours(), theirs: row.theirs() };
+  for (const row of [...kernels, ...wholes].filter(({ name }) => new RegExp(wanted).test(name))) {
+    const runs = { ours: await row.ours(), theirs: await row.theirs() };
     const times = { ours: [] as number[], theirs: [] as number[] };
-    for (let turn = -2; turn < turns; turn++) {
+    for (let turn = row.fresh ? 0 : -2; turn < turns; turn++) {
       for (const who of ['ours', 'theirs'] as const) {
-        const count = turn < 0 ? 1 : 3;
+        const count = turn < 0 || row.long ? 1 : 3;
         const start = performance.now();
-        for (let i = 0; i < count; i++) runs[who]();
-        await wait[who]();
+        for (let i = 0; i < count; i++) await runs[who](turn);
+        if (!row.fresh) await wait[who]();
         if (turn >= 0) times[who].push((performance.now() - start) / count);
       }
     }
