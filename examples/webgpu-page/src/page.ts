@@ -1,0 +1,93 @@
+/** The UI thread: two buttons, a row of numbers, and two canvases that it gives away. */
+import type { FromWorker, Settings, ToWorker } from './messages';
+
+const element = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
+const [train, cancel, status] = [
+  element<HTMLButtonElement>('train'),
+  element<HTMLButtonElement>('cancel'),
+  element('status'),
+];
+
+function settings(): Settings {
+  const given = new URLSearchParams(location.search);
+  const count = (name: string, usual: number) => Math.max(1, Math.trunc(Number(given.get(name)) || usual));
+  const batch = count('batch', 128);
+  return { batch, digits: Math.max(batch, Math.min(60_000, count('digits', 60_000))), epochs: count('epochs', 3) };
+}
+
+function handOver(id: string): OffscreenCanvas {
+  const canvas = element<HTMLCanvasElement>(id);
+  canvas.width = canvas.clientWidth * devicePixelRatio;
+  canvas.height = canvas.clientHeight * devicePixelRatio;
+  return canvas.transferControlToOffscreen();
+}
+
+/** @param needs what the browser must have: WebGPU, or WebGL2 */
+export function show(worker: Worker, needs: string): void {
+  const tell = (message: ToWorker, given: Transferable[] = []) => worker.postMessage(message, given);
+  const canvases = {
+    curves: handOver('curves'),
+    digits: handOver('digits'),
+    scale: devicePixelRatio,
+    dark: matchMedia('(prefers-color-scheme: dark)').matches,
+  };
+  tell({ type: 'start', settings: settings(), canvases }, [canvases.curves, canvases.digits]);
+
+  let isReady = false;
+  /** Which of the buttons can be pressed. */
+  function offer(can: 'train' | 'cancel' | 'nothing', name = train.textContent): void {
+    train.textContent = name;
+    train.disabled = can !== 'train';
+    cancel.disabled = can !== 'cancel';
+  }
+  train.onclick = () => {
+    tell('train');
+    offer('cancel', 'Resume');
+    status.textContent = 'training';
+  };
+  cancel.onclick = () => {
+    tell('cancel');
+    offer('nothing'); // until the step is through
+  };
+
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+    switch (data.type) {
+      case 'says':
+        status.textContent = data.text;
+        break;
+      case 'ready':
+        isReady = true;
+        status.textContent = 'ready';
+        element('info').textContent = data.gpu;
+        offer('train');
+        break;
+      case 'progress': {
+        const { step, steps, loss, accuracy, test, rate } = data.progress;
+        const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+        element('step').textContent = `${step} of ${steps}`;
+        element('loss').textContent = loss.toFixed(4);
+        element('accuracy').textContent = percent(accuracy);
+        element('test').textContent = test === null ? '–' : percent(test);
+        element('rate').textContent = Math.round(rate).toLocaleString('en');
+        break;
+      }
+      case 'cancelled':
+        status.textContent = 'cancelled';
+        offer('train');
+        break;
+      case 'done':
+        status.textContent = 'learnt';
+        offer('nothing');
+        break;
+      case 'failed':
+        status.textContent = data.lost ? 'the GPU was lost' : isReady ? 'stopped' : `this page needs ${needs}`;
+        element('info').textContent = data.message;
+        offer(data.lost ? 'train' : 'nothing');
+    }
+  };
+  worker.onerror = ({ message }) => {
+    status.textContent = 'stopped';
+    element('info').textContent = message || 'the worker did not start; is the page served by http?';
+    offer('nothing');
+  };
+}
