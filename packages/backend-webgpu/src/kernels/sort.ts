@@ -1,8 +1,11 @@
-/** Sorting along an axis: keys whose order as u32 is the one wanted, sorted with their places; then the values are fetched. */
+/**
+ * Sorting along an axis: keys whose order as u32 is the one wanted, sorted with their places; then the values are fetched, by the
+ * workgroup that sorted them where it had the whole row.
+ */
 import { type Compute, type SortKernel, sizeOf } from '@tessera/tensor/backend';
-import { mergeSort } from '../merge-sort';
 import { atCoords, unravel } from '../place';
 import { type Block, dispatch, type Program, type Shader, type Target } from '../shader';
+import { sortedRows } from './sorted-rows';
 
 export const tile = { threads: 64 } as const;
 
@@ -30,11 +33,26 @@ export function sort(kernel: SortKernel, target: Target): Program {
   const title = `sort [${shape}] along ${axis}${descending ? ', descending' : ''}, the first ${k} · ${rows} rows of ${length}`;
   if (rows * k === 0) return { dispatches: [], scratch: 0 };
 
-  const sorted = mergeSort(kernel, target, { title, rows, length }, (block, row, position) => {
-    const value = block.at(atCoords(coords(block, row, `i32(${position})`))).value(a);
-    const key = keyOf(value, a.dtype, block.shader);
-    return descending ? `~(${key})` : key;
+  const fetch = (block: Block, row: string, rank: string, place: string) => {
+    const from = block.bind(`i32(${place})`, 'from');
+    const value = block.bind(block.at(atCoords(coords(block, row, from))).value(a));
+    const at = atCoords(coords(block, row, `i32(${rank})`), (index) => (index === 0 ? value : from));
+    const inside = block.inside();
+    inside.at(at).store(stores);
+    block.line(...(k < length ? [`if (${rank} < ${k}u) {`, ...inside.lines, '}'] : inside.lines));
+  };
+  const sorted = sortedRows(kernel, target, {
+    title,
+    rows,
+    length,
+    keyOf(block, row, position) {
+      const value = block.at(atCoords(coords(block, row, `i32(${position})`))).value(a);
+      const key = keyOf(value, a.dtype, block.shader);
+      return descending ? `~(${key})` : key;
+    },
+    deliver: fetch,
   });
+  if (sorted.scratch === 0) return sorted;
   const options = {
     header: [title, 'the values, fetched'],
     threads: tile.threads,
@@ -44,14 +62,8 @@ export function sort(kernel: SortKernel, target: Target): Program {
   const last = dispatch(kernel, target, options, (block) => {
     const i = block.bind(`group * ${tile.threads}u + lane`, 'i');
     if ((rows * k) % tile.threads) block.line(`if (${i} >= ${rows * k}u) { return; }`);
-    block.line(
-      `let row = ${i} / ${k}u;`,
-      `let rank = ${i} % ${k}u;`,
-      `let place = i32(${sorted.place('row', 'rank')});`,
-    );
-    const value = block.bind(block.at(atCoords(coords(block, 'row', 'place'))).value(a));
-    const at = atCoords(coords(block, 'row', 'i32(rank)'), (index) => (index === 0 ? value : 'place'));
-    block.at(at).store(stores);
+    block.line(`let row = ${i} / ${k}u;`, `let rank = ${i} % ${k}u;`);
+    fetch(block, 'row', 'rank', sorted.place('row', 'rank'));
   });
   return { dispatches: [...sorted.dispatches, last], scratch: sorted.scratch };
 }
