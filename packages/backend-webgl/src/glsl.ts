@@ -8,8 +8,9 @@ const types: Record<string, string> = {
   'vec2<f32>': 'vec2',
   'vec2<u32>': 'uvec2',
   'vec4<u32>': 'uvec4',
+  'array<u32, 8>': 'uint[8]',
 };
-const type = '(?:vec[24]<[fu]32>|[fiu]32|bool)';
+const type = '(?:vec[24]<[fu]32>|array<u32, 8>|[fiu]32|bool)';
 const typeOf = (name: string): string => types[name] as string;
 
 /** A function with all that is in it. */

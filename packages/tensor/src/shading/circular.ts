@@ -4,12 +4,43 @@
 import { horner } from './horner';
 
 export const circular = /* @__PURE__ */ (() => ({
-  /** x less the nearest multiple of π/2, which is taken off in three parts: the first two products are exact to 2^14 turns. */
+  /**
+   * The multiple of π/2 that is nearest to x, modulo 4 where x is large, and what is left. π/2 is taken off in three parts: the
+   * first two products are exact up to 2^13 turns.
+   */
   quarterTurns: `
 fn quarterTurns(x: f32) -> vec2<f32> {
+if (abs(x) > 1e4f) { return manyTurns(x); }
 let k: f32 = round(x * 0.6366197723675814f);
 return vec2<f32>(k, ((x - k * 1.5703125f) - k * 4.83751296997e-4f) - k * 7.54978995489e-8f);
 }`,
+  /**
+   * M. Payne and R. Hanek, Radian reduction for trigonometric functions (SIGNUM 18, 1983): |x| = m·2^e, and of 2/π only the bits
+   * matter whose product with it is below 4. Of that product, `top` holds two bits before the point and 30 behind.
+   */
+  manyTurns: `
+fn manyTurns(x: f32) -> vec2<f32> {
+var words: array<u32, 8> = array<u32, 8>( // 2/π behind a word of zeros
+0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu);
+let bits: u32 = bitcast<u32>(abs(x));
+let m: u32 = (bits & 0x7fffffu) | 0x800000u;
+let first: u32 = (bits >> 23u) - 120u; // e − 2, and the zeros
+let at: u32 = first >> 5u;
+let by: u32 = first & 31u;
+let middle: u32 = across(words[at + 1u], words[at + 2u], by);
+let carried: u32 = mulHigh(m, across(words[at + 2u], words[at + 3u], by));
+let low: u32 = m * middle + carried;
+var top: u32 = m * across(words[at], words[at + 1u], by) + mulHigh(m, middle);
+if (low < carried) { top += 1u; }
+let part: u32 = (top << 2u) | (low >> 30u);
+let k: f32 = f32((top >> 30u) + (part >> 31u));
+let rest: f32 = f32(i32(part)) * 3.6572952e-10f; // π/2 · 2⁻³²
+if (x < 0.0f) { return vec2<f32>(-k, -rest); }
+return vec2<f32>(k, rest);
+}`,
+  /** The word that begins so many bits into the first of two. */
+  across: `
+fn across(a: u32, b: u32, by: u32) -> u32 { return (a << by) | ((b >> 1u) >> (31u - by)); }`,
   sinNear: `
 fn sinNear(r: f32) -> f32 {
 let z: f32 = r * r;

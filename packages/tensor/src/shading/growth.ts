@@ -109,7 +109,8 @@ fn erfinv(x: f32) -> f32 {
 let a: f32 = abs(x);
 if (isNan(x) || a > 1.0f) { return nan(); }
 if (a == 1.0f) { return withSign(infinity(), x); }
-let w: f32 = -log1p(-x * x);
+var w: f32 = -log1p(-x * x);
+if (a > 0.5f) { w = -logOf((1.0f - a) * (1.0f + a)); } // x² would have lost what it lacks of 1
 if (w < 5.0f) {
 let t: f32 = w - 2.5f;
 return ${horner('t', [2.81022636e-8, 3.43273939e-7, -3.5233877e-6, -4.39150654e-6, 0.00021858087, -0.00125372503, -0.00417768164, 0.246640727, 1.50140941])} * x;
