@@ -48,8 +48,10 @@ function kept<T>(map: Map<string, T>, key: string, make: () => T): T {
   map.set(key, value);
   if (known) return value;
   let bytes = 0;
-  for (const each of map.keys()) bytes += each.length;
-  for (const each of map.keys()) if (bytes > mostBytes && each !== key && map.delete(each)) bytes -= each.length;
+  for (const each of [...map.keys()].reverse()) {
+    bytes += each.length;
+    if (bytes > mostBytes && each !== key) map.delete(each);
+  }
   return value;
 }
 

@@ -8,7 +8,7 @@ import type { OpExpr } from '../op';
 import { sizeOf } from '../view';
 import { Expressions, expressible } from './express';
 import { baseOf, type Graph, type Item, type Value } from './graph';
-import { Group, type Member, type ReduceLowering, rowsOf } from './group';
+import { Group, type Member, type ReduceLowering } from './group';
 import { excess, type Room } from './room';
 import { reaches, sourcesOf, wouldCycle } from './sources';
 
@@ -33,6 +33,12 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
       value.readers.add(group);
     }
   };
+  const forget = (): void => {
+    for (const item of items) {
+      item.sources = null;
+      for (const { readers } of item.outputs) readers.clear();
+    }
+  };
   const join = (group: Group, member: Member): void => {
     add(group, member.item);
     group.take(member);
@@ -48,21 +54,18 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
    * else is read elsewhere is known when kernels are written down.
    */
   const holds = (together: readonly Group[], item?: Item): boolean => {
-    const read = item ? sourcesOf(item) : [];
+    const reads = [...(item ? sourcesOf(item) : []), ...together.flatMap((group) => [...group.reads])];
+    const outputs = together.flatMap((group) => group.outputs);
     const made = item?.outputs ?? [];
     const inside = (group: Group | null): boolean => together.includes(group as Group);
+    // most kernels are far below what they may bind: no need to see what is counted twice
+    if (reads.length + outputs.length + made.length <= room.most) return true;
+    const stored = outputs.filter((value) => room.targets.has(value) || ![...value.readers].every(inside));
     return (
-      together.reduce((sum, { reads, outputs }) => sum + reads.size + outputs.length, [...read, ...made].length) <=
-        room.most ||
       excess(
         room,
-        [...read, ...together.flatMap(({ reads }) => [...reads])].filter(({ item }) => !inside(item.group)),
-        [
-          ...made,
-          ...together
-            .flatMap(({ outputs }) => outputs)
-            .filter((value) => room.targets.has(value) || ![...value.readers].every(inside)),
-        ],
+        reads.filter((value) => !inside(value.item.group)),
+        [...made, ...stored],
       ) <= 0
     );
   };
@@ -98,7 +101,7 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
   /** Puts a reduction into a group of reductions over the same rows that it reads from, or that reads the same. */
   const joinReduction = (item: Item, lowering: ReduceLowering): boolean => {
     const origins = originsOf(sourcesOf(item));
-    const over = rowsOf(lowering.shape, lowering.axes);
+    const over = `${lowering.shape}|${lowering.axes}`;
     for (const group of [...groups].reverse()) {
       if (
         group.kind !== 'reduce' ||
@@ -127,8 +130,11 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
     const origins = originsOf(group.reads);
     if (
       !meet(origins, into) ||
-      reaches(into, group) ||
-      [...origins].some((origin) => origin instanceof Group && origin !== into && reaches(origin, into)) ||
+      reaches([into], group) ||
+      reaches(
+        [...origins].filter((origin) => origin !== into),
+        into,
+      ) ||
       !holds([into, group])
     )
       return false;
@@ -143,7 +149,8 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
     return fitting;
   };
 
-  for (const item of items) item.group = item.sources = null;
+  for (const item of items) item.group = null;
+  forget();
   const chains = new Map<Item, number>();
   for (const item of items) {
     const { lowering } = item;
@@ -178,10 +185,7 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
       for (const group of item.group ? [item.group] : wanted) users.get(from)?.add(group);
   }
   // what groups read is known only now
-  for (const item of items) {
-    item.sources = null;
-    for (const { readers } of item.outputs) readers.clear();
-  }
+  forget();
   for (const group of groups) {
     group.reads.clear();
     for (const { item } of group.members) add(group, item);

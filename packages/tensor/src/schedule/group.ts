@@ -26,7 +26,7 @@ export class Group {
   readonly members: Member[] = [];
   /** All that its members compute. */
   readonly outputs: Value[] = [];
-  /** Equal for groups that run over the same rows. */
+  /** `domain|axes`, to compare. */
   readonly over: string;
   /** Reductions that share the passes, each with the stage its own stages start at. */
   readonly reductions: { readonly item: Item; readonly stage: number }[] = [];
@@ -36,7 +36,7 @@ export class Group {
     this.kind = lowering.kind as GroupKind;
     this.domain = lowering.kind === 'reduce' ? lowering.shape : (anchor.outputs[0]?.shape ?? []);
     this.axes = lowering.kind === 'reduce' ? lowering.axes : [];
-    this.over = rowsOf(this.domain, this.axes);
+    this.over = `${this.domain}|${this.axes}`;
     if (lowering.kind === 'reduce') this.reductions.push({ item: anchor, stage: 0 });
     this.take({ item: anchor, per: 'element', moves: [] });
   }
@@ -81,8 +81,6 @@ export class Group {
     return { first: place * accsPerReduction, stages: stages.flatMap((accs, i) => accs.map(() => start + i)) };
   }
 }
-
-export const rowsOf = (domain: readonly number[], axes: readonly number[]): string => `${domain}|${axes}`;
 
 /** More accumulators than any one reduction has. */
 export const accsPerReduction = 1000;

@@ -53,13 +53,13 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
   const results = made.map((value): Result => ({ dtype: value.dtype, size: sizeOf(value.shape), leaf: null, value }));
   const resultOf = new Map(made.map((value, place) => [value, place]));
   const targets = graph.targets.map((target) => resultOf.get(baseOf(target)) as number);
-  for (const job of found) for (const value of [...job.inputs, ...job.outputs]) checkSize(value, limits);
+  for (const value of new Set(found.flatMap(valuesOf))) checkSize(value, limits);
   const leafPlace = new Map(graph.leaves.map((leaf, place) => [leaf, place]));
   const jobs = arrange?.order(found, results, targets, graph) ?? found;
 
   const lastUse = new Map<Value, number>();
   jobs.forEach((job, time) => {
-    for (const value of [...job.inputs, ...job.outputs]) lastUse.set(value, time);
+    for (const value of valuesOf(job)) lastUse.set(value, time);
   });
   interface Slot {
     readonly dtype: DType;
@@ -79,10 +79,10 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
   };
   jobs.forEach((job, time) => {
     // inputs too: a value of no elements has a place, though no job makes it
-    for (const value of [...job.outputs, ...job.inputs])
+    for (const value of valuesOf(job))
       if (!resultOf.has(value) && !leafPlace.has(value) && !slotOf.has(value))
         slotOf.set(value, take(value.dtype, sizeOf(value.shape)));
-    for (const value of [...job.inputs, ...job.outputs]) {
+    for (const value of valuesOf(job)) {
       const slot = slotOf.get(value);
       if (slot && lastUse.get(value) === time) slot.free = true;
     }
@@ -116,6 +116,8 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
     targets,
   };
 }
+
+const valuesOf = ({ inputs, outputs }: Job): Value[] => [...inputs, ...outputs];
 
 /** @throws DTypeError, BackendError where the backend cannot hold a value */
 function checkSize({ item, dtype, shape }: Value, limits: Limits): void {

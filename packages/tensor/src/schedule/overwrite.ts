@@ -108,9 +108,12 @@ function loadsIn(part: object, known: Known): readonly Load[] {
   const walk = (inner: unknown): void => {
     if (typeof inner !== 'object' || inner === null || walked.has(inner)) return;
     walked.add(inner);
-    const load = 'op' in inner && inner.op === 'load' ? (inner as Load) : null;
-    if (load) found.push(load);
-    for (const next of Object.values(load ? (load.at ?? []) : inner)) walk(next);
+    if (!('op' in inner)) Object.values(inner).forEach(walk);
+    else if ('args' in inner) walk(inner.args);
+    else if (inner.op === 'load') {
+      found.push(inner as Load);
+      walk((inner as Load).at);
+    }
   };
   if (!known.has(part)) {
     walk(part);

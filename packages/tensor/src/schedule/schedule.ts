@@ -41,13 +41,14 @@ function lookAtViews(alone: Set<Item>, item: Item): void {
 function jobsOf(groups: readonly Group[], room: Room, alone: Set<Item>): Job[] {
   const wanted = new Set(room.targets);
   const ends = lastMaps(groups, room);
-  const rest = groups.filter((group) => !ends.flat().includes(group)).map((group) => [group]);
+  const last = ends.flat();
+  const rest = groups.filter((group) => !last.includes(group)).map((group) => [group]);
   const jobs: Job[] = [];
   const found: Item[] = [];
   // users first: what they load is what a group must store
   for (const kernel of [...rest, ...ends].reverse()) {
     const [group] = kernel as [Group];
-    if (!kernel.some(({ outputs }) => outputs.some((value) => wanted.has(value)))) continue;
+    if (!kernel.flatMap(({ outputs }) => outputs).some((value) => wanted.has(value))) continue;
     try {
       for (const job of emit(kernel, wanted, room)) {
         for (const value of job.inputs) if (!value.item.leaf) wanted.add(value);

@@ -21,21 +21,19 @@ export function sourcesOf(item: Item): ReadonlySet<Value> {
  * group: that work may yet get a kernel of its own.
  */
 export function wouldCycle(item: Item, group: Group): boolean {
-  const visited = new Set<Group>();
-  return item.inputs.map(baseOf).some((base) => {
+  const before = item.inputs.map(baseOf).flatMap((base) => {
     const { group: maker } = base.item;
-    if (maker === group) return false;
-    return [...(maker ? [base] : sourcesOf(base.item))].some(
-      (source) => source.item.group && reaches(source.item.group, group, visited),
-    );
+    return maker === group ? [] : maker ? [maker] : Array.from(sourcesOf(base.item), (source) => source.item.group);
   });
+  return reaches(before, group);
 }
 
-/** Does `from` run after `to` (through any chain), or is it the same? */
-export function reaches(from: Group, to: Group, visited = new Set<Group>()): boolean {
-  if (from === to) return true;
-  if (visited.has(from)) return false;
-  visited.add(from);
-  for (const { item } of from.reads) if (item.group && reaches(item.group, to, visited)) return true;
-  return false;
+/** Does one of these run after `to` (through any chain), or is it the same? Looked for from `to` on: few read what is new. */
+export function reaches(some: readonly unknown[], to: Group, visited = new Set<Group>()): boolean {
+  if (some.includes(to)) return true;
+  if (visited.has(to)) return false;
+  visited.add(to);
+  return to.outputs.some(({ readers }) =>
+    [...readers].some(({ anchor }) => reaches(some, anchor.group as Group, visited)),
+  );
 }
