@@ -1,9 +1,9 @@
-/** Matrix products: blocks of 4 × 4 on packed texels; plainly where they are of integers, or small. */
+/** Matrix products: blocks on packed texels; plainly where they are of integers, or small. */
 import { type MatmulKernel, sizeOf } from '@tessera/tensor/backend';
 import { quotient, remainder } from '../division';
-import type { Program } from '../shader';
+import type { Program, Ref } from '../shader';
 import { type Build, type Core, storePasses } from '../stores';
-import { blocks, four, fromBlocks, liesAlong, linear, pack } from './packed';
+import { type Blocks, blocks, four, fromBlocks, heightOf, liesAlong, linear, pack } from './packed';
 import { plainMatmul } from './products';
 
 /** Products from which packing pays. */
@@ -28,22 +28,59 @@ function inBlocks(build: Build, { batch, m, n, k, a, b }: MatmulKernel, title: s
   const turned = [...outer, rank + 1, rank];
   const left = pack(build, `${title}, a`, a, [...batch, m, k], aAlongK ? straight : turned);
   const right = pack(build, `${title}, b`, b, [...batch, k, n], bAlongK ? turned : straight);
+  const height = heightOf(build, m);
+  /** Rows of a matrix's blocks. */
+  const high = Math.ceil(m / height) * height;
+  const made = multiply(build, title, { matrices: sizeOf(batch), m, n, k, height, left, right, aAlongK, bAlongK });
+  const shape = [...batch, m, n];
+  return fromBlocks(
+    made,
+    (coord) => `${linear(coord, shape, outer)} * ${high} + ${coord(rank)}`,
+    (coord) => coord(rank + 1),
+    n !== 1,
+  );
+}
+
+/** Packed matrices, one behind the other: a [m, k] or, where a texel is of four rows, [k, m]; b [n, k] or [k, n]. */
+export interface Matrices {
+  readonly matrices: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly height: 4 | 8;
+  readonly left: Ref;
+  readonly right: Ref;
+  readonly aAlongK: boolean;
+  readonly bAlongK: boolean;
+}
+
+/** The blocks of all products; rows of each are padded to whole blocks. */
+export function multiply(build: Build, title: string, given: Matrices): Blocks {
+  const { matrices, m, n, k, height, left, right, aAlongK, bAlongK } = given;
   const [k4, m4, n4] = [four(k) / 4, four(m) / 4, four(n) / 4];
-  const all = sizeOf(batch) * m4 * 4;
-  const made = blocks(build, title, all, n, (shader) => {
+  const high = Math.ceil(m / height) * height;
+  const all = matrices * high;
+  const single = !aAlongK && !bAlongK;
+  const size = { rows: all, columns: n, height, turns: single ? k : k4 };
+  return blocks(build, title, size, (shader, count) => {
     const [s, t] = [shader.sampler(left), shader.sampler(right)];
     // Texel of a: row i (or four of them), term k (or four of them); of b likewise.
     const lines = [
-      `int matrix = ${quotient('i', m4 * 4, all)}; int row = ${remainder('i', m4 * 4, all)};`,
-      aAlongK ? `int a = (matrix * ${m} + row) * ${k4};` : `int a = matrix * ${k} * ${m4} + row / 4;`,
-      bAlongK ? `int b = (matrix * ${n} + j) * ${k4};` : `int b = matrix * ${k} * ${n4} + j / 4;`,
+      `int matrix = ${quotient('i', high, all)}; int row = ${remainder('i', high, all)};`,
+      aAlongK ? `int a = (matrix * ${m} + row) * ${k4};` : `int a = matrix * ${k * m4} + row / 4;`,
+      bAlongK ? `int b = (matrix * ${n} + j) * ${k4};` : `int b = matrix * ${k * n4} + j / 4;`,
+      `for (int q = 0; q < ${count}; q++) {`,
+      'int k = first + q;',
     ];
-    const rows = [0, 1, 2, 3];
-    if (!aAlongK && !bAlongK) {
+    const terms = [0, 1, 2, 3];
+    const rows = Array.from({ length: height }, (_, r) => r);
+    const quads = rows.filter((r) => r % 4 === 0);
+    if (single) {
       return [
         ...lines,
-        `for (int k = 0; k < ${k}; k++) { vec4 x = ${s}_texel(a + k * ${m4}); vec4 y = ${t}_texel(b + k * ${n4});`,
-        ...rows.map((r) => `row${r} += x[${r}] * y;`),
+        ...quads.map((r) => `vec4 x${r} = ${s}_texel(a + ${r / 4} + k * ${m4});`),
+        `vec4 y = ${t}_texel(b + k * ${n4});`,
+        ...rows.map((r) => `row${r} += x${r - (r % 4)}[${r % 4}] * y;`),
         '}',
       ];
     }
@@ -52,31 +89,23 @@ function inBlocks(build: Build, { batch, m, n, k, a, b }: MatmulKernel, title: s
       k % 4 === 0 ? text : `mix(vec4(0.0), ${text}, bvec4(k * 4 + ${q} < ${k}))`;
     return [
       ...lines,
-      `for (int k = 0; k < ${k4}; k++) {`,
-      ...rows.map((q) =>
-        aAlongK
-          ? `vec4 x${q} = ${s}_texel(a + ${q} * ${k4} + k);`
-          : `vec4 x${q} = ${guard(`${s}_texel(a + (k * 4 + ${q}) * ${m4})`, q)};`,
-      ),
-      ...rows.map((q) =>
+      ...(aAlongK
+        ? rows.map((r) => `vec4 x${r} = ${s}_texel(a + ${r * k4} + k);`)
+        : quads.flatMap((r) =>
+            terms.map((q) => `vec4 x${r}_${q} = ${guard(`${s}_texel(a + ${r / 4} + (k * 4 + ${q}) * ${m4})`, q)};`),
+          )),
+      ...terms.map((q) =>
         bAlongK
-          ? `vec4 y${q} = ${t}_texel(b + ${q} * ${k4} + k);`
+          ? `vec4 y${q} = ${t}_texel(b + ${q * k4} + k);`
           : `vec4 y${q} = ${guard(`${t}_texel(b + (k * 4 + ${q}) * ${n4})`, q)};`,
       ),
       ...rows.map((r) => {
-        if (aAlongK && bAlongK) return `row${r} += vec4(${rows.map((q) => `dot(x${r}, y${q})`).join(', ')});`;
-        if (aAlongK) return `row${r} += ${rows.map((q) => `x${r}[${q}] * y${q}`).join(' + ')};`;
-        const column = `vec4(${rows.map((q) => `x${q}[${r}]`).join(', ')})`;
-        return `{ vec4 x = ${column}; row${r} += vec4(${rows.map((q) => `dot(x, y${q})`).join(', ')}); }`;
+        if (aAlongK && bAlongK) return `row${r} += vec4(${terms.map((q) => `dot(x${r}, y${q})`).join(', ')});`;
+        if (aAlongK) return `row${r} += ${terms.map((q) => `x${r}[${q}] * y${q}`).join(' + ')};`;
+        const column = `vec4(${terms.map((q) => `x${r - (r % 4)}_${q}[${r % 4}]`).join(', ')})`;
+        return `{ vec4 x = ${column}; row${r} += vec4(${terms.map((q) => `dot(x, y${q})`).join(', ')}); }`;
       }),
       '}',
     ];
   });
-  const shape = [...batch, m, n];
-  return fromBlocks(
-    made,
-    (coord) => `${linear(coord, shape, outer)} * ${m4 * 4} + ${coord(rank)}`,
-    (coord) => coord(rank + 1),
-    n !== 1,
-  );
 }

@@ -1,60 +1,108 @@
 /**
- * Products on packed texels. A fragment makes a block of 4 × 4 results and writes it to four textures, a row each:
+ * Products on packed texels. A fragment makes a block of 4 × 4 results, or 8 × 4, and writes it to as many textures, a row each:
  *
  *            ┌ j ┐        for each four terms k:  4 texels of A, 4 texels of B, 64 multiplications.
  *          k │ B │        A texel holds four neighbours along k or along i, one of B along k or along j,
  *            ├───┤        whichever lies together in memory already.
  *    ┌─k─┐   │▒▒▒│ → row0
- *  i │ A │   │▒▒▒│ → row1      The stores read the four textures as one table.
+ *  i │ A │   │▒▒▒│ → row1      The stores read the textures as one table.
  *    └───┘   │▒▒▒│ → row2
- *            └───┘ → row3
+ *            └───┘ → row3      Few blocks are made in slices, of some terms each, that the stores add.
  */
 import { type Expr, isContiguous, rowMajor, sizeOf, type View } from '@tessera/tensor/backend';
 import { Block } from '../block';
 import { quotient, remainder } from '../division';
 import { texelsOf } from '../layout';
-import { atElement, atTexel, type Cursor, type Place } from '../place';
+import { atElement, atTexel, type Place } from '../place';
 import type { Ref, Shader } from '../shader';
 import { type Build, type Core, lanesOf, sideBySide } from '../stores';
 
 /** Up to a multiple of four. */
 export const four = (size: number): number => Math.ceil(size / 4) * 4;
 
+/** Where the source begins along an axis of what is packed, and how long that is; zeros around it. */
+export interface Margin {
+  readonly before: number;
+  readonly extent: number;
+}
+
 /**
  * An operand with its axes in another order, the last of them padded with zeros to whole texels. No draw where it lies so
  * already.
+ * @param margins by the operand's axes
  */
-export function pack(build: Build, title: string, expr: Expr, shape: readonly number[], order: readonly number[]): Ref {
-  const turned = order.map((axis) => shape[axis] as number);
+export function pack(
+  build: Build,
+  title: string,
+  expr: Expr,
+  shape: readonly number[],
+  order: readonly number[],
+  margins: readonly (Margin | undefined)[] = [],
+): Ref {
+  const turned = order.map((axis) => margins[axis]?.extent ?? (shape[axis] as number));
   const last = turned.at(-1) as number;
-  if (expr.op === 'load' && expr.at === null && last % 4 === 0 && isContiguous(reorder(expr.view, order))) {
-    if (build.kernel.inputs[expr.input]?.dtype === 'float32') return { of: 'input', index: expr.input };
+  if (expr.op === 'load' && expr.at === null && last % 4 === 0 && !margins.some(Boolean)) {
+    const lies = isContiguous(reorder(expr.view, order));
+    if (lies && build.kernel.inputs[expr.input]?.dtype === 'float32') return { of: 'input', index: expr.input };
   }
-  const padded = [...turned.slice(0, -1), four(last)];
+  return fill(build, title, expr, turned, (place) => {
+    const at = (axis: number, lane: number) => place.coord(order.indexOf(axis), lane);
+    return {
+      coord: (axis, lane) => {
+        const before = margins[axis]?.before ?? 0;
+        return before === 0 ? at(axis, lane) : `(${at(axis, lane)} - ${before})`;
+      },
+      shared: (axis) => place.shared(order.indexOf(axis)),
+      valid: (lane) =>
+        margins.flatMap((margin, axis) => {
+          if (!margin) return [];
+          const end = margin.before + (shape[axis] as number);
+          const low = margin.before > 0 ? [`${at(axis, lane)} >= ${margin.before}`] : [];
+          return margin.extent > end ? [...low, `${at(axis, lane)} < ${end}`] : low;
+        }),
+    };
+  });
+}
+
+/** Where an expression is read for a place of what is made, and the conditions under which there is something. */
+export interface Source {
+  coord(axis: number, lane: number): string;
+  shared(axis: number): boolean;
+  valid(lane: number): readonly string[];
+}
+
+/** A table over a shape whose last axis is padded to whole texels, of what an expression is elsewhere. */
+export function fill(
+  build: Build,
+  title: string,
+  expr: Expr,
+  shape: readonly number[],
+  sourceOf: (place: Place) => Source,
+): Ref {
+  const last = shape.at(-1) as number;
+  const padded = [...shape.slice(0, -1), four(last)];
   const table = build.temporary(sizeOf(padded));
   const shader = build.shader(`${title}, packed [${padded}]`);
-  const own = (place: Place): Place => ({
-    ...place,
-    coord: (axis, lane) => place.coord(order.indexOf(axis), lane),
-    shared: (axis) => place.shared(order.indexOf(axis)),
-  });
-  /** Behind the end there is nothing, whatever the expression makes of it. */
-  const inside = (text: string, place: Place, lane: number): string => {
-    if (last % 4 === 0) return text;
-    const name = shader.name('real');
-    shader.native(name, [], 'Boolean', `bool ${name}() { return ${place.coord(order.length - 1, lane)} < ${last}; }`);
-    return shader.bind(`(${name}() ? ${text} : 0.0)`);
+  const texts = (place: Place): string[] => {
+    const { coord, shared, valid } = sourceOf(place);
+    const { texel: _, linear: __, aligned: ___, ...rest } = place;
+    const values = new Block(shader, build.kernel, { ...rest, coord, shared }).stored(expr, 'float32');
+    return values.map((text, lane) => {
+      const tests = [...valid(lane), ...(last % 4 === 0 ? [] : [`${place.coord(shape.length - 1, lane)} < ${last}`])];
+      if (tests.length === 0) return text;
+      // Behind the end there is nothing, whatever the expression makes of it.
+      const name = shader.name('real');
+      shader.native(name, [], 'Boolean', `bool ${name}() { return ${tests.join(' && ')}; }`);
+      return shader.bind(`(${name}() ? ${text} : 0.0)`);
+    });
   };
   if (sideBySide([expr], sizeOf(padded))) {
-    const { texel: _, linear: __, aligned: ___, ...place } = atTexel(shader, padded);
-    const texts = new Block(shader, build.kernel, own(place)).stored(expr, 'float32');
-    shader.line(`return [${texts.map((text, lane) => inside(text, place, lane)).join(', ')}];`);
+    shader.line(`return [${texts(atTexel(shader, padded)).join(', ')}];`);
   } else {
     lanesOf(shader, 1, (put) => {
-      const { name, linear: _, ...place } = atElement(shader, padded) as Cursor & { name: string; linear?: string };
-      shader.line(`${name}(first() + lane);`);
-      const [text] = new Block(shader, build.kernel, own(place)).stored(expr, 'float32');
-      put(0, inside(text as string, place, 0));
+      const at = atElement(shader, padded);
+      shader.line(`${at.name}(first() + lane);`);
+      put(0, texts(at)[0] as string);
     });
   }
   build.steps.push(shader.pass([table], texelsOf(sizeOf(padded))));
@@ -68,36 +116,56 @@ const reorder = (view: View, order: readonly number[]): View => ({
   valid: view.valid && order.map((axis) => view.valid?.[axis] as readonly [number, number]),
 });
 
-/** Results in four textures: row i stands in texture i & 3, at texel (i / 4) · columns / 4 + j / 4. */
+/** Rows of a block: eight where there are targets for them, and samplers for whoever reads them beside the inputs. */
+export const heightOf = ({ targets, kernel }: Build, rows: number): 4 | 8 =>
+  targets >= 8 && kernel.inputs.length <= 6 && (rows >= 32 || rows % 8 === 0) ? 8 : 4;
+
+/** Results in as many textures as a block has rows: row i in texture i mod height, at texel (i / height) · columns / 4 + j / 4. */
 export interface Blocks {
   readonly tables: readonly Ref[];
   /** A multiple of four. */
   readonly columns: number;
+  /** Tables hold so many summands one after the other, of so many texels each. */
+  readonly slices: number;
+  readonly texels: number;
+}
+
+/** Fragments that are worth their start: fewer blocks are cut into slices, of at least so many turns of their loop. */
+const [enough, least] = [2048, 8];
+
+function slicesOf(fragments: number, turns: number): number {
+  const most = Math.min(Math.ceil(enough / fragments), Math.floor(turns / least));
+  for (let slices = most; slices > 1; slices--) if (turns % slices === 0) return slices;
+  return 1;
 }
 
 /**
- * One draw of blocks. `body` writes GLSL statements that add to the vec4 row0 … row3 of the block at row `i` and column `j`,
- * which are multiples of four.
+ * One draw of blocks. `body` writes GLSL statements that add to the vec4 row0, row1, … of the block at row `i` and column `j`,
+ * multiples of `height` and of four: the terms of `count` turns from turn `first` (a GLSL int) on.
  */
 export function blocks(
   build: Build,
   title: string,
-  rows: number,
-  columns: number,
-  body: (shader: Shader) => readonly string[],
+  { rows, columns, height, turns }: { rows: number; columns: number; height: 4 | 8; turns: number },
+  body: (shader: Shader, count: number) => readonly string[],
 ): Blocks {
-  const [wide, high] = [four(columns) / 4, four(rows) / 4];
-  const shader = build.shader(`${title}, blocks of 4 × 4`);
-  const names = [0, 1, 2, 3].map((k) => `row${k}`);
+  const [wide, high] = [four(columns) / 4, Math.ceil(rows / height)];
+  const texels = wide * high;
+  const slices = slicesOf(texels, turns);
+  const shader = build.shader(`${title}, blocks of ${height} × 4${slices > 1 ? ` in ${slices} slices` : ''}`);
+  const names = Array.from({ length: height }, (_, k) => `row${k}`);
   shader.declare(`vec4 ${names.join(', ')};`);
-  const lines = body(shader);
+  const lines = body(shader, turns / slices);
+  const at = slices > 1 ? remainder('texel()', texels, texels * slices) : 'texel()';
   shader.native(
     'multiply',
     [],
     'Number',
     `float multiply() {
-int i = ${quotient('texel()', wide, wide * high)} * 4;
-int j = ${remainder('texel()', wide, wide * high)} * 4;
+int t = ${at};
+int i = ${quotient('t', wide, texels)} * ${height};
+int j = ${remainder('t', wide, texels)} * 4;
+int first = ${slices > 1 ? `${quotient('texel()', texels, texels * slices)} * ${turns / slices}` : '0'};
 ${names.map((name) => `${name} = vec4(0.0);`).join(' ')}
 ${lines.join('\n')}
 return 0.0;
@@ -105,9 +173,9 @@ return 0.0;
   );
   for (const name of names) shader.native(`got${name}`, [], 'Array(4)', `vec4 got${name}() { return ${name}; }`);
   shader.line('multiply();', ...names.slice(1).map((name, k) => `output${k + 1}(got${name}());`), 'return gotrow0();');
-  const tables = names.map(() => build.temporary(wide * high * 4));
-  build.steps.push(shader.pass(tables, wide * high));
-  return { tables, columns: wide * 4 };
+  const tables = names.map(() => build.temporary(texels * slices * 4));
+  build.steps.push(shader.pass(tables, texels * slices));
+  return { tables, columns: wide * 4, slices, texels };
 }
 
 /**
@@ -116,13 +184,14 @@ return 0.0;
  */
 export const fromBlocks =
   (
-    { tables, columns }: Blocks,
+    { tables, columns, slices, texels }: Blocks,
     row: (coord: (axis: number) => string) => string,
     column: typeof row,
     together: boolean,
   ): Core =>
   (shader, place) => {
     let known: readonly string[] | undefined;
+    const shift = Math.log2(tables.length);
     return () => {
       if (known) return known;
       const samplers = tables.map((table) => shader.sampler(table));
@@ -131,20 +200,24 @@ export const fromBlocks =
         const coord = (axis: number) => place.coord(axis, lane);
         return `${row(coord)}, ${column(coord)}`;
       };
-      if (place.lanes === 4 && place.aligned && together) {
-        const pick = samplers.slice(0, 3).map((sampler, k) => `if (r == ${k}) return ${sampler}_texel(t);`);
-        shader.declare(
-          `vec4 ${name}_at(int i, int j) { int t = (i >> 2) * ${columns / 4} + (j >> 2); int r = i & 3; ${pick.join(' ')} return ${samplers[3]}_texel(t); }`,
-        );
+      const whole = place.lanes === 4 && place.aligned && together;
+      const [type, call] = whole ? ['vec4', '_texel'] : ['float', ''];
+      const pick = samplers.slice(0, -1).map((sampler, k) => `if (r == ${k}) return ${sampler}${call}(p);`);
+      const summed = `${type} sum = ${type}(0.0); for (int k = 0; k < ${slices}; k++) sum += ${name}_pick(r, p + k * ${whole ? texels : texels * 4}); return sum;`;
+      shader.declare(
+        `${type} ${name}_pick(int r, int p) { ${pick.join(' ')} return ${samplers.at(-1)}${call}(p); }
+${type} ${name}_at(int i, int j) {
+int p = (i >> ${shift}) * ${whole ? `${columns / 4} + (j >> 2)` : `${columns} + j`};
+int r = i & ${tables.length - 1};
+${slices > 1 ? summed : `return ${name}_pick(r, p);`}
+}`,
+      );
+      if (whole) {
         shader.native(name, [], 'Array(4)', `vec4 ${name}() { return ${name}_at(${at(0)}); }`);
         const bound = shader.bind(`${name}()`, 'y');
         known = [0, 1, 2, 3].map((lane) => `${bound}[${lane}]`);
         return known;
       }
-      const pick = samplers.slice(0, 3).map((sampler, k) => `if (r == ${k}) return ${sampler}(e);`);
-      shader.declare(
-        `float ${name}_at(int i, int j) { int e = (i >> 2) * ${columns} + j; int r = i & 3; ${pick.join(' ')} return ${samplers[3]}(e); }`,
-      );
       const lanes = Array.from({ length: place.lanes }, (_, lane) => {
         shader.native(`${name}_${lane}`, [], 'Number', `float ${name}_${lane}() { return ${name}_at(${at(lane)}); }`);
         return shader.bind(`${name}_${lane}()`, 'y');
