@@ -2,6 +2,7 @@
 import {
   abs,
   add,
+  addcmul,
   clamp,
   div,
   eq,
@@ -137,6 +138,11 @@ export function arithmetic(): void {
       grads.push(varies(hi) ? sumTo(where(high, g, 0), hi.shape) : null);
     }
     return grads;
+  });
+  /** ∂x = g, ∂a = g·b, ∂b = g·a */
+  defineGradient(addcmul, (g, inputs) => {
+    const [x, a, b] = inputs as [Tensor, Tensor, Tensor];
+    return [x, a, b].map((of, i) => (varies(of) ? sumTo(i === 0 ? g : mul(g, i === 1 ? b : a), of.shape) : null));
   });
   /** ∂a = g·(1−w), ∂b = g·w, ∂w = g·(b−a) */
   defineGradient(lerp, (g, inputs) => {

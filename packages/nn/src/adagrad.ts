@@ -1,5 +1,5 @@
 /** Adagrad. */
-import { add, div, guard, mul, sqrt, square, sub, type Tensor } from '@tessera/tensor';
+import { add, addcmul, div, guard, mul, neg, sqrt, square, sub, type Tensor } from '@tessera/tensor';
 import { checkSettings, type GroupSettings, Optimizer, type Parameters, type Rule } from './optimizer';
 
 export interface AdagradOptions {
@@ -45,10 +45,11 @@ export class Adagrad extends Optimizer {
   protected rule(step: Tensor, { lr, weightDecay: decay }: GroupSettings): Rule {
     const eps = guard(() => this.eps);
     const rate = this.lrDecay === 0 ? lr : div(lr, add(mul(sub(step, 1), this.lrDecay), 1));
+    const down = neg(rate);
     return (p, gradient, [sum]) => {
-      const g = decay === 0 ? gradient : add(gradient, mul(p, decay));
+      const g = decay === 0 ? gradient : addcmul(gradient, p, decay);
       const next = add(sum as Tensor, square(g));
-      return [sub(p, mul(div(g, add(sqrt(next), eps)), rate)), next];
+      return [addcmul(p, div(g, add(sqrt(next), eps)), down), next];
     };
   }
 }

@@ -1,5 +1,20 @@
 /** Adam and AdamW. */
-import { add, div, expm1, guard, lerp, log, maximum, mul, neg, sqrt, square, sub, type Tensor } from '@tessera/tensor';
+import {
+  add,
+  addcmul,
+  div,
+  expm1,
+  guard,
+  lerp,
+  log,
+  maximum,
+  mul,
+  neg,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+} from '@tessera/tensor';
 import { checkSettings, type GroupSettings, Optimizer, type Parameters, type Rule } from './optimizer';
 import { Setting } from './setting';
 
@@ -53,22 +68,22 @@ export class Adam extends Optimizer {
 
   /** What weight decay makes of a parameter and its gradient. */
   protected decayed(p: Tensor, g: Tensor, decay: number, _lr: Tensor): readonly [p: Tensor, g: Tensor] {
-    return [p, add(g, mul(p, decay))];
+    return [p, addcmul(g, p, decay)];
   }
 
   protected rule(step: Tensor, { lr, weightDecay: decay }: GroupSettings): Rule {
     const eps = guard(() => this.eps);
     const beta1 = this.#beta1.state.read();
     const forget1 = sub(1, beta1);
-    const stepSize = div(lr, oneMinusPower(log(beta1), step));
+    const down = neg(div(lr, oneMinusPower(log(beta1), step)));
     const root2 = sqrt(oneMinusPower(Math.log(this.beta2), step));
     return (parameter, gradient, [m, v, largest]) => {
       const [p, g] = decay === 0 ? [parameter, gradient] : this.decayed(parameter, gradient, decay, lr);
       const nextM = lerp(m as Tensor, g, forget1);
-      const nextV = add(mul(v as Tensor, this.beta2), mul(square(g), 1 - this.beta2));
+      const nextV = addcmul(mul(v as Tensor, this.beta2), square(g), 1 - this.beta2);
       const nextLargest = largest && maximum(largest, nextV);
       const root = add(div(sqrt(nextLargest ?? nextV), root2), eps);
-      return [sub(p, mul(div(nextM, root), stepSize)), nextM, nextV, ...(nextLargest ? [nextLargest] : [])];
+      return [addcmul(p, div(nextM, root), down), nextM, nextV, ...(nextLargest ? [nextLargest] : [])];
     };
   }
 }

@@ -1,5 +1,5 @@
 /** LARS. */
-import { add, div, gt, logicalAnd, mul, sqrt, square, sub, sum, type Tensor, where } from '@tessera/tensor';
+import { add, addcmul, div, gt, logicalAnd, mul, neg, sqrt, square, sum, type Tensor, where } from '@tessera/tensor';
 import { MomentumOptimizer } from './momentum';
 import { checkSettings, type GroupSettings, type Parameters, type Rule } from './optimizer';
 
@@ -37,11 +37,12 @@ export class LARS extends MomentumOptimizer {
 
   protected rule(_step: Tensor, { lr, weightDecay: decay }: GroupSettings): Rule {
     const momentum = this.readMomentum();
+    const down = neg(lr);
     return (p, g, [buffer]) => {
-      const slope = decay === 0 ? g : add(g, mul(p, decay));
+      const slope = decay === 0 ? g : addcmul(g, p, decay);
       const along = p.rank < 2 ? slope : mul(slope, this.#trust(p, g, decay));
-      const next = buffer && add(mul(buffer, momentum), along);
-      return [sub(p, mul(next ?? along, lr)), ...(next ? [next] : [])];
+      const next = buffer && addcmul(along, buffer, momentum);
+      return [addcmul(p, next ?? along, down), ...(next ? [next] : [])];
     };
   }
   #trust(p: Tensor, g: Tensor, decay: number): Tensor {

@@ -63,17 +63,19 @@ export class RMSprop extends MomentumOptimizer {
     const momentum = this.readMomentum();
     const eps = guard(() => this.eps);
     const { alpha, centered, tensorflow } = this;
+    const down = neg(lr);
     return (p, gradient, [average, ...rest]) => {
-      const g = decay === 0 ? gradient : add(gradient, mul(p, decay));
-      const squares = add(mul(average as Tensor, alpha), mul(square(g), 1 - alpha));
+      const g = decay === 0 ? gradient : addcmul(gradient, p, decay);
+      const squares = addcmul(mul(average as Tensor, alpha), square(g), 1 - alpha);
       const mean = centered ? lerp(rest[0] as Tensor, g, 1 - alpha) : null;
       const buffer = rest[centered ? 1 : 0];
       const spread = mean ? addcmul(squares, mean, neg(mean)) : squares;
       const root = tensorflow ? sqrt(add(spread, eps)) : add(sqrt(spread), eps);
       const along = tensorflow ? mul(div(g, root), lr) : div(g, root);
-      const next = buffer && add(mul(buffer, momentum), along);
+      const next = buffer && addcmul(along, buffer, momentum);
       const change = next ?? along;
-      return [sub(p, tensorflow ? change : mul(change, lr)), squares, ...(mean ? [mean] : []), ...(next ? [next] : [])];
+      const following = tensorflow ? sub(p, change) : addcmul(p, change, down);
+      return [following, squares, ...(mean ? [mean] : []), ...(next ? [next] : [])];
     };
   }
 }

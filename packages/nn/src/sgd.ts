@@ -1,5 +1,5 @@
 /** Stochastic gradient descent. */
-import { ArgumentError, add, guard, le, mul, sub, type Tensor, where } from '@tessera/tensor';
+import { ArgumentError, addcmul, guard, le, mul, neg, type Tensor, where } from '@tessera/tensor';
 import { MomentumOptimizer } from './momentum';
 import { checkSettings, type GroupSettings, type Parameters, type Rule } from './optimizer';
 
@@ -41,11 +41,12 @@ export class SGD extends MomentumOptimizer {
     const dampening = guard(() => this.dampening);
     const nesterov = guard(() => this.nesterov);
     const share = dampening === 0 ? null : where(le(step, 1), 1, 1 - dampening);
+    const down = neg(lr);
     return (p, g, [buffer]) => {
-      const slope = decay === 0 ? g : add(g, mul(p, decay));
-      if (!buffer) return [sub(p, mul(slope, lr))];
-      const next = add(mul(buffer, momentum), share ? mul(slope, share) : slope);
-      return [sub(p, mul(nesterov ? add(slope, mul(next, momentum)) : next, lr)), next];
+      const slope = decay === 0 ? g : addcmul(g, p, decay);
+      if (!buffer) return [addcmul(p, slope, down)];
+      const next = addcmul(share ? mul(slope, share) : slope, buffer, momentum);
+      return [addcmul(p, nesterov ? addcmul(slope, next, momentum) : next, down), next];
     };
   }
 }

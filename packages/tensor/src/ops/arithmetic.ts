@@ -143,9 +143,16 @@ export const lerp = /* @__PURE__ */ elementwise({
   },
 });
 
-/** y = x + value·a·b. torch.addcmul. Composed. */
-export const addcmul = (x: TensorLike, a: TensorLike, b: TensorLike, { value = 1 }: { value?: TensorLike } = {}) =>
-  add(x, mul(value, mul(a, b)));
+/** y = x + value·a·b, from the left as torch.addcmul. */
+export const addcmul = /* @__PURE__ */ elementwise({
+  name: 'addcmul',
+  args: (x: TensorLike, a: TensorLike, b: TensorLike, { value = 1 }: { value?: TensorLike } = {}) => [
+    [x, value === 1 ? a : mul(value, a), b],
+    {},
+  ],
+  result: /* @__PURE__ */ numeric('addcmul'),
+  expr: ([x, a, b]) => addExpr(x as OpExpr, mulExpr(a as OpExpr, b as OpExpr)),
+});
 /** y = x + value·a/b. torch.addcdiv. Composed. */
 export const addcdiv = (x: TensorLike, a: TensorLike, b: TensorLike, { value = 1 }: { value?: TensorLike } = {}) =>
   add(x, mul(value, div(a, b)));

@@ -163,6 +163,10 @@ describe('arithmetic', () => {
 
   it('adds scaled products and quotients', async () => {
     expect(await addcmul(tensor([1]), tensor([2]), tensor([3]), { value: 0.5 }).toArray()).toEqual([4]);
+    expect(await addcmul(tensor([1, 2]), tensor([[2], [3]]), 4).toArray()).toEqual([
+      [9, 10],
+      [13, 14],
+    ]);
     expect(await addcdiv(tensor([1]), tensor([3]), tensor([2]), { value: 2 }).toArray()).toEqual([4]);
   });
 });
