@@ -8,9 +8,6 @@ import { type MatmulChoice, matmul, matmulChoices } from './kernels/matmul';
 import { type ByWindows, pool, poolChoices } from './kernels/pool';
 import { reduce } from './kernels/reduce';
 import { type ByRows, reduceChoices } from './kernels/reduction';
-import { scan } from './kernels/scan';
-import { scatter } from './kernels/scatter';
-import { sort } from './kernels/sort';
 import { bindingsOf, type Dispatch, type Program, type Target } from './shader';
 
 /** One way to compute a kernel: plain data, that a tuner may keep. */
@@ -38,16 +35,22 @@ function waysOf(kernel: Kernel, target: Target): Ways {
     case 'pool':
       return ways(poolChoices(kernel), (choice) => pool(kernel, target, choice));
     case 'scatter':
-      return only(() => scatter(kernel, target));
+      return only(() => ordering(target).scatter(kernel, target));
     case 'sort':
-      return only(() => sort(kernel, target));
+      return only(() => ordering(target).sort(kernel, target));
     case 'scan':
-      return only(() => scan(kernel, target));
+      return only(() => ordering(target).scan(kernel, target));
     case 'custom':
       return only(() => custom(kernel, target));
     default:
       return kernel satisfies never;
   }
+}
+
+const isOrdering = ({ kind }: Kernel) => kind === 'scatter' || kind === 'sort' || kind === 'scan';
+function ordering({ ordering }: Target): NonNullable<Target['ordering']> {
+  if (!ordering) throw new Error('what writes it is not loaded yet');
+  return ordering;
 }
 
 /** Ways to compute a kernel on a device, the one that is taken where nobody has measured first. */
@@ -89,8 +92,8 @@ interface Built {
 export class GpuExecutable implements Executable {
   readonly kernel: Kernel;
   #built: Built;
-  /** Until it is known how the kernel is best computed. */
-  #choosing: Promise<void> | null = null;
+  /** While it is not known yet how the kernel is computed: settles when it is, and when its pipelines are there. */
+  #choosing: { readonly known: Promise<unknown>; readonly ready: Promise<unknown> } | null = null;
 
   constructor(kernel: Kernel, built: Built) {
     this.kernel = kernel;
@@ -112,18 +115,23 @@ export class GpuExecutable implements Executable {
 
   /** From then on it is computed as that one is. Whoever submits before waits for it. */
   becomes(other: Promise<GpuExecutable>): void {
-    const choosing = other.then(async (chosen) => {
-      await chosen.waiting;
+    const known = other.then((chosen) => {
       this.#built = chosen.#built;
       this.#choosing = null;
+      return chosen;
     });
-    choosing.catch(() => {}); // whoever waits hears of it
-    this.#choosing = choosing;
+    const ready = known.then((chosen) => chosen.waiting);
+    ready.catch(() => {}); // whoever waits hears of it
+    this.#choosing = { known, ready };
+  }
+  /** Resolves when it is known how it is computed; null where it is. */
+  get choosing(): Promise<unknown> | null {
+    return this.#choosing?.known ?? null;
   }
 
   /** Resolves when all pipelines are there; null where they are. */
   get waiting(): Promise<unknown> | null {
-    if (this.#choosing) return this.#choosing;
+    if (this.#choosing) return this.#choosing.ready;
     const missing = this.passes.filter(({ made }) => made.pipeline === null);
     return missing.length ? Promise.all(missing.map(({ made }) => made.promise)) : null;
   }
@@ -134,7 +142,7 @@ export class Compiler {
   made = 0;
   readonly uniformLayout: GPUBindGroupLayout;
   readonly #device: GPUDevice;
-  readonly #target: Target;
+  #target: Target;
   /** By their source and what they bind, least recently used first. */
   readonly #pipelines = new Map<string, Made>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
@@ -150,6 +158,7 @@ export class Compiler {
 
   /** @param choice one of the kernel's candidates; the first where none is given */
   compile(kernel: Kernel, choice?: Choice): GpuExecutable {
+    if (isOrdering(kernel) && !this.#target.ordering) return this.#later(kernel);
     const { dispatches, scratch } = this.#generate(kernel, choice);
     const types = bindingsOf(kernel).map(
       ({ type }): GPUBufferBindingType => (type === 'in' ? 'read-only-storage' : 'storage'),
@@ -166,6 +175,30 @@ export class Compiler {
     const name = titleOf(run[0]) ?? kernel.kind;
     const passes = run.map(({ source, grid }) => ({ grid, made: this.#pipeline(kernel, source, types, layout) }));
     return new GpuExecutable(kernel, { name, passes, scratch, layout });
+  }
+
+  /** An executable that becomes the kernel's when what writes it is loaded. */
+  #later(kernel: Kernel): GpuExecutable {
+    const executable = new GpuExecutable(kernel, {
+      name: kernel.kind,
+      passes: [],
+      scratch: 0,
+      layout: this.#layout([]),
+    });
+    const load = async () => {
+      try {
+        const ordering = await import('./kernels/ordering');
+        this.#target = { ...this.#target, ordering };
+      } catch (cause) {
+        throw new BackendError(
+          `webgpu: what writes ${kernel.kind} kernels was not loaded (${cause}); serve all files of the bundle`,
+          { cause },
+        );
+      }
+      return this.compile(kernel);
+    };
+    executable.becomes(load());
+    return executable;
   }
 
   #generate(kernel: Kernel, choice?: Choice): Program {

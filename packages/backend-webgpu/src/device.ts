@@ -32,7 +32,10 @@ export interface Found {
   readonly offered: GPUSupportedLimits | null;
   /** Dawn's instance in Node: while anything of it is used, it must not be collected. */
   readonly instance: GPU | null;
+  /** What writes products for tensor cores, where it has them. */
+  readonly matrices: typeof import('./kernels/matrix') | null;
 }
+const matricesOf = ({ features }: GPUDevice) => (features.has(subgroupMatrix) ? import('./kernels/matrix') : null);
 
 /** What the package `webgpu` exports. */
 interface Dawn {
@@ -50,13 +53,16 @@ export const wanted = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 /** Matrices are Chromium's experiment, so types do not know of them. */
-const matrices = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
-export const features: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query', matrices];
+const subgroupMatrix = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+export const features: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query', subgroupMatrix];
 
 /** @throws BackendError that says what to try, where there is no WebGPU, no adapter or no device. */
 export async function findDevice(options: WebgpuOptions): Promise<Found> {
   const { device } = options;
-  if (device) return { device, own: false, adapter: describe(device.adapterInfo), offered: null, instance: null };
+  if (device) {
+    const matrices = await matricesOf(device);
+    return { device, own: false, adapter: describe(device.adapterInfo), offered: null, instance: null, matrices };
+  }
   const instance = options.adapter ? null : await findGpu();
   const adapter = options.adapter ?? (await askAdapter(instance as GPU, options));
   try {
@@ -64,7 +70,8 @@ export async function findDevice(options: WebgpuOptions): Promise<Found> {
       requiredFeatures: features.filter((name) => adapter.features.has(name)),
       requiredLimits: Object.fromEntries(wanted.map((name) => [name, adapter.limits[name]])),
     });
-    return { device: made, own: true, adapter: describe(adapter.info), offered: adapter.limits, instance };
+    const matrices = await matricesOf(made);
+    return { device: made, own: true, adapter: describe(adapter.info), offered: adapter.limits, instance, matrices };
   } catch (cause) {
     const saw = cause instanceof Error ? cause.message : String(cause);
     throw new BackendError(
@@ -120,26 +127,28 @@ export function limitsOf({ limits, features: has }: GPUDevice): Limits {
   };
 }
 
-export const targetOf = ({ limits, features, adapterInfo }: GPUDevice): Target => ({
+export const targetOf = ({ limits, features, adapterInfo }: GPUDevice, matrices: Found['matrices'] = null): Target => ({
   workgroups: limits.maxComputeWorkgroupsPerDimension,
   threads: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
   shared: limits.maxComputeWorkgroupStorageSize,
   scratch: Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize, mostScratch),
-  ...subgroupsOf(adapterInfo, features),
+  ordering: null,
+  ...subgroupsOf(adapterInfo, features, matrices),
 });
 
 /** What the adapter tells of its subgroups; older browsers give a device no `adapterInfo`. */
 function subgroupsOf(
   info: (GPUAdapterInfo & { readonly subgroupMatrixConfigs?: readonly MatrixConfig[] }) | undefined,
   has: GPUSupportedFeatures,
+  by: Found['matrices'],
 ): Pick<Target, 'matrix' | 'subgroup'> {
   const { subgroupMinSize: least = 0, subgroupMaxSize: largest, subgroupMatrixConfigs } = info ?? {};
   if (!has.has('subgroups') || least === 0 || least !== largest) return { subgroup: null, matrix: null };
   const config =
-    has.has('shader-f16') && has.has(matrices)
+    by && has.has('shader-f16')
       ? subgroupMatrixConfigs?.find((one) => one.componentType === 'f16' && one.resultComponentType === 'f32')
       : undefined;
-  return { subgroup: least, matrix: config ? { m: config.M, n: config.N, k: config.K, lanes: least } : null };
+  return { subgroup: least, matrix: by && config ? { m: config.M, n: config.N, k: config.K, lanes: least, by } : null };
 }
 interface MatrixConfig {
   readonly componentType: string;

@@ -16,7 +16,8 @@ export type { Webgpu, WebgpuInfo, WebgpuOptions };
  * says what to try.
  */
 export async function webgpu(options: WebgpuOptions = {}): Promise<Webgpu> {
-  const backend = new WebgpuBackend(await findDevice(options), options);
+  const tuning = options.tune ? await import('./tune') : null; // who does not tune does not load it
+  const backend = new WebgpuBackend(await findDevice(options), options, tuning);
   if (options.probe ?? true) await probe(backend);
   return backend;
 }

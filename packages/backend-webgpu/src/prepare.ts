@@ -8,6 +8,8 @@ export async function prepare(
   { onProgress, signal }: PrepareOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
+  const chosen = Promise.all(executables.map(({ choosing }) => choosing));
+  await (signal ? Promise.race([chosen, aborted(signal, chosen)]) : chosen);
   const made = [...new Set(executables.flatMap(({ passes }) => passes.map((pass) => pass.made)))];
   const total = made.length;
   let done = made.filter(({ pipeline }) => pipeline !== null).length;

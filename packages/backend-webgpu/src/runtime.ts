@@ -22,8 +22,7 @@ import { Reads } from './reads';
 import { bytesOf, restore, store, storedBytes } from './stored';
 import { type Checks, own, type PassOf, Submitter } from './submit';
 import { Timer } from './timer';
-import { Tuner } from './tune';
-import { findStore } from './tune-store';
+import type { Tuner } from './tune';
 import { Uploads } from './uploads';
 
 export interface Webgpu extends Backend {
@@ -52,7 +51,11 @@ export class WebgpuBackend implements Webgpu {
   /** What waits for pipelines that are still made, and whatever came after it. */
   readonly #waiting: { readonly ready: Promise<unknown> | null; readonly run: () => void }[] = [];
 
-  constructor(found: Found, { onLost, tune, maxMemoryBytes = Number.POSITIVE_INFINITY }: WebgpuOptions) {
+  constructor(
+    found: Found,
+    { onLost, maxMemoryBytes = Number.POSITIVE_INFINITY }: WebgpuOptions,
+    tuning: typeof import('./tune') | null = null,
+  ) {
     const { device } = found;
     this.#found = found;
     this.device = device;
@@ -67,9 +70,9 @@ export class WebgpuBackend implements Webgpu {
           run();
         }),
     });
-    const target = targetOf(device);
+    const target = targetOf(device, found.matrices);
     this.#compiler = new Compiler(device, target);
-    this.#tuner = tune ? new Tuner(device, this.#compiler, target, found.adapter, findStore()) : null;
+    this.#tuner = tuning?.tunerOf(device, this.#compiler, target, found.adapter) ?? null;
     this.#submitter = new Submitter(device, this.#memory, this.#uploads, this.#compiler);
     this.#reads = new Reads(device);
     this.#checks = { always: () => this.#memory.foreign > 0, check: (answer) => this.#check(answer) };

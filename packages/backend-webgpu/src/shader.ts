@@ -30,10 +30,20 @@ export interface Target {
   readonly shared: number;
   /** Bytes of scratch that a kernel may take to be faster. */
   readonly scratch: number;
-  /** The blocks of float16 that a subgroup of so many lanes multiplies at once, summed in float32; null where it does not. */
-  readonly matrix: { readonly m: number; readonly n: number; readonly k: number; readonly lanes: number } | null;
+  /** The blocks of float16 that a subgroup multiplies at once, and what writes such products, loaded there only; null where it does not. */
+  readonly matrix: (MatrixBlock & { readonly by: typeof import('./kernels/matrix') }) | null;
+  /** What writes kernels in which order matters (sort, scan, scatter); null until the first is met. */
+  readonly ordering: typeof import('./kernels/ordering') | null;
   /** Lanes of a subgroup, where they are always as many; null where there are no subgroups. */
   readonly subgroup: number | null;
+}
+
+/** What tensor cores multiply: m × k by k × n of float16, by a subgroup of so many lanes, summed in float32. */
+export interface MatrixBlock {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly lanes: number;
 }
 
 /** One dispatch: a shader, and the grid of workgroups that runs it. */

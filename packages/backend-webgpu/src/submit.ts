@@ -13,7 +13,7 @@ interface Bound {
   readonly floats: Float32Array;
   readonly steps: readonly BoundStep[];
   /** Words of scratch that its hungriest step wants. */
-  readonly scratch: number;
+  scratch: number;
   /** The bind groups of all steps for buffers that came before, last used first. */
   readonly sets: { readonly ids: Int32Array; readonly groups: readonly GPUBindGroup[] }[];
 }
@@ -95,6 +95,7 @@ export class Submitter {
   ): void {
     const device = this.#device;
     const bound = this.#bound(plan);
+    bound.scratch = Math.max(0, ...bound.steps.map(({ executable }) => executable.scratch)); // known only by now
     if (bound.scratch) this.#memory.scratch(bound.scratch * 4);
     const ids = this.#idsOf(bound, buffers);
     const known = recent(bound.sets, (set) => set.ids.every((id, i) => id === ids[i]));
@@ -153,8 +154,7 @@ export class Submitter {
       return { executable, positions: positionsOf(step), uniforms, offset: at, groups: [] };
     });
     const words = new Uint32Array(offset / 4);
-    const scratch = Math.max(0, ...steps.map(({ executable }) => executable.scratch));
-    const bound: Bound = { words, floats: new Float32Array(words.buffer), steps, scratch, sets: [] };
+    const bound: Bound = { words, floats: new Float32Array(words.buffer), steps, scratch: 0, sets: [] };
     this.#plans.set(plan, bound);
     return bound;
   }

@@ -6,7 +6,7 @@ import type { Kernel } from '@tessera/tensor/backend';
 import { type Choice, type Compiler, candidates, type GpuExecutable, uniformWindow } from './compile';
 import { mapRead, usage } from './device';
 import type { Target } from './shader';
-import type { TuneStore } from './tune-store';
+import { findStore, type TuneStore } from './tune-store';
 
 /** Raised when generators change what a choice becomes: what was measured before is then measured anew. */
 const generation = 1;
@@ -165,6 +165,10 @@ export class Tuner {
     }
   }
 }
+
+/** A tuner with the store that the next program on this machine, or page of this origin, reads. */
+export const tunerOf = (device: GPUDevice, compiler: Compiler, target: Target, adapter: string): Tuner =>
+  new Tuner(device, compiler, target, adapter, findStore());
 
 const bytesOf = ({ inputs, outputs }: Kernel) => [...inputs, ...outputs].reduce((sum, { size }) => sum + 4 * size, 0);
 

@@ -11,7 +11,8 @@ import {
   sizeOf,
 } from '@tessera/tensor/backend';
 import type { KernelCase } from '@tessera/testkit';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GpuExecutable } from '../src/compile';
 import { webgpu } from '../src/index';
 import type { WebgpuBackend } from '../src/runtime';
 import { checkChoice } from './choices';
@@ -125,6 +126,18 @@ describe('sorts', () => {
     sorted([2, 1025], 1, true),
     sorted([2, 3000], 1, false, 2999),
   ])('$title', check);
+  it('are written by what is loaded when the first is met; to make a plan ready waits for it', async () => {
+    const fresh = (await webgpu(await emulated())) as WebgpuBackend;
+    const executable = fresh.compile(sorted([3, 9], 1, false).kernel) as GpuExecutable;
+    expect(executable.passes).toEqual([]);
+    const told: unknown[] = [];
+    const steps = [{ executable, inputs: [0], outputs: [1, 2], uniforms: [] }];
+    await fresh.prepare({ steps }, { onProgress: (progress) => told.push(progress) });
+    expect(executable.passes).toHaveLength(1);
+    expect(executable.waiting).toBeNull();
+    expect(told.at(-1)).toEqual({ done: 1, total: 1 });
+    fresh.dispose();
+  });
 });
 
 describe('scatters', () => {

@@ -92,7 +92,15 @@ const convolutions = kernelCases.filter(
     test.kernel.sizes.c < 64 &&
     sizeOf(test.kernel.sizes.kernel) < 49,
 );
-const roomy = { workgroups: 65535, threads: 256, shared: 65536, scratch: 2 ** 28, matrix: null, subgroup: null };
+const roomy = {
+  workgroups: 65535,
+  threads: 256,
+  shared: 65536,
+  scratch: 2 ** 28,
+  matrix: null,
+  ordering: null,
+  subgroup: null,
+};
 
 describe('convolutions as products in the order of k that is not the first choice, with k in parts', () => {
   // each order has code for groups, strides, dilation: these reach all of it

@@ -101,6 +101,7 @@ describe('what is read', () => {
     shared: 49152,
     scratch: 2 ** 28,
     matrix: null,
+    ordering: null,
     subgroup: 32,
   };
   const sourcesOf = (shape: readonly number[]) => {

@@ -3,7 +3,7 @@ import type { Kernel } from '@tessera/tensor/backend';
 import { kernelCases } from '@tessera/testkit';
 import { describe, expect, it } from 'vitest';
 import { type Choice, candidates, generate } from '../src/compile';
-import { matrixTiles } from '../src/kernels/matrix';
+import * as by from '../src/kernels/matrix';
 import { occupancy, sharedOf, type Tile, threadsOf, tiles } from '../src/kernels/tiles';
 import type { Target } from '../src/shader';
 
@@ -13,6 +13,7 @@ const target: Target = {
   shared: 49152,
   scratch: 2 ** 28,
   matrix: null,
+  ordering: null,
   subgroup: null,
 };
 const kernelOf = (title: string) => kernelCases.find((test) => test.title === title)?.kernel as Kernel;
@@ -57,8 +58,8 @@ describe('shaders', () => {
   it('of tensor cores', async () => {
     const kernel = kernelOf('matmul 64×64 by 64×64') as Extract<Kernel, { kind: 'matmul' }>;
     const inputs = kernel.inputs.map((one) => ({ ...one, dtype: 'float16' as const }));
-    const matrix = { m: 16, n: 16, k: 16, lanes: 32 };
-    const tile = matrixTiles.find(({ m, n }) => m === 64 && n === 64) as (typeof matrixTiles)[number];
+    const matrix = { m: 16, n: 16, k: 16, lanes: 32, by };
+    const tile = by.matrixTiles.find(({ m, n }) => m === 64 && n === 64) as (typeof by.matrixTiles)[number];
     const { dispatches } = generate({ ...kernel, inputs }, { ...target, matrix }, { way: 'matrix', tile });
     await expect(dispatches[0]?.source).toMatchFileSnapshot('shaders/matmul-matrix.wgsl');
   });

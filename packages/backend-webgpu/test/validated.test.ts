@@ -8,7 +8,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { candidates, generate } from '../src/compile';
 import { conv, convChoices } from '../src/kernels/conv';
 import { matmul, matmulChoices } from '../src/kernels/matmul';
-import { matrixTiles } from '../src/kernels/matrix';
+import * as by from '../src/kernels/matrix';
+import * as ordering from '../src/kernels/ordering';
 import type { Program, Target } from '../src/shader';
 import { dawnOf } from './emulated';
 
@@ -17,7 +18,8 @@ const target: Target = {
   threads: 1024,
   shared: 49152,
   scratch: 2 ** 28,
-  matrix: { m: 16, n: 16, k: 16, lanes: 32 },
+  matrix: { m: 16, n: 16, k: 16, lanes: 32, by },
+  ordering,
   subgroup: 32,
 };
 
@@ -59,7 +61,7 @@ describe('shaders of float16', () => {
 
 describe('products on tensor cores', () => {
   const named = (title: string) => halved(kernelCases.find((test) => test.title === title)?.kernel as Kernel);
-  it.each(matrixTiles)('tile $m × $n × $k', async (tile) => {
+  it.each(by.matrixTiles)('tile $m × $n × $k', async (tile) => {
     for (const title of ['matmul 64×64 by 64×64', 'matmul 65×67 by 67×130, both transposed']) {
       const kernel = named(title) as Extract<Kernel, { kind: 'matmul' }>;
       expect(matmulChoices(kernel, target)[0]?.way).toBe('matrix');

@@ -9,8 +9,8 @@ import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import type { Program, Target } from '../shader';
 import { type Direct, direct, directChoices } from './conv-direct';
 import { collapsed, type Order, productOf, titleOf } from './conv-product';
-import { type ByMatrix, matrix, matrixChoices } from './matrix';
-import { product } from './product';
+import type { ByMatrix } from './matrix';
+import { productBy } from './product';
 import { machine, predict, type Tiled, tiledChoices } from './tiles';
 
 /** `order`: how k runs over channels and places of the window. */
@@ -30,8 +30,12 @@ export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
     }));
   });
   const products = made.sort((one, other) => one.seconds - other.seconds).map(({ choice }) => choice);
-  const byMatrix = orders(kernel).flatMap((order) =>
-    matrixChoices(kernel, productOf(kernel, target, order), target).map((choice) => ({ ...choice, order })),
+  const { matrix } = target;
+  const byMatrix = (matrix ? orders(kernel) : []).flatMap((order) =>
+    (matrix?.by.matrixChoices(kernel, productOf(kernel, target, order), target) ?? []).map((choice) => ({
+      ...choice,
+      order,
+    })),
   );
   return [...depthwise, ...byMatrix, ...products];
 }
@@ -47,5 +51,5 @@ export function conv(given: ConvKernel, target: Target, choice: ConvChoice): Pro
   if (choice.way === 'direct') return direct(given, target, choice, titleOf(given));
   const kernel = collapsed(given);
   const of = productOf(kernel, target, choice.order);
-  return choice.way === 'matrix' ? matrix(kernel, target, of, choice) : product(kernel, target, of, choice);
+  return productBy(kernel, target, of, choice);
 }

@@ -4,8 +4,8 @@ import { carriedAs, toCarried } from '../accumulate';
 import { atCoords, unravel } from '../place';
 import type { Block, Program, Target } from '../shader';
 import { alongOf, Quad, vectorStores, vectorsOf } from '../vector';
-import { type ByMatrix, matrix, matrixChoices } from './matrix';
-import { type Factor, type Product, product } from './product';
+import type { ByMatrix } from './matrix';
+import { type Factor, type Product, productBy } from './product';
 import { type Tiled, tiledChoices } from './tiles';
 
 export type MatmulChoice = Tiled | ByMatrix;
@@ -13,12 +13,12 @@ export type MatmulChoice = Tiled | ByMatrix;
 export function matmulChoices(kernel: MatmulKernel, target: Target): MatmulChoice[] {
   const { batch, m, n, k } = kernel;
   const extent = { batch: sizeOf(batch), m, n, k, segments: 1, cost: { a: 1, b: 1 } };
-  return [...matrixChoices(kernel, extent, target), ...tiledChoices(extent, target)];
+  return [...(target.matrix?.by.matrixChoices(kernel, extent, target) ?? []), ...tiledChoices(extent, target)];
 }
 
 export function matmul(kernel: MatmulKernel, target: Target, choice: MatmulChoice): Program {
   const of = productOf(kernel);
-  return choice.way === 'matrix' ? matrix(kernel, target, of, choice) : product(kernel, target, of, choice);
+  return productBy(kernel, target, of, choice);
 }
 
 function productOf(kernel: MatmulKernel): Product {

@@ -19,6 +19,7 @@ import type { Compute, Kernel } from '@tessera/tensor/backend';
 import { type Carried, carriedAs } from '../accumulate';
 import { all } from '../place';
 import { Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
+import type { ByMatrix } from './matrix';
 import { type Tile, type Tiled, threadsOf } from './tiles';
 
 /** Where an element is asked for: `block` is inside the loop over slabs, `before` in front of it. */
@@ -69,6 +70,12 @@ function fours({ along, four }: Factor, lane: string, lanes: number, size: numbe
   if (along === 'k') return { base: from(1, 4 * lanes), gap: lanes };
   return four ? { base: from(4, 4 * lanes), gap: 1 } : { base: from(1, lanes), gap: size / 4 };
 }
+
+/** A product by tiles or on tensor cores. */
+export const productBy = (kernel: Kernel, target: Target, of: Product, choice: Tiled | ByMatrix): Program =>
+  choice.way === 'tiles'
+    ? product(kernel, target, of, choice)
+    : (target.matrix as NonNullable<Target['matrix']>).by.matrix(kernel, target, of, choice);
 
 export function product(kernel: Kernel, target: Target, of: Product, { tile, splits }: Tiled): Program {
   const { batch, m, n, k, a, b } = of;

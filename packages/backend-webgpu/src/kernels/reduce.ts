@@ -14,7 +14,7 @@
  *   few long rows              chunk 0 │ chunk 1 │ chunk 2      a workgroup a chunk, a dispatch a stage; partial results lie in
  *                                                              scratch, and each later dispatch joins them in the same order
  */
-import type { Expr, Load, ReduceKernel } from '@tessera/tensor/backend';
+import type { Load, ReduceKernel } from '@tessera/tensor/backend';
 import { fromWord, toWord } from '../accumulate';
 import { all } from '../place';
 import { type Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
@@ -43,7 +43,7 @@ function planOf(of: Reduction, { lanes, rows: beside, chunks }: ByRows): RowPlan
   const { kernel, rows, wide } = of;
   const stride = lanes * wide;
   const length = Math.ceil(rows.length / chunks / stride) * stride;
-  const steps = Math.ceil(rows.length / chunks / stride);
+  const steps = Math.ceil(rows.length / stride);
   const accumulates = kernel.stages.flat();
   const along = (leaf: Load | number) => (typeof leaf === 'number' ? kernel.axes.includes(leaf) : alongRow(rows, leaf));
   const stores = storesOf(kernel, 'element').map(({ expr }) => expr);
@@ -53,26 +53,13 @@ function planOf(of: Reduction, { lanes, rows: beside, chunks }: ByRows): RowPlan
     return { stages, passes: passesOf(roots, accumulates.length, along, hold) };
   };
   const inRegisters = made(true);
-  const registers = inRegisters.passes.reduce((sum, { keeps }) => sum + keeps.size, 0) * steps * wide;
-  const held = chunks === 1 && registers > 0 && registers <= tile.heldLane && registers * lanes * beside <= tile.held;
+  const kept = inRegisters.passes.reduce((sum, { keeps }) => sum + keeps.size, 0);
+  const held = chunks === 1 && kept > 0 && steps <= tile.steps && kept * steps * wide <= tile.held;
   const { stages, passes } = held ? inRegisters : made(false);
-  const work = steps * wide * passes.reduce((sum, { exprs }) => sum + nodesOf(exprs), 0);
-  const unrolled = chunks === 1 && (steps <= 1 || work <= tile.unrolled);
   const texts = new Map(accumulates.map((one, index) => [index, reading(index, one)]));
-  const walk = { ...of, lanes, chunks, length, steps, unrolled, mayBeDead: rows.count % beside > 0, texts };
+  const written = held || (chunks === 1 && steps <= 1) ? steps : null;
+  const walk = { ...of, lanes, chunks, length, steps: written, mayBeDead: rows.count % beside > 0, texts };
   return { stages, passes, walk, held };
-}
-
-/** Functions and loads in the expressions, each once. */
-function nodesOf(exprs: readonly Expr[]): number {
-  const seen = new Set<Expr>();
-  const visit = (expr: Expr): void => {
-    if (seen.has(expr) || expr.op === 'const') return;
-    seen.add(expr);
-    if (expr.op === 'apply') expr.args.forEach(visit);
-  };
-  exprs.forEach(visit);
-  return seen.size;
 }
 
 function rowsDispatch(

@@ -28,11 +28,9 @@ export const tile = {
   few: 1 << 16,
   endless: 32,
   groups: 2048,
-  /** Registers that hold rows: of a workgroup, and of a lane. */
-  held: 16384,
-  heldLane: 64,
-  /** Values that a pass computes at all elements of a lane, up to which it is written out and not a loop. */
-  unrolled: 256,
+  /** Registers of a lane that hold its row, and steps in which it goes through it, at most. */
+  held: 64,
+  steps: 8,
 } as const;
 
 export interface Reduction {
@@ -90,7 +88,7 @@ export function reduceChoices(original: ReduceKernel, target: Target): ByRows[] 
     return { way: 'rows', lanes, rows: beside, across, chunks: Math.max(1, Math.ceil(Math.min(parts, most))) };
   };
   const most = !across
-    ? length > tile.held
+    ? length > tile.steps * 4 * tile.lanes
       ? tile.lanesLong
       : tile.lanes
     : Math.min(

@@ -1,6 +1,6 @@
 /**
- * One pass of lanes over their rows, as text. What it keeps for later passes is in variables, `kept` by its number and step; the
- * steps are written out where that is short, else they are a loop and `kept` an array, which compilers unroll themselves.
+ * One pass of lanes over their rows, as text: a loop, or step by step where it keeps values for later passes, which are in variables
+ * of their number and step and so in registers.
  */
 import type { Expr, RowStore } from '@tessera/tensor/backend';
 import { all } from '../place';
@@ -15,10 +15,9 @@ import type { Running } from './running';
 export interface Walk extends Reduction {
   readonly lanes: number;
   readonly chunks: number;
-  /** Elements of a row or chunk, and steps in which its lanes go through them. */
+  /** Elements of a row or chunk, and the steps in which its lanes go through them where these are written out. */
   readonly length: number;
-  readonly steps: number;
-  readonly unrolled: boolean;
+  readonly steps: number | null;
   readonly mayBeDead: boolean;
   /** What expressions read by number. */
   readonly texts: Map<number, string>;
@@ -29,18 +28,17 @@ export const rowOf = ({ rows, texts }: Walk) => atRow(rows, 'row', (index) => te
 
 /** Goes through the row, or the chunk of it; without accumulators it stores. */
 export function writePass(block: Block, walk: Walk, pass: Pass, running?: readonly Running[]): void {
-  const { rows, wide, lanes, chunks, length, steps, unrolled, texts } = walk;
+  const { rows, wide, lanes, chunks, length, steps, texts } = walk;
   if (pass.exprs.length === 0) return;
   const ofRow = block.at(rowOf(walk));
   for (const [number, expr] of pass.ofRow) texts.set(number, ofRow.value(expr));
   const type = ({ dtype }: Expr) => (wide === 4 ? `vec4<${wgslType[dtype]}>` : wgslType[dtype]);
   for (const [number, expr] of pass.keeps) {
-    if (!unrolled) block.line(`var kept${number}: array<${type(expr)}, ${steps}>;`);
-    else for (let k = 0; k < steps; k++) block.line(`var kept${number}_${k}: ${type(expr)};`);
+    for (let k = 0; k < (steps ?? 0); k++) block.line(`var kept${number}_${k}: ${type(expr)};`);
   }
-  const step = (k: string, i: string): string[] => {
+  const step = (i: string, k = 0): string[] => {
     const inside = block.inside();
-    const kept = (number: number) => (unrolled ? `kept${number}_${k}` : `kept${number}[${k}]`);
+    const kept = (number: number) => `kept${number}_${k}`;
     const { blocks, store } = elementsAt(inside, walk, i, kept);
     if (running) {
       let next = 0;
@@ -55,25 +53,20 @@ export function writePass(block: Block, walk: Walk, pass: Pass, running?: readon
   const live = walk.mayBeDead && !running ? ['live'] : [];
   const guarded = (tests: readonly string[], lines: readonly string[]) => {
     const test = all(tests);
-    return test ? [`if (${test}) {`, ...lines, '}'] : lines;
+    return [test ? `if (${test}) {` : '{', ...lines, '}'];
   };
   const stride = lanes * wide;
   const first = wide > 1 ? `part * ${wide}u` : 'part';
-  if (unrolled) {
-    for (let k = 0; k < steps; k++) {
-      const i = block.bind(k ? `${first} + ${k * stride}u` : first, 'i');
-      const bound = (k + 1) * stride > rows.length ? [`${i} < ${rows.length}u`] : [];
-      block.line('{', ...guarded([...live, ...bound], step(`${k}`, i)), '}');
-    }
-  } else if (chunks === 1) {
-    const bound = steps * stride > rows.length ? [`i < ${rows.length}u`] : [];
-    const lines = [`let i = k * ${stride}u + ${first};`, ...guarded([...live, ...bound], step('k', 'i'))];
-    block.line(`for (var k = 0u; k < ${steps}u; k++) {`, ...lines, '}');
-  } else {
-    const end = `min(${rows.length}u, (chunk + 1u) * ${length}u)`;
-    const loop = `for (var i = chunk * ${length}u + ${first}; i < ${end}; i += ${stride}u) {`;
-    block.line(...guarded(live, [loop, ...step('', 'i'), '}']));
+  for (let k = 0; k < (steps ?? 0); k++) {
+    const i = block.bind(k ? `${first} + ${k * stride}u` : first, 'i');
+    const bound = (k + 1) * stride > rows.length ? [`${i} < ${rows.length}u`] : [];
+    block.line(...guarded([...live, ...bound], step(i, k)));
   }
+  if (steps !== null) return;
+  const from = chunks > 1 ? `chunk * ${length}u + ${first}` : first;
+  const end = chunks > 1 ? `min(${rows.length}u, (chunk + 1u) * ${length}u)` : `${rows.length}u`;
+  const loop = `for (var i = ${from}; i < ${end}; i += ${stride}u) {`;
+  block.line(...guarded(live, [loop, ...step('i'), '}']));
 }
 
 /** The elements of a lane in one step: a block for each, and how all are stored. */
