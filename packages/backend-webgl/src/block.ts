@@ -61,7 +61,7 @@ export class Block {
       case 'acc':
         return place.acc?.(expr.index) ?? [];
       case 'load':
-        return this.#load(expr);
+        return place.load?.(expr) ?? this.#load(expr);
       case 'apply': {
         const args = expr.args.map((arg) => this.value(arg));
         const lanes = Math.max(...args.map(({ length }) => length));

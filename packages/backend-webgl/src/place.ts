@@ -2,7 +2,7 @@
  * Where a fragment is in a domain, and where a view then reads: all index arithmetic is written here, in GLSL, for integers
  * that JavaScript binds become floats. A place has one lane, or the four of a texel side by side.
  */
-import { rowMajor, sizeOf, type View } from '@tessera/tensor/backend';
+import { type Load, rowMajor, sizeOf, type View } from '@tessera/tensor/backend';
 import { quotient, remainder } from './division';
 import type { Shader } from './shader';
 
@@ -20,6 +20,8 @@ export interface Place {
   readonly aligned?: boolean;
   /** The kernel's own results there, in JavaScript: one text, or one a lane. */
   acc?(index: number): readonly string[];
+  /** An operand that lies elsewhere than in its input, likewise; null where it is read as it is. */
+  load?(expr: Load): readonly string[] | null;
 }
 
 /** The last axis that is longer than one; −1 where there is none. */

@@ -14,6 +14,7 @@ import {
   type View,
 } from '@tessera/tensor/backend';
 import { Block } from './block';
+import { readTurned, type Turned } from './kernels/turn';
 import { texelsOf } from './layout';
 import { atElement, atTexel, backFrom, type Cursor, cursor, isWhole, type Place } from './place';
 import { type Pass, type Program, type Ref, Shader } from './shader';
@@ -25,10 +26,20 @@ export class Build {
   readonly targets: number;
   readonly steps: Program['steps'][number][] = [];
   readonly scratch: number[] = [];
+  /** Operands of its stores that were transposed beforehand. */
+  readonly turned = new Map<Expr, Turned>();
 
   constructor(kernel: Kernel, targets: number) {
     this.kernel = kernel;
     this.targets = targets;
+  }
+
+  /** How a place reads what was transposed. */
+  load(shader: Shader, place: Place): (expr: Expr) => readonly string[] | null {
+    return (expr) => {
+      const turned = this.turned.get(expr);
+      return turned ? readTurned(shader, place, turned) : null;
+    };
   }
 
   program(): Program {
@@ -96,7 +107,7 @@ function texelPass(build: Build, title: string, { outputs, parts, size }: Group,
   const shader = build.shader(title);
   const place = atTexel(shader, shape);
   const acc = core?.(shader, place, shape);
-  const block = new Block(shader, kernel, { ...place, ...(acc && { acc }) });
+  const block = new Block(shader, kernel, { ...place, ...(acc && { acc }), load: build.load(shader, place) });
   const values = stores.map((store, k) => block.stored(store.expr, dtypeOf(kernel, outputs[k] as number)));
   values.forEach((texts, k) => {
     if (k > 0) shader.line(`output${k}([${texts.join(', ')}]);`);
@@ -117,7 +128,7 @@ function elementPass(build: Build, title: string, group: Group, straight: boolea
   lanesOf(shader, outputs.length, (put) => {
     const body = (place: Place, shape: readonly number[], stores: readonly Store[]) => {
       const acc = core?.(shader, place, shape);
-      const block = new Block(shader, kernel, { ...place, ...(acc && { acc }) });
+      const block = new Block(shader, kernel, { ...place, ...(acc && { acc }), load: build.load(shader, place) });
       const values = stores.map((store, k) => block.stored(store.expr, dtypeOf(kernel, outputs[k] as number)));
       for (const [k, [text]] of values.entries()) put(k, text as string);
     };

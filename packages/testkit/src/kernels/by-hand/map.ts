@@ -226,6 +226,39 @@ export function maps(): KernelCase[] {
     }),
   );
 
+  // Large and of whole texels: backends that turn squares of them do so here.
+  const across = new Case();
+  const sum = (domain: readonly number[], moves: Move[]) => {
+    const turned = across.load([4, 76, 64], { moves });
+    return e.add(e.mul(turned, float(0.5)), across.load(domain));
+  };
+  cases.push(
+    across.done('large loads that lie across', {
+      kind: 'map',
+      parts: [
+        {
+          shape: [4, 64, 76],
+          stores: [across.store([4, 64, 76], sum([4, 64, 76], [{ type: 'permute', axes: [0, 2, 1] }]))],
+        },
+        {
+          shape: [60, 72, 4],
+          stores: [
+            across.store(
+              [60, 72, 4],
+              sum(
+                [60, 72, 4],
+                [
+                  { type: 'slice', start: [0, 4, 4], step: [1, 1, 1], size: [4, 72, 60] },
+                  { type: 'permute', axes: [2, 1, 0] },
+                ],
+              ),
+            ),
+          ],
+        },
+      ],
+    }),
+  );
+
   const cat = new Case();
   const whole12 = contiguous([3, 12]);
   const slice = (start: number, size: number) =>
