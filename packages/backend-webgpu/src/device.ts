@@ -1,5 +1,6 @@
 /** The device: found in a page, a worker or Node, with all that its adapter has; or handed in by whoever owns it. */
 import { BackendError, type Limits } from '@tessera/tensor/backend';
+import type * as matrices from './kernels/matrix';
 import type { Target } from './shader';
 
 export interface WebgpuOptions {
@@ -33,7 +34,7 @@ export interface Found {
   /** Dawn's instance in Node: while anything of it is used, it must not be collected. */
   readonly instance: GPU | null;
   /** What writes products for tensor cores, where it has them. */
-  readonly matrices: typeof import('./kernels/matrix') | null;
+  readonly matrices: typeof matrices | null;
 }
 const matricesOf = ({ features }: GPUDevice) => (features.has(subgroupMatrix) ? import('./kernels/matrix') : null);
 

@@ -22,7 +22,7 @@ import { Reads } from './reads';
 import { bytesOf, restore, store, storedBytes } from './stored';
 import { type Checks, own, type PassOf, Submitter } from './submit';
 import { Timer } from './timer';
-import type { Tuner } from './tune';
+import type * as Tuning from './tune';
 import { Uploads } from './uploads';
 
 export interface Webgpu extends Backend {
@@ -41,7 +41,7 @@ export class WebgpuBackend implements Webgpu {
   readonly #found: Found;
   readonly #memory: Memory;
   readonly #compiler: Compiler;
-  readonly #tuner: Tuner | null;
+  readonly #tuner: Tuning.Tuner | null;
   readonly #submitter: Submitter;
   readonly #reads: Reads;
   readonly #uploads: Uploads;
@@ -54,7 +54,7 @@ export class WebgpuBackend implements Webgpu {
   constructor(
     found: Found,
     { onLost, maxMemoryBytes = Number.POSITIVE_INFINITY }: WebgpuOptions,
-    tuning: typeof import('./tune') | null = null,
+    tuning: typeof Tuning | null = null,
   ) {
     const { device } = found;
     this.#found = found;

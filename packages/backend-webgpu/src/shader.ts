@@ -18,6 +18,8 @@ import {
 } from '@tessera/tensor/backend';
 import { literal, print } from './expression';
 import { type FunctionName, functions, withDependencies } from './functions';
+import type * as matrices from './kernels/matrix';
+import type * as ordering from './kernels/ordering';
 import { elementOf, type Place, validity } from './place';
 
 /** What the device can do, as far as shaders depend on it. */
@@ -31,9 +33,9 @@ export interface Target {
   /** Bytes of scratch that a kernel may take to be faster. */
   readonly scratch: number;
   /** The blocks of float16 that a subgroup multiplies at once, and what writes such products, loaded there only; null where it does not. */
-  readonly matrix: (MatrixBlock & { readonly by: typeof import('./kernels/matrix') }) | null;
+  readonly matrix: (MatrixBlock & { readonly by: typeof matrices }) | null;
   /** What writes kernels in which order matters (sort, scan, scatter); null until the first is met. */
-  readonly ordering: typeof import('./kernels/ordering') | null;
+  readonly ordering: typeof ordering | null;
   /** Lanes of a subgroup, where they are always as many; null where there are no subgroups. */
   readonly subgroup: number | null;
 }
