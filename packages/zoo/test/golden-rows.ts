@@ -15,6 +15,7 @@ import { CifarPreActResNet, preactResnet18, preactResnet50 } from '../src/preact
 import { plain18, resnet18, resnet34, resnet50, resnext50_32x4d, wide_resnet50_2 } from '../src/resnet';
 import { squeezenet1_0, squeezenet1_1 } from '../src/squeezenet';
 import { vgg11, vgg16_bn } from '../src/vgg';
+import { thin } from './thin';
 
 export interface ModelAttrs {
   readonly input: readonly number[];
@@ -99,6 +100,7 @@ const models = {
   mobilenetV2,
   lectureAlexnet: () => lectureAlexnet({ size: 32 }),
   vggLike: () => vggLike({ size: 128 }),
+  ...thin,
 };
 /** The networks of the golden files, by the names there. */
 export const makers: Readonly<Record<string, () => Module>> = models;

@@ -7,7 +7,7 @@ import { describeFault, type GoldenFile, readGolden, runCase } from '@tessera/te
 import { afterAll, describe, expect, it } from 'vitest';
 import { modelRows, steady } from './golden-rows';
 
-/** The networks of each golden file: PyTorch's answers, but in `small`, which tools/golden/make_small.ts wrote. */
+/** The networks of each golden file: PyTorch's answers, but in `small` and `thin`, which tools/golden/make_small.ts wrote. */
 const files = {
   /** Images of 32 to 263 pixels. */
   families: [
@@ -17,6 +17,8 @@ const files = {
   ],
   /** 64 and 96 pixels. */
   small: ['alexnet', 'vgg11', 'vgg16_bn', 'resnet18', 'resnet50', 'googlenet'],
+  /** 35 to 64 pixels, few channels (thin.ts). */
+  thin: ['thinVgg', 'thinInception', 'thinDensenet'],
   /** 96 pixels; Inception 299, the fewest that its auxiliary head takes. */
   models: ['resnet34', 'resnext50_32x4d', 'wide_resnet50_2', 'inception_v3'],
 };
@@ -24,7 +26,7 @@ const files = {
 export const conformanceNetworks: readonly string[] = Object.values(files).flat();
 
 /** Milliseconds that a network may take: an emulated GPU compiles each of its shaders, and does 0.5 GFLOP/s. */
-const slowest = 240_000;
+const slowest = 600_000;
 
 export interface ModelsOptions {
   /** Names out of `conformanceNetworks`: those that the backend has the time and the memory for. */

@@ -7,5 +7,8 @@ import { emulated } from '../../backend-webgpu/test/emulated';
 import { describeModels } from './models-suite';
 
 describeModels('webgpu', async () => webgpu(await emulated()), {
-  networks: process.env['NETWORKS']?.split(',') ?? ['cifarResnet20'],
+  networks: process.env['NETWORKS']?.split(',') ?? [
+    ...['cifarResnet20', 'squeezenet1_1', 'mobilenetV2', 'resnet18'],
+    ...['thinVgg', 'thinInception', 'thinDensenet'],
+  ],
 });
