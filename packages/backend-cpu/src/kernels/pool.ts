@@ -15,6 +15,7 @@ import {
   expr as build,
   type Compute,
   type Expr,
+  type Load,
   type MapPart,
   type PoolKernel,
   type PoolSizes,
@@ -132,7 +133,7 @@ function forward({ sizes, combine, a, stores }: PoolKernel): MapPart {
           build.apply('eq', [best, best]),
         );
       }
-      if (!certain) wins = build.apply('or', [wins, build.apply('lt', [place, int(0)])]);
+      if (!certain) wins = build.apply<Load>('or', [wins, build.apply('lt', [place, int(0)])]);
       if (inside) wins = build.apply('and', [wins, inside]);
       best = build.select(wins, value, best);
       place = build.select(wins, here(), place);
