@@ -8,7 +8,8 @@
 import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import type { Program, Target } from '../shader';
 import { type Direct, direct, directChoices } from './conv-direct';
-import { collapsed, type Order, productOf, titleOf } from './conv-product';
+import type { Order } from './conv-places';
+import { collapsed, productOf, titleOf } from './conv-product';
 import type { ByMatrix } from './matrix';
 import { productBy } from './product';
 import { machine, predict, type Tiled, tiledChoices } from './tiles';

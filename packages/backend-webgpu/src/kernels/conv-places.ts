@@ -1,0 +1,48 @@
+/** From positions in a convolution's matrices to coordinates of its tensors. */
+import { type ConvSizes, type Expr, sizeOf } from '@tessera/tensor/backend';
+import { toCarried } from '../accumulate';
+import { atCoords, unravel } from '../place';
+import type { Block } from '../shader';
+import type { Product } from './product';
+
+/** How k runs over channels and places of the window. */
+export type Order = 'taps' | 'flat';
+/** What a direction of convolution says of its product. */
+export type ConvPart = Pick<Product, 'batch' | 'm' | 'n' | 'k' | 'segments' | 'a' | 'b' | 'store'> & Partial<Product>;
+
+/** What is known of a product's groups. */
+export const perGroup = ({ c, o, groups, kernel }: ConvSizes) => ({
+  channels: c / groups,
+  outs: o / groups,
+  taps: sizeOf(kernel),
+});
+export const ofGroup = (block: Block, groups: number, each: number, group: string, one: string): string =>
+  groups === 1 ? one : block.once(`i32(${group}) * ${each}i + ${one}`, 'c');
+
+/** A position (u32) over [outer, ...shape]: the outer coordinate, and those of the shape (i32). */
+export function split(block: Block, position: string, shape: readonly number[]): [outer: string, coords: string[]] {
+  const size = sizeOf(shape);
+  if (size <= 1) return [block.once(`i32(${position})`, 'u'), shape.map(() => '0i')];
+  const rest = block.once(`${position} % ${size}u`, 'p');
+  return [
+    block.once(`i32(${position} / ${size}u)`, 'u'),
+    shape.map((_, axis) => block.once(unravel(rest, shape, axis), 'q')),
+  ];
+}
+
+const guarded = (value: string, { dtype }: Expr, valid: string | null) =>
+  valid ? `select(${dtype === 'float32' ? '0.0f' : '0i'}, ${value}, ${valid})` : value;
+export const read = (block: Block, expr: Expr, coords: readonly string[], valid: string | null = null): string =>
+  guarded(toCarried(block.at(atCoords(coords)).value(expr), expr.dtype), expr, valid);
+
+/** Channel and place of the window that a k-position is. */
+export function innerOf(
+  block: Block,
+  order: Order,
+  segment: string,
+  inner: string,
+  window: readonly number[],
+): [string, string[]] {
+  if (order === 'flat') return split(block, inner, window);
+  return [block.once(`i32(${inner})`, 'u'), window.map((_, axis) => block.once(unravel(segment, window, axis), 'r'))];
+}
