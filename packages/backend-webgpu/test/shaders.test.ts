@@ -4,6 +4,7 @@ import { kernelCases } from '@tessera/testkit';
 import { describe, expect, it } from 'vitest';
 import { type Choice, candidates, generate } from '../src/compile';
 import * as by from '../src/kernels/matrix';
+import * as ordering from '../src/kernels/ordering';
 import { occupancy, sharedOf, type Tile, threadsOf, tiles } from '../src/kernels/tiles';
 import type { Target } from '../src/shader';
 
@@ -53,6 +54,33 @@ describe('shaders', () => {
   ];
   it.each(table)('%s', async (file, title, choice) => {
     await expect(sourceOf(title, choice)).toMatchFileSnapshot(`shaders/${file}.wgsl`);
+  });
+
+  const others: readonly (readonly [file: string, title: string, choice: Choice])[] = [
+    [
+      'softmax',
+      'softmax of [7,1000] along [1], in two stages and a write-back',
+      { way: 'rows', lanes: 128, rows: 1, across: false, chunks: 1 },
+    ],
+    [
+      'batch-norm-chunks',
+      'batch norm of [4,3,9,11] with statistics out and running means in place',
+      { way: 'rows', lanes: 64, rows: 1, across: false, chunks: 2 },
+    ],
+    [
+      'sum-across',
+      'sum, max, min and their places of [4,33,65] along [1]',
+      { way: 'rows', lanes: 4, rows: 32, across: true, chunks: 1 },
+    ],
+    ['pool-max', 'pool max forward: 3×3 stride 2, padded, as ResNet begins', { way: 'windows', each: 4 }],
+    ['pool-max-gradient', 'pool max backward: 3×3 stride 2, padded, as ResNet begins', { way: 'windows', each: 4 }],
+    ['scan', 'scan sum of [3000] along 0', { way: 'only' }],
+    ['sort', 'sort [5,33] along 1, descending, the first 33', { way: 'only' }],
+  ];
+  it.each(others)('%s, with subgroups', async (file, title, choice) => {
+    await expect(sourceOf(title, choice, { ...target, subgroup: 32, ordering })).toMatchFileSnapshot(
+      `shaders/${file}.wgsl`,
+    );
   });
 
   it('of tensor cores', async () => {
