@@ -3,7 +3,7 @@
  * and every call as a GPU's does, and computes nothing. Numbers are the reference backend's to show (packages/nn).
  */
 import * as nn from '@tessera/nn';
-import { crossEntropy, ones, setBackend, type Tensor, tensor } from '@tessera/tensor';
+import { crossEntropy, manualSeed, ones, setBackend, type Tensor, tensor } from '@tessera/tensor';
 import { programsOf } from '@tessera/tensor/inspect';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generate } from '../src/compile';
@@ -79,12 +79,14 @@ describe('mixed precision on a device with shader-f16', () => {
       expect(source).toMatch(/array<(vec4<)?f16>/);
       expect(source).toMatch(/var c0_0 = vec4<f32>\(\);/); // its sums
     }
-    // a norm may read what a convolution stored in half the bytes; it computes and stores in float32
+    // a norm may read what a convolution stored in half the bytes, and store the next product's operand; it computes in float32
     for (const kernel of kernels)
-      if (kernel.kind === 'reduce') {
-        expect(kernel.stages.flat().every(({ dtype }) => dtype === 'float32')).toBe(true);
-        expect(kernel.outputs.map(({ dtype }) => dtype)).not.toContain('float16');
-      }
+      if (kernel.kind === 'reduce') expect(kernel.stages.flat().every(({ dtype }) => dtype === 'float32')).toBe(true);
+    // operands are stored by who makes them: only the images and the weights are converted on their own
+    const conversions = kernels.filter(
+      ({ kind, outputs }) => kind === 'map' && outputs.every(({ dtype }) => dtype === 'float16'),
+    );
+    expect(conversions.length).toBeLessThanOrEqual(3);
     expect(model.parameters().every(({ dtype }) => dtype === 'float32')).toBe(true);
   });
 });
@@ -93,6 +95,7 @@ describe('mixed precision on a device without shader-f16', () => {
   it('is refused when the step is called, naming the step, the backend and what it stores', async () => {
     const backend = await webgpu(await emulated());
     setBackend(backend);
+    manualSeed(0);
     const run = mixedStep();
     if (backend.limits.dtypes.includes('float16')) await run().data();
     else

@@ -6,9 +6,12 @@ import { type Differentiable, type Matching, valueAndGrad } from '@tessera/autog
 import {
   ArgumentError,
   add,
-  all,
+  amax,
+  amin,
+  cat,
   div,
   isFinite as finite,
+  flatten,
   ge,
   logicalAnd,
   lt,
@@ -82,10 +85,9 @@ export class LossScaler {
       },
       wrt as readonly Differentiable[],
     );
-    const bare = (grads as readonly Tensor[]).map((g) => div(g, scale));
-    const flags = bare.map((g) => all(finite(g)));
-    this.#finite = [...(this.#finite ? [this.#finite] : []), ...flags].reduce((a, b) => logicalAnd(a, b));
-    return { value: aux[0], grads: bare as never, aux: aux[1] as never };
+    const scaled = grads as readonly Tensor[];
+    this.#finite = [...(this.#finite ? [this.#finite] : []), ...finiteness(scaled)].reduce((a, b) => logicalAnd(a, b));
+    return { value: aux[0], grads: scaled.map((g) => div(g, scale)) as never, aux: aux[1] as never };
   }
 
   /** Internal: traces a step so that its assignments hold only where its gradients are finite, and moves the scale. */
@@ -130,4 +132,15 @@ export class LossScaler {
   loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {
     return loadInto('LossScaler', this.stateDict(), given, options);
   }
+}
+
+/** Gradients of fewer elements are copied into one, that one kernel looks at them all. */
+const small = 1 << 14;
+
+/** Is all finite? Largest and least say so, NaN among them: they read what is there already, in one pass. */
+function finiteness(gradients: readonly Tensor[]): Tensor[] {
+  const few = gradients.filter(({ size }) => size < small).map((g) => flatten(g));
+  const looked = gradients.filter(({ size }) => size >= small);
+  if (few.length) looked.push(cat(few));
+  return looked.map((g) => logicalAnd(finite(amax(g)), finite(amin(g))));
 }

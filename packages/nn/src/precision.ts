@@ -24,10 +24,7 @@ export const operand = (x: Tensor | State): Tensor => {
 export const produced = (y: Tensor): Tensor => (mixed && y.dtype === 'float16' ? single(y) : y);
 
 /** x stored as float16: a `cast` may be folded into what reads it, which then would read float32. */
-const half = /* @__PURE__ */ conversion('half', 'float16', (shape) => ({
-  kind: 'parts',
-  parts: [{ start: shape.map(() => 0), shape, expr: element }],
-}));
+const half = /* @__PURE__ */ conversion('half', 'float16', () => ({ kind: 'map', outs: [element] }));
 const single = /* @__PURE__ */ conversion('single', 'float32', () => ({ kind: 'map', outs: [element] }));
 const element = { op: 'read', dtype: 'float32', input: 0, moves: [], at: null } as const;
 

@@ -106,7 +106,6 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
       if (
         group.kind !== 'reduce' ||
         group.over !== over ||
-        !mayWriteBack(group) ||
         !meet(origins, group) ||
         wouldCycle(item, group) ||
         !holds([group], item)
@@ -117,7 +116,8 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
         for (const { expr } of lowering.stages.flat())
           expressions.of(expr, item, lowering.shape, [], (own) => ({ ...own, op: 'acc' }) as Expr);
       });
-      if (!fitting) continue;
+      // walked again only by what wants results of the first walk
+      if (!fitting || (expressions.stage >= 0 && !mayWriteBack(group))) continue;
       join(group, { item, per: 'element', moves: [] });
       group.reductions.push({ item, stage: expressions.stage + 1 });
       return true;
@@ -166,7 +166,7 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
   }
 
   // inlined work that must lie in a buffer, or that several groups want and that is not cheap, gets a kernel, users first
-  const needed = new Set(Array.from(room.targets, ({ item }) => item));
+  const needed = new Set([...room.targets].map(({ item }) => item));
   const users = new Map(items.map((item) => [item, new Set<Group>()]));
   for (const item of [...items].reverse()) {
     const { lowering, inputs } = item;
@@ -194,14 +194,11 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
   // map kernels over the same domain that read each other or the same become one
   const merged: Group[] = [];
   for (const group of groups.sort(byPlace)) {
-    const into =
-      group.kind === 'map' && !alone.has(group.anchor) ? merged.find((other) => mayMerge(other, group)) : undefined;
-    if (!into) {
-      merged.push(group);
-      continue;
-    }
-    for (const member of group.members) into.take(member);
-    for (const value of group.reads) if (value.item.group !== into) into.reads.add(value);
+    const into = group.kind === 'map' && !alone.has(group.anchor) && merged.find((other) => mayMerge(other, group));
+    if (into) {
+      for (const member of group.members) into.take(member);
+      for (const value of group.reads) if (value.item.group !== into) into.reads.add(value);
+    } else merged.push(group);
   }
   return merged;
 }
