@@ -2,7 +2,7 @@
 import { ShapeError, type TensorLike } from '@tessera/tensor';
 import { BackendError, type Borrowed, toBuffer } from '@tessera/tensor/backend';
 import { gpuBackend } from './external';
-import type { GpuBuffer } from './memory';
+import { bindingOf, type GpuBuffer } from './memory';
 import type { WebgpuBackend } from './runtime';
 
 /** A canvas of the page or of a worker, its context where you configured one yourself, or a texture to be rendered to. */
@@ -39,12 +39,13 @@ async function draw(gpu: WebgpuBackend, { tensor, buffer }: Borrowed, target: Dr
   const format = context ? (context.getConfiguration?.()?.format ?? preferred()) : (target as GPUTexture).format;
   const code = shader({ type, scale, channels, height, width, strides });
   const pipeline = await pipelineOf(device, code, format);
+  const { region } = buffer as GpuBuffer;
   await gpu.commands((encoder) => {
     // only now: a canvas gives a texture for one frame
     const view = (context ? context.getCurrentTexture() : (target as GPUTexture)).createView();
     const pass = encoder.beginRenderPass({ colorAttachments: [{ view, loadOp: 'clear', storeOp: 'store' }] });
     pass.setPipeline(pipeline);
-    const entries = [{ binding: 0, resource: { buffer: (buffer as GpuBuffer).gpu } }];
+    const entries = [{ binding: 0, resource: bindingOf(region) }];
     pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
     pass.draw(3);
     pass.end();

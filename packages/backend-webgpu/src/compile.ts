@@ -8,7 +8,8 @@ import { type MatmulChoice, matmul, matmulChoices } from './kernels/matmul';
 import { type ByWindows, pool, poolChoices } from './kernels/pool';
 import { reduce } from './kernels/reduce';
 import { type ByRows, reduceChoices } from './kernels/reduction';
-import { bindingsOf, type Dispatch, type Program, type Target } from './shader';
+import { type Bindings, bind, bindingsOf, nameOf, type Row, rowsOf } from './pages';
+import type { Dispatch, Program, Target } from './shader';
 
 /** One way to compute a kernel: plain data, that a tuner may keep. */
 export type Choice = MatmulChoice | ConvChoice | ByRows | ByWindows | { readonly way: 'only' };
@@ -19,7 +20,8 @@ interface Ways<C extends Choice = Choice> {
   make(choice: C): Program;
 }
 
-function waysOf(kernel: Kernel, target: Target): Ways {
+function waysOf(unbound: Kernel, target: Target): Ways {
+  const kernel = bind(unbound, target.room);
   const ways = <C extends Choice>(candidates: readonly C[], make: (choice: C) => Program) =>
     ({ candidates, make }) as unknown as Ways;
   const only = (make: () => Program) => ways([{ way: 'only' }], make);
@@ -74,32 +76,41 @@ interface Made {
   readonly promise: Promise<void>;
   pipeline: GPUComputePipeline | null;
 }
-export interface Pass {
+export interface Pass extends Dispatch {
   readonly made: Made;
-  readonly grid: Dispatch['grid'];
 }
 
 /** What a kernel is on the device, made by one of its choices. */
-interface Built {
+export interface Built {
   /** What errors and timings call it: the first line of its shader. */
   readonly name: string;
   readonly passes: readonly Pass[];
   /** Words of scratch; 0 where it binds none. */
   readonly scratch: number;
   readonly layout: GPUBindGroupLayout;
+  readonly types: readonly GPUBufferBindingType[];
+  /** The rows of its table; none where each operand has a binding. */
+  readonly table: readonly Row[];
+  /** The same with some inputs bound for writing, by their names. */
+  readonly writable: Map<string, Built>;
 }
 
 export class GpuExecutable implements Executable {
   readonly kernel: Kernel;
+  readonly bindings: Bindings;
   #built: Built;
   /** While it is not known yet how the kernel is computed: settles when it is, and when its pipelines are there. */
   #choosing: { readonly known: Promise<unknown>; readonly ready: Promise<unknown> } | null = null;
 
-  constructor(kernel: Kernel, built: Built) {
+  constructor(kernel: Kernel, bindings: Bindings, built: Built) {
     this.kernel = kernel;
+    this.bindings = bindings;
     this.#built = built;
   }
 
+  get built(): Built {
+    return this.#built;
+  }
   get name(): string {
     return this.#built.name;
   }
@@ -108,9 +119,6 @@ export class GpuExecutable implements Executable {
   }
   get scratch(): number {
     return this.#built.scratch;
-  }
-  get layout(): GPUBindGroupLayout {
-    return this.#built.layout;
   }
 
   /** From then on it is computed as that one is. Whoever submits before waits for it. */
@@ -132,9 +140,14 @@ export class GpuExecutable implements Executable {
   /** Resolves when all pipelines are there; null where they are. */
   get waiting(): Promise<unknown> | null {
     if (this.#choosing) return this.#choosing.ready;
-    const missing = this.passes.filter(({ made }) => made.pipeline === null);
-    return missing.length ? Promise.all(missing.map(({ made }) => made.promise)) : null;
+    return waitingOf(this.#built);
   }
+}
+
+/** Resolves when all pipelines are there; null where they are. */
+export function waitingOf({ passes }: Built): Promise<unknown> | null {
+  const missing = passes.filter(({ made }) => made.pipeline === null);
+  return missing.length ? Promise.all(missing.map(({ made }) => made.promise)) : null;
 }
 
 export class Compiler {
@@ -159,32 +172,60 @@ export class Compiler {
   /** @param choice one of the kernel's candidates; the first where none is given */
   compile(kernel: Kernel, choice?: Choice): GpuExecutable {
     if (isOrdering(kernel) && !this.#target.ordering) return this.#later(kernel);
-    const { dispatches, scratch } = this.#generate(kernel, choice);
-    const types = bindingsOf(kernel).map(
+    const { dispatches, scratch, table } = this.#generate(kernel, choice);
+    const bindings = bindingsOf(bind(kernel, this.#target.room));
+    const types = bindings.own.map(
       ({ type }): GPUBufferBindingType => (type === 'in' ? 'read-only-storage' : 'storage'),
     );
+    const paged = bindings.paged.length > 0;
+    if (paged) types.push('read-only-storage');
+    for (let page = 0; page < bindings.words + bindings.halves; page++) types.push('storage');
     if (scratch) types.push('storage');
-    const most = this.#device.limits.maxStorageBuffersPerShaderStage;
-    if (types.length > most) {
-      throw new BackendError(
-        `webgpu: a ${kernel.kind} kernel binds ${types.length} buffers, this device takes ${most}; read an intermediate value (await x.data()) to cut what is fused`,
-      );
-    }
-    const layout = this.#layout(types);
     const run = dispatches.filter(({ grid: [x, y] }) => x * y > 0);
     const name = titleOf(run[0]) ?? kernel.kind;
-    const passes = run.map(({ source, grid }) => ({ grid, made: this.#pipeline(kernel, source, types, layout) }));
-    return new GpuExecutable(kernel, { name, passes, scratch, layout });
+    const rows = paged ? (table ?? rowsOf(bindings)) : [];
+    return new GpuExecutable(kernel, bindings, this.#build(kernel, { name, scratch, table: rows }, run, types));
+  }
+
+  /** The executable with these inputs bound for writing: they lie in a buffer that it also writes to. */
+  writable({ kernel, bindings, built }: GpuExecutable, inputs: readonly string[]): Built {
+    const key = inputs.join();
+    if (!key) return built;
+    let other = built.writable.get(key);
+    if (!other) {
+      const types = built.types.map((type, i) => {
+        const operand = bindings.own[i];
+        return operand && inputs.includes(nameOf(operand)) ? 'storage' : type;
+      });
+      const passes = built.passes.map(({ source, grid }) => ({
+        grid,
+        source: inputs.reduce(
+          (text, name) => text.replace(`var<storage, read> ${name}:`, `var<storage, read_write> ${name}:`),
+          source,
+        ),
+      }));
+      other = this.#build(kernel, built, passes, types);
+      built.writable.set(key, other);
+    }
+    return other;
+  }
+
+  #build(
+    kernel: Kernel,
+    { name, scratch, table }: Pick<Built, 'name' | 'scratch' | 'table'>,
+    run: readonly Dispatch[],
+    types: readonly GPUBufferBindingType[],
+  ): Built {
+    const layout = this.#layout(types);
+    const passes = run.map((pass) => ({ ...pass, made: this.#pipeline(kernel, pass.source, types, layout) }));
+    return { name, scratch, table, passes, types, layout, writable: new Map() };
   }
 
   /** An executable that becomes the kernel's when what writes it is loaded. */
   #later(kernel: Kernel): GpuExecutable {
-    const executable = new GpuExecutable(kernel, {
-      name: kernel.kind,
-      passes: [],
-      scratch: 0,
-      layout: this.#layout([]),
-    });
+    const bindings = bindingsOf(bind(kernel, this.#target.room));
+    const nothing = { name: kernel.kind, scratch: 0, table: [] };
+    const executable = new GpuExecutable(kernel, bindings, this.#build(kernel, nothing, [], []));
     const load = async () => {
       try {
         const ordering = await import('./kernels/ordering');

@@ -116,11 +116,11 @@ async function findGpu(): Promise<GPU> {
 const describe = (info: GPUAdapterInfo | undefined): string =>
   [info?.vendor, info?.architecture, info?.device, info?.description].filter(Boolean).join(' ') || 'unnamed';
 
-/** One storage buffer of a kernel is kept for scratch; the scheduler counts the others as they are bound. */
+/** Kernels with more tensors than the device binds find them by a table (pages.ts): the limit is one of reason, as backend-cpu's. */
 export function limitsOf({ limits, features: has }: GPUDevice): Limits {
   const bytes = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
   return {
-    maxBuffers: limits.maxStorageBuffersPerShaderStage - 1,
+    maxBuffers: 1024,
     maxBufferBytes: bytes - (bytes % 4),
     inPlace: true, // the buffer is bound once, for reading and writing
     operandExpressions: true,
@@ -129,6 +129,10 @@ export function limitsOf({ limits, features: has }: GPUDevice): Limits {
 }
 
 export const targetOf = ({ limits, features, adapterInfo }: GPUDevice, matrices: Found['matrices'] = null): Target => ({
+  room: {
+    buffers: limits.maxStorageBuffersPerShaderStage,
+    bytes: Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize),
+  },
   workgroups: limits.maxComputeWorkgroupsPerDimension,
   threads: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
   shared: limits.maxComputeWorkgroupStorageSize,

@@ -42,7 +42,10 @@ export function fromGPUBuffer(
   }
   wantUsage('fromGPUBuffer', buffer, usage.copySrc, 'COPY_SRC');
   const target = gpu.allocateFresh(dtype, size);
-  if (bytes > 0) gpu.commandsNow((encoder) => encoder.copyBufferToBuffer(buffer, offset, target.gpu, 0, bytes));
+  if (bytes > 0)
+    gpu.commandsNow((encoder) =>
+      encoder.copyBufferToBuffer(buffer, offset, target.region.gpu, target.region.offset, bytes),
+    );
   return fromBuffer(gpu, target, shape, dtype);
 }
 
@@ -68,8 +71,9 @@ export async function toGPUBuffer(x: TensorLike, { into, offset = 0 }: ToBufferO
     const flags = usage.storage | usage.vertex | usage.copySrc | usage.copyDst;
     const size = Math.max(4, offset + bytes);
     const target = into ?? gpu.device.createBuffer({ label: 'tessera out', size, usage: flags });
-    const { gpu: from } = buffer as GpuBuffer;
-    if (bytes > 0) await gpu.commands((encoder) => encoder.copyBufferToBuffer(from, 0, target, offset, bytes));
+    const { region } = buffer as GpuBuffer;
+    if (bytes > 0)
+      await gpu.commands((encoder) => encoder.copyBufferToBuffer(region.gpu, region.offset, target, offset, bytes));
     return target;
   } finally {
     release();

@@ -2,6 +2,7 @@
 import { ShapeError, type Tensor } from '@tessera/tensor';
 import { type Backend, BackendError, fromBuffer } from '@tessera/tensor/backend';
 import { gpuBackend } from './external';
+import { bindingOf } from './memory';
 
 /** What the browser can draw from, and textures: of the user's own, or of a video by `importExternalTexture`. */
 export type ImageSource = GPUCopyExternalImageSource | GPUTexture | GPUExternalTexture;
@@ -48,7 +49,7 @@ export function fromImage(source: ImageSource, { channels = 3, size, backend }: 
     pass.setPipeline(pipeline);
     const entries = [
       { binding: 0, resource: external ? (image as GPUExternalTexture) : (image as GPUTexture).createView() },
-      { binding: 1, resource: { buffer: buffer.gpu } },
+      { binding: 1, resource: bindingOf(buffer.region) },
     ];
     pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
     pass.dispatchWorkgroups(Math.ceil(width / side), Math.ceil(height / side));

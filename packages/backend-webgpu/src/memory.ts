@@ -1,27 +1,56 @@
 /**
  * Buffers. A freed one is kept and handed out again for the same size: work is done in the order it was submitted, so
  * whatever is written to it later comes behind what still reads it. Sizes are rounded up by an eighth at most, so that
- * there are few of them.
+ * there are few of them. Each has a GPUBuffer of its own, until a kernel wants more of them than the device binds (pages.ts):
+ * then they are moved into a page, a GPUBuffer of many, once; what is freed there is kept like others, and a page goes with its last.
  */
 import { BackendError, type DeviceBuffer, type MemoryUse } from '@tessera/tensor/backend';
 import { usage } from './device';
 
-export class GpuBuffer implements DeviceBuffer {
-  readonly bytes: number;
+/** A stretch of a GPUBuffer: the whole, or a part of a page. */
+export interface Region {
   readonly gpu: GPUBuffer;
-  /** Never given twice: bind groups are known by the ids of their buffers. */
+  readonly offset: number;
+  readonly size: number;
+  /** Never given twice: bind groups are known by the ids of what they bind. */
   readonly id: number;
+  readonly page: Page | null;
+}
+interface Page {
+  readonly regions: Region[];
+  /** How many of them somebody has. */
+  live: number;
+}
+
+export class GpuBuffer implements DeviceBuffer {
+  /** What it takes: also the user's buffer that it was moved out of, which is destroyed with it. */
+  bytes: number;
+  region: Region;
   readonly memory: Memory;
   live = true;
   /** It came from outside, with whatever size and use it has. */
-  foreign = false;
+  foreign: GPUBuffer | null = null;
+  /** A kernel reads it beside a page: it has a GPUBuffer of its own. */
+  alone = false;
 
-  constructor(memory: Memory, gpu: GPUBuffer, id: number) {
+  constructor(memory: Memory, region: Region) {
     this.memory = memory;
-    this.gpu = gpu;
-    this.id = id;
-    this.bytes = gpu.size;
+    this.region = region;
+    this.bytes = region.size;
   }
+}
+
+export const bindingOf = ({ gpu, offset, size }: Region): GPUBufferBinding => ({ buffer: gpu, offset, size });
+
+/** Bytes from one region to another, on the device. */
+export interface Copy {
+  readonly from: Region;
+  readonly to: Region;
+}
+
+export function copyAll(encoder: GPUCommandEncoder, copies: readonly Copy[]): void {
+  for (const { from, to } of copies)
+    encoder.copyBufferToBuffer(from.gpu, from.offset, to.gpu, to.offset, Math.min(from.size, to.size));
 }
 
 /** What memory wants of the backend. */
@@ -30,6 +59,8 @@ export interface Host {
   failed(error: BackendError): void;
   /** Runs it when all that was asked for before is on its way to the device. */
   later(run: () => void): void;
+  /** Copies in their turn. */
+  copy(copies: readonly Copy[]): void;
 }
 
 /** Bytes that one buffer may have, and all of them. */
@@ -46,14 +77,18 @@ export class Memory {
   made = 0;
   /** Live buffers that came from outside: others may destroy them. */
   foreign = 0;
+  #ids = 0;
   readonly #device: GPUDevice;
   readonly #most: Most;
   readonly #host: Host;
   readonly #live = new Set<GpuBuffer>();
-  /** By size, the first made first: a step that takes and frees as it did before is given the same ones, whatever else was freed. */
-  readonly #kept = new Map<number, GPUBuffer[]>();
-  readonly #idOf = new WeakMap<GPUBuffer, number>();
-  #scratch: GPUBuffer | null = null;
+  /**
+   * By size, those in pages first, then the first made first: a step that takes and frees as it did before is given the same ones,
+   * whatever else was freed.
+   */
+  readonly #kept = new Map<number, Region[]>();
+  #scratch: Region | null = null;
+  #spare: GPUBuffer | null = null;
   #bytes = 0;
   #keptBytes = 0;
   #peak = 0;
@@ -83,23 +118,26 @@ export class Memory {
     const kept = fresh ? undefined : this.#kept.get(size)?.shift();
     if (kept) this.#keptBytes -= size;
     else this.#shrink(this.#most.all - this.#bytes - size);
-    const gpu = kept ?? this.#create(size, what);
-    const buffer = new GpuBuffer(this, gpu, this.#idOf.get(gpu) as number);
+    if (kept?.page) kept.page.live++;
+    return this.#own(new GpuBuffer(this, kept ?? this.#region(this.#create(size, what))));
+  }
+
+  #own(buffer: GpuBuffer): GpuBuffer {
     this.#live.add(buffer);
-    this.#bytes += size;
+    this.#bytes += buffer.bytes;
     this.#peak = Math.max(this.#peak, this.#bytes);
     return buffer;
   }
 
+  #region(gpu: GPUBuffer, offset = 0, size = gpu.size, page: Page | null = null): Region {
+    return { gpu, offset, size, id: this.#ids++, page };
+  }
+
   /** A buffer from outside becomes one of these; it counts when it is live, and is destroyed when it is freed. */
   adopt(gpu: GPUBuffer): GpuBuffer {
-    this.#idOf.set(gpu, this.made++);
-    const buffer = new GpuBuffer(this, gpu, this.idOf(gpu));
-    buffer.foreign = true;
+    const buffer = this.#own(new GpuBuffer(this, this.#region(gpu)));
+    buffer.foreign = gpu;
     this.foreign++;
-    this.#live.add(buffer);
-    this.#bytes += gpu.size;
-    this.#peak = Math.max(this.#peak, this.#bytes);
     return buffer;
   }
 
@@ -107,58 +145,130 @@ export class Memory {
     if (!this.#live.delete(buffer)) throw new BackendError('webgpu: this buffer was freed before');
     buffer.live = false;
     this.#bytes -= buffer.bytes;
-    const room = Math.min(Math.max(leastKept, this.#peak), this.#most.all - this.#bytes);
-    if (buffer.foreign || this.#keptBytes + buffer.bytes > room) {
-      if (buffer.foreign) this.foreign--;
-      this.#host.later(() => buffer.gpu.destroy()); // WebGPU waits for submitted work
-      return;
+    const { region, foreign } = buffer;
+    if (foreign) {
+      this.foreign--;
+      this.#host.later(() => foreign.destroy()); // WebGPU waits for submitted work
     }
-    const kept = this.#kept.get(buffer.bytes) ?? [];
-    const later = kept.findIndex((gpu) => this.idOf(gpu) > buffer.id);
-    kept.splice(later < 0 ? kept.length : later, 0, buffer.gpu);
-    this.#kept.set(buffer.bytes, kept);
-    this.#keptBytes += buffer.bytes;
+    const room = Math.min(Math.max(leastKept, this.#peak), this.#most.all - this.#bytes);
+    if (region.page) this.#keep(region, region.page);
+    else if (region.gpu === foreign) return;
+    else if (this.#keptBytes + region.size > room) this.#host.later(() => region.gpu.destroy());
+    else this.#keep(region, null);
   }
 
-  /** Lets go of kept buffers until they take no more than this. */
+  #keep(region: Region, page: Page | null): void {
+    if (page) page.live--;
+    const kept = this.#kept.get(region.size) ?? [];
+    const rank = ({ id, page: of }: Region): number => (of ? id - Number.MAX_SAFE_INTEGER : id);
+    const later = kept.findIndex((other) => rank(other) > rank(region));
+    kept.splice(later < 0 ? kept.length : later, 0, region);
+    this.#kept.set(region.size, kept);
+    this.#keptBytes += region.size;
+  }
+
+  /** Lets go of kept buffers until they take no more than this; of pages, those that nobody has a part of. */
   #shrink(most: number): void {
-    for (const [size, list] of this.#kept) {
-      while (this.#keptBytes > most && list.length) {
-        const gpu = list.pop() as GPUBuffer;
-        this.#keptBytes -= size;
+    for (const list of [...this.#kept.values()])
+      for (const region of [...list].reverse()) {
+        if (this.#keptBytes <= most) return;
+        const { gpu, page } = region;
+        if (page?.live || !list.includes(region)) continue;
+        for (const gone of page?.regions ?? [region]) {
+          const kept = this.#kept.get(gone.size) as Region[];
+          kept.splice(kept.indexOf(gone), 1);
+          this.#keptBytes -= gone.size;
+        }
         this.#host.later(() => gpu.destroy());
       }
+  }
+
+  /** How these would be laid into pages. */
+  pagesOf(buffers: Iterable<GpuBuffer>): GpuBuffer[][] {
+    const pages: GpuBuffer[][] = [];
+    let room = 0;
+    for (const buffer of buffers) {
+      const size = aligned(buffer.region.size);
+      if (size > room) room = pages.push([]) && this.#most.buffer;
+      room -= size;
+      pages[pages.length - 1]?.push(buffer);
     }
+    return pages;
+  }
+
+  /** Moves them into pages. What was theirs is gone as soon as they are copied. */
+  gather(buffers: Iterable<GpuBuffer>): void {
+    for (const list of this.pagesOf(buffers)) {
+      const bytes = list.reduce((sum, { region }) => sum + aligned(region.size), 0);
+      this.#shrink(this.#most.all - this.#bytes - bytes);
+      const gpu = this.#create(bytes, `page of ${list.length} tensors`);
+      const page: Page = { regions: [], live: 0 };
+      let offset = 0;
+      this.#move(list, ({ region: { size } }) => {
+        const to = this.#region(gpu, offset, aligned(size), page);
+        offset += to.size;
+        page.regions.push(to);
+        page.live++;
+        return to;
+      });
+    }
+  }
+
+  /** Moves one out of its page, for good. */
+  separate(buffer: GpuBuffer): void {
+    buffer.alone = true;
+    this.#move([buffer], ({ region: { size } }) => this.#region(this.#create(size, 'tensor out of a page')));
+  }
+
+  #move(buffers: readonly GpuBuffer[], place: (buffer: GpuBuffer) => Region): void {
+    const copies = buffers.map((buffer): Copy => {
+      const copy = { from: buffer.region, to: place(buffer) };
+      const before = buffer.bytes;
+      buffer.region = copy.to;
+      buffer.bytes = copy.to.size + (buffer.foreign?.size ?? 0);
+      this.#bytes += buffer.bytes - before;
+      return copy;
+    });
+    this.#peak = Math.max(this.#peak, this.#bytes);
+    this.#host.copy(copies);
+    copies.forEach(({ from }, i) => {
+      if (from.page) this.#keep(from, from.page);
+      else if (from.gpu !== buffers[i]?.foreign) this.#host.later(() => from.gpu.destroy());
+    });
+  }
+
+  /** Something to bind where a kernel takes more pages than its operands lie in. */
+  spare(index: number): GPUBufferBinding {
+    this.#spare ??= this.#create(16 * smallest, 'spare');
+    return { buffer: this.#spare, offset: index * smallest, size: smallest };
   }
 
   /** The scratch of all kernels, which each uses from its start. */
-  scratch(bytes: number): GPUBuffer {
+  scratch(bytes: number): Region {
     const old = this.#scratch;
     if (old && old.size >= bytes) return old;
-    this.#scratch = this.#create(Math.min(roundUp(bytes), this.#most.buffer), `scratch[${bytes / 4}]`);
-    if (old) this.#host.later(() => old.destroy());
+    this.#scratch = this.#region(this.#create(Math.min(roundUp(bytes), this.#most.buffer), `scratch[${bytes / 4}]`));
+    if (old) this.#host.later(() => old.gpu.destroy());
     return this.#scratch;
   }
 
-  idOf(gpu: GPUBuffer): number {
-    return this.#idOf.get(gpu) ?? -1;
-  }
-
   use(): MemoryUse {
-    const reserved = this.#bytes + this.#keptBytes + (this.#scratch?.size ?? 0);
+    const reserved = this.#bytes + this.#keptBytes + (this.#scratch?.size ?? 0) + (this.#spare?.size ?? 0);
     return { bytes: this.#bytes, buffers: this.#live.size, reserved, peak: this.#peak };
   }
 
   dispose(): void {
-    for (const buffer of this.#live) buffer.gpu.destroy();
-    for (const list of this.#kept.values()) for (const gpu of list) gpu.destroy();
-    this.#scratch?.destroy();
+    for (const { region, foreign } of this.#live) for (const gpu of [region.gpu, foreign]) gpu?.destroy();
+    for (const list of this.#kept.values()) for (const { gpu } of list) gpu.destroy();
+    this.#scratch?.gpu.destroy();
+    this.#spare?.destroy();
     this.#live.clear();
     this.#kept.clear();
     this.#bytes = this.#keptBytes = 0;
   }
 
   #create(size: number, what: string): GPUBuffer {
+    this.made++;
     this.#device.pushErrorScope('out-of-memory');
     const gpu = this.#device.createBuffer({
       label: `tessera ${what}`,
@@ -175,15 +285,18 @@ export class Memory {
         ),
       );
     }, ignore);
-    this.#idOf.set(gpu, this.made++);
     return gpu;
   }
 }
 
 const ignore = (): void => {}; // the device is gone, and whoever waits hears of that
 
-/** Up to a multiple of an eighth of the power of two below it, at least 256. */
+/** Bytes: buffers are no smaller, and begin at a multiple of it, which any device binds. */
+const smallest = 256;
+const aligned = (bytes: number): number => Math.ceil(bytes / smallest) * smallest;
+
+/** Up to a multiple of an eighth of the power of two below it, at least the smallest. */
 function roundUp(bytes: number): number {
-  const step = Math.max(256, 2 ** (Math.floor(Math.log2(Math.max(1, bytes))) - 3));
+  const step = Math.max(smallest, 2 ** (Math.floor(Math.log2(Math.max(1, bytes))) - 3));
   return Math.max(step, Math.ceil(bytes / step) * step);
 }

@@ -1,6 +1,7 @@
 /** Reads: copies into buffers that the host can map, taken in order with the work, and the promises of whoever waits. */
 import type { BackendError } from '@tessera/tensor/backend';
 import { mapRead, usage } from './device';
+import type { Region } from './memory';
 
 /** Staging buffers are kept for the next read, up to this many bytes in all. */
 const mostKept = 64 * 2 ** 20;
@@ -50,10 +51,10 @@ export class Reads {
   }
 
   /** The first bytes of a buffer, as they are after all work submitted so far. */
-  async copy(from: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+  async copy({ gpu, offset }: Region, bytes: number): Promise<ArrayBuffer> {
     const staging = this.#take(bytes);
     const encoder = this.#device.createCommandEncoder();
-    encoder.copyBufferToBuffer(from, 0, staging, 0, bytes);
+    encoder.copyBufferToBuffer(gpu, offset, staging, 0, bytes);
     this.#device.queue.submit([encoder.finish()]);
     try {
       await staging.mapAsync(mapRead, 0, bytes);

@@ -16,7 +16,7 @@ import {
 import { type Choice, Compiler } from './compile';
 import { type Found, limitsOf, targetOf, type WebgpuOptions } from './device';
 import { infoOf, type WebgpuInfo } from './info';
-import { type GpuBuffer, Memory } from './memory';
+import { copyAll, type GpuBuffer, Memory } from './memory';
 import { prepare } from './prepare';
 import { Reads } from './reads';
 import { bytesOf, restore, store, storedBytes } from './stored';
@@ -69,6 +69,7 @@ export class WebgpuBackend implements Webgpu {
           this.#uploads.flush();
           run();
         }),
+      copy: (copies) => this.#then(null, () => this.commandsNow((encoder) => copyAll(encoder, copies))),
     });
     const target = targetOf(device, found.matrices);
     this.#compiler = new Compiler(device, target);
@@ -98,7 +99,8 @@ export class WebgpuBackend implements Webgpu {
   }
 
   info(): WebgpuInfo {
-    const buffers = this.#memory.made + this.#reads.made + this.#uploads.made + this.#submitter.uniforms.made;
+    const { uniforms, tables } = this.#submitter;
+    const buffers = this.#memory.made + this.#reads.made + this.#uploads.made + uniforms.made + tables;
     const objects = { pipelines: this.#compiler.made, bindGroups: this.#submitter.made, buffers };
     return infoOf(this.#found, this.limits, objects);
   }
@@ -120,20 +122,20 @@ export class WebgpuBackend implements Webgpu {
 
   upload(buffer: DeviceBuffer, dtype: DType, data: TypedArray): void {
     if (this.#failure) return;
-    const target = this.#own(buffer);
+    const { region } = this.#own(buffer);
     const bytes = storedBytes(dtype, data.length);
-    if (bytes > target.bytes) {
-      throw new BackendError(`webgpu: upload of ${bytes} bytes into a buffer of ${target.bytes}`);
+    if (bytes > region.size) {
+      throw new BackendError(`webgpu: upload of ${bytes} bytes into a buffer of ${region.size}`);
     }
     if (bytes === 0) return;
     // The array may change as soon as this returns.
     const kept = this.#waiting.length ? data.slice() : data;
-    this.#then(null, () => this.#uploads.write(target, bytes, (memory) => store(dtype, kept, memory)));
+    this.#then(null, () => this.#uploads.write(region, bytes, (memory) => store(dtype, kept, memory)));
   }
 
   async download(buffer: DeviceBuffer, dtype: DType, size: number): Promise<TypedArray> {
     if (this.#failure) throw this.#failure;
-    const { gpu } = this.#own(buffer);
+    const { region } = this.#own(buffer);
     const length = storedBytes(dtype, size);
     if (length === 0) {
       await this.sync();
@@ -141,7 +143,7 @@ export class WebgpuBackend implements Webgpu {
     }
     const bytes = await this.#read<ArrayBuffer>((settle) => {
       this.#uploads.flush();
-      void this.#reads.copy(gpu, length).then(...settle);
+      void this.#reads.copy(region, length).then(...settle);
     });
     return restore(dtype, bytes, size);
   }
@@ -160,14 +162,17 @@ export class WebgpuBackend implements Webgpu {
   submit(plan: Plan, buffers: readonly DeviceBuffer[], uniforms: readonly number[]): void {
     if (this.#failure) return;
     const submitter = this.#submitter;
-    const bound = buffers.map((buffer) => this.#own(buffer).gpu);
-    const ready = submitter.waiting(plan);
+    const regions = submitter.place(
+      plan,
+      buffers.map((buffer) => this.#own(buffer)),
+    );
+    const ready = submitter.waiting(plan, regions);
     const shared = submitter.numbers(plan, uniforms);
     const numbers = ready || this.#waiting.length ? shared.slice() : shared;
     const timer = this.#timer;
     this.#then(ready, () => {
       const passOf: PassOf | undefined = timer?.passesOf(plan.steps.length);
-      submitter.submit(plan, bound, numbers, this.#checks, passOf);
+      submitter.submit(plan, regions, numbers, this.#checks, passOf);
       timer?.collect();
     });
   }

@@ -4,6 +4,7 @@
  *
  *     in0 …       read-only storage, an array an input; an input that is written in place has none, loads read its output
  *     out0 …      storage
+ *     table …     where operands lie that have no binding of their own, and pages (pages.ts); only where there are some
  *     scratch     storage, words that live while the kernel runs; only where a program asks for some
  *     uniforms    group 1: the numbers handed in at each run
  */
@@ -20,10 +21,13 @@ import { literal, print } from './expression';
 import { type FunctionName, functions, withDependencies } from './functions';
 import type * as matrices from './kernels/matrix';
 import type * as ordering from './kernels/ordering';
+import { bindingsOf, nameOf, pageSource, type Room, type Row } from './pages';
 import { elementOf, type Place, validity } from './place';
 
 /** What the device can do, as far as shaders depend on it. */
 export interface Target {
+  /** Storage buffers that a dispatch binds, and bytes of one. */
+  readonly room: Room;
   /** Most workgroups along one dimension of a dispatch. */
   readonly workgroups: number;
   /** Most threads of a workgroup. */
@@ -58,6 +62,8 @@ export interface Dispatch {
 export interface Program {
   readonly dispatches: readonly Dispatch[];
   readonly scratch: number;
+  /** Where operands without a binding are looked up, if not each in a row of its own. */
+  readonly table?: readonly Row[];
 }
 
 /** How a storage dtype is declared in a shader. bool and uint8 take a word each: two threads never share one. */
@@ -69,17 +75,6 @@ export const storedAs = {
   bool: 'u32',
 } as const satisfies Record<DType, string>;
 export const wgslType = { float32: 'f32', int32: 'i32', bool: 'bool' } as const satisfies Record<Compute, string>;
-
-/** The operands of a kernel that have a binding, in the order of their numbers. */
-export function bindingsOf({
-  inputs,
-  outputs,
-  aliases,
-}: Kernel): { type: 'in' | 'out'; index: number; dtype: DType }[] {
-  const read = inputs.map(({ dtype }, index) => ({ type: 'in' as const, index, dtype }));
-  const written = outputs.map(({ dtype }, index) => ({ type: 'out' as const, index, dtype }));
-  return [...read.filter(({ index }) => !aliases.includes(index)), ...written];
-}
 
 /** Statements between two braces, and the names of what `once` has computed there. */
 export class Scope {
@@ -211,8 +206,10 @@ export class Block {
     return valid ? `select(${zero[dtype]}, ${value}, ${valid})` : value;
   }
 
-  /** An element of a binding, which may be declared as an array of vectors. */
+  /** An element of an operand, which may be declared as an array of vectors, or lie in a page. */
   element(name: string, index: string): string {
+    const paged = this.shader.paged.get(name);
+    if (paged) return paged.dtype === 'float16' ? `half(${paged.row}, u32(${index}))` : wordAs(paged, index);
     if (!this.shader.vectors.has(name)) return `${name}[${index}]`;
     const at = this.once(`u32(${index})`, 'e');
     return `${name}[${at} >> 2u][${at} & 3u]`;
@@ -232,9 +229,25 @@ export class Block {
         this.place.linear,
       ),
     );
-    const targets = stores.map(({ output }, i) => this.element(`out${output}`, places[i] as string));
-    this.line(...targets.map((target, i) => `${target} = ${values[i]};`));
+    const put = stores.map(({ output }, i) => {
+      const [name, place, value] = [`out${output}`, places[i] as string, values[i] as string];
+      const paged = this.shader.paged.get(name);
+      if (!paged) return `${this.element(name, place)} = ${value};`;
+      const [kind, stored] = paged.dtype === 'float16' ? ['half', value] : ['word', `bitcast<u32>(${value})`];
+      return `${kind}Put(${paged.row}, u32(${place}), ${stored});`;
+    });
+    this.line(...put);
   }
+}
+
+/** An operand that lies in a page: the row of the table that says where, as text. */
+export interface Paged {
+  readonly row: string;
+  readonly dtype: DType;
+}
+function wordAs({ row, dtype }: Paged, index: string): string {
+  const word = `word(${row}, u32(${index}))`;
+  return storedAs[dtype] === 'u32' ? word : `bitcast<${storedAs[dtype]}>(${word})`;
 }
 
 /** The binding that an input is read from: its own, or that of the output which is the same buffer. */
@@ -257,6 +270,8 @@ export class Shader {
   readonly kernel: Kernel;
   /** Bindings declared as arrays of vectors of four. Outputs among them are stored by vectors only. */
   readonly vectors: ReadonlySet<string>;
+  /** By name. A template whose table has rows of its own says which; others have a row an operand. */
+  paged: ReadonlyMap<string, Paged>;
   private readonly directives = new Set<string>();
   private readonly used = new Set<FunctionName>();
   private readonly declared: string[] = [];
@@ -265,6 +280,9 @@ export class Shader {
   constructor(kernel: Kernel, vectors: ReadonlySet<string> = new Set()) {
     this.kernel = kernel;
     this.vectors = vectors;
+    this.paged = new Map(
+      bindingsOf(kernel).paged.map((operand, row) => [nameOf(operand), { row: `${row}u`, dtype: operand.dtype }]),
+    );
   }
 
   /** A directive that the shader begins with: `enable f16;`. */
@@ -286,11 +304,13 @@ export class Shader {
 
   source(header: readonly string[], scratch: boolean, main: string): string {
     const { kernel } = this;
-    const bindings = bindingsOf(kernel).map(({ type, index, dtype }, binding) => {
-      const access = type === 'in' ? 'read' : 'read_write';
-      const name = `${type}${index}`;
-      return `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${this.typeOf(name, storedAs[dtype])}>;`;
+    const bound = bindingsOf(kernel);
+    const bindings = bound.own.map((operand, binding) => {
+      const [access, name] = [operand.type === 'in' ? 'read' : 'read_write', nameOf(operand)];
+      return `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${this.typeOf(name, storedAs[operand.dtype])}>;`;
     });
+    const pages = bound.paged.length ? pageSource(bound, bindings.length) : null;
+    bindings.push(...(pages?.bindings ?? []));
     if (scratch) {
       const type = this.typeOf('scratch', 'u32');
       bindings.push(`@group(0) @binding(${bindings.length}) var<storage, read_write> scratch: array<${type}>;`);
@@ -304,6 +324,7 @@ export class Shader {
       ...(this.directives.size ? [[...this.directives].join('\n')] : []),
       bindings.join('\n'),
       ...(this.declared.length ? [this.declared.join('\n')] : []),
+      ...(pages?.functions ?? []),
       ...called,
       main,
     ];

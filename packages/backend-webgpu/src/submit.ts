@@ -3,8 +3,11 @@
  * plan, so a step that comes again with the same buffers creates nothing.
  */
 import { BackendError, type DeviceBuffer, type Plan, type PlanStep } from '@tessera/tensor/backend';
-import { type Compiler, GpuExecutable, Uniforms } from './compile';
-import { GpuBuffer, type Memory } from './memory';
+import { type Built, type Compiler, GpuExecutable, Uniforms, waitingOf } from './compile';
+import { usage } from './device';
+import { bindingOf, GpuBuffer, type Memory, type Region } from './memory';
+import type { Operand } from './pages';
+import { apart, gather } from './places';
 import type { Uploads } from './uploads';
 
 /** A plan's own: where its steps' numbers lie, and the bind groups that were made for it. */
@@ -14,18 +17,24 @@ interface Bound {
   readonly steps: readonly BoundStep[];
   /** Words of scratch that its hungriest step wants. */
   scratch: number;
-  /** The bind groups of all steps for buffers that came before, last used first. */
-  readonly sets: { readonly ids: Int32Array; readonly groups: readonly GPUBindGroup[] }[];
+  /** What all steps run and bind for buffers that came before, last used first. */
+  readonly sets: { readonly ids: Int32Array; readonly jobs: readonly Job[] }[];
 }
-interface BoundStep {
+/** A step with buffers. */
+interface Job {
+  readonly built: Built;
+  readonly group: GPUBindGroup;
+}
+export interface BoundStep {
   readonly executable: GpuExecutable;
-  /** Positions in the plan's table, in the order of the bindings. */
-  readonly positions: readonly number[];
+  /** Positions in the plan's table of the operands that have a binding, and of those that lie in pages. */
+  readonly own: readonly number[];
+  readonly paged: readonly number[];
   readonly uniforms: readonly number[];
   /** Byte offset of its numbers. */
   readonly offset: number;
   /** By the ids of what they bind, last used first: steps whose buffers stay keep theirs when others alternate. */
-  readonly groups: { readonly ids: readonly number[]; readonly group: GPUBindGroup }[];
+  readonly jobs: { readonly ids: readonly number[]; readonly job: Job }[];
 }
 
 /** Results of a step alternate between few buffers. */
@@ -43,12 +52,14 @@ export interface Checks {
 }
 
 export class Submitter {
-  /** Bind groups made so far. */
+  /** Bind groups, and tables of pages, made so far. */
   made = 0;
+  tables = 0;
   readonly uniforms: Uniforms;
   readonly #device: GPUDevice;
   readonly #memory: Memory;
   readonly #uploads: Uploads;
+  readonly #compiler: Compiler;
   readonly #alignment: number;
   readonly #plans = new WeakMap<Plan, Bound>();
 
@@ -56,6 +67,7 @@ export class Submitter {
     this.#device = device;
     this.#memory = memory;
     this.#uploads = uploads;
+    this.#compiler = compiler;
     this.#alignment = device.limits.minUniformBufferOffsetAlignment;
     this.uniforms = new Uniforms(device, compiler.uniformLayout);
   }
@@ -65,10 +77,25 @@ export class Submitter {
     return [...new Set(this.#bound(plan).steps.map(({ executable }) => executable))];
   }
 
-  /** What the plan waits for, or null where all its pipelines are there. */
-  waiting(plan: Plan): Promise<unknown> | null {
-    const missing = this.#bound(plan).steps.flatMap(({ executable }) => executable.waiting ?? []);
-    return missing.length ? Promise.all(missing) : null;
+  /** Where the plan's buffers lie, once those are moved that must be. */
+  place(plan: Plan, buffers: readonly GpuBuffer[]): Region[] {
+    const { steps, sets } = this.#bound(plan);
+    const regions = buffers.map(({ region }) => region);
+    if (sets.some(({ ids }) => isSame(ids, regions))) return regions;
+    gather(steps, buffers, this.#memory);
+    return buffers.map(({ region }) => region);
+  }
+
+  /** What the plan waits for on these places, or null where all its pipelines are there. */
+  waiting(plan: Plan, regions: readonly Region[]): Promise<unknown> | null {
+    const { steps, sets } = this.#bound(plan);
+    const missing = steps.flatMap(({ executable }) => executable.waiting ?? []);
+    if (!missing.length && sets.some(({ ids }) => isSame(ids, regions))) return null;
+    const placed = () => {
+      const waits = steps.flatMap((step) => waitingOf(this.#built(step, regions)) ?? []);
+      return waits.length ? Promise.all(waits) : null;
+    };
+    return missing.length ? Promise.all(missing).then(placed) : placed();
   }
 
   /** Words that hold a plan's numbers for this run: the caller keeps them until it submits. */
@@ -88,7 +115,7 @@ export class Submitter {
   /** Encodes and submits; all pipelines are there. Only what comes for the first time is validated in a scope of its own. */
   submit(
     plan: Plan,
-    buffers: readonly GPUBuffer[],
+    regions: readonly Region[],
     numbers: Uint32Array<ArrayBuffer>,
     checks: Checks,
     passOf?: PassOf,
@@ -96,17 +123,16 @@ export class Submitter {
     const device = this.#device;
     const bound = this.#bound(plan);
     bound.scratch = Math.max(0, ...bound.steps.map(({ executable }) => executable.scratch)); // known only by now
-    if (bound.scratch) this.#memory.scratch(bound.scratch * 4);
-    const ids = this.#idsOf(bound, buffers);
-    const known = recent(bound.sets, (set) => set.ids.every((id, i) => id === ids[i]));
+    const table = bound.scratch ? [...regions, this.#memory.scratch(bound.scratch * 4)] : regions;
+    const known = recent(bound.sets, ({ ids }) => isSame(ids, table));
     const scoped = !known || checks.always();
     if (scoped) device.pushErrorScope('validation');
     try {
-      const groups = known?.groups ?? this.#groups(bound, buffers, ids);
+      const jobs = known?.jobs ?? this.#jobs(bound, regions, table);
       this.uniforms.write(numbers);
       const encoder = device.createCommandEncoder();
       this.#uploads.encode(encoder);
-      this.#encode(encoder, bound.steps, groups, passOf);
+      this.#encode(encoder, bound.steps, jobs, passOf);
       device.queue.submit([encoder.finish()]);
       this.#uploads.done();
     } finally {
@@ -118,20 +144,16 @@ export class Submitter {
     this.uniforms.dispose();
   }
 
-  #encode(
-    encoder: GPUCommandEncoder,
-    steps: readonly BoundStep[],
-    groups: readonly GPUBindGroup[],
-    passOf?: PassOf,
-  ): void {
+  #encode(encoder: GPUCommandEncoder, steps: readonly BoundStep[], jobs: readonly Job[], passOf?: PassOf): void {
     let pass = passOf ? null : encoder.beginComputePass();
     for (let i = 0; i < steps.length; i++) {
       const { executable, uniforms, offset } = steps[i] as BoundStep;
       if (passOf) pass = passOf(encoder, executable);
       if (!pass) continue;
-      pass.setBindGroup(0, groups[i] as GPUBindGroup);
+      const { built, group } = jobs[i] as Job;
+      pass.setBindGroup(0, group);
       if (uniforms.length) pass.setBindGroup(1, this.uniforms.group, [offset]);
-      for (const { made, grid } of executable.passes) {
+      for (const { made, grid } of built.passes) {
         pass.setPipeline(made.pipeline as GPUComputePipeline);
         pass.dispatchWorkgroups(grid[0], grid[1]);
       }
@@ -151,7 +173,7 @@ export class Submitter {
       }
       const at = offset;
       offset += Math.ceil((uniforms.length * 4) / this.#alignment) * this.#alignment;
-      return { executable, positions: positionsOf(step), uniforms, offset: at, groups: [] };
+      return { executable, ...positionsOf(step), uniforms, offset: at, jobs: [] };
     });
     const words = new Uint32Array(offset / 4);
     const bound: Bound = { words, floats: new Float32Array(words.buffer), steps, scratch: 0, sets: [] };
@@ -159,39 +181,78 @@ export class Submitter {
     return bound;
   }
 
-  /** Of the plan's table; the scratch comes last. */
-  #idsOf({ scratch }: Bound, buffers: readonly GPUBuffer[]): Int32Array {
-    const ids = new Int32Array(buffers.length + (scratch ? 1 : 0));
-    for (let i = 0; i < buffers.length; i++) ids[i] = this.#memory.idOf(buffers[i] as GPUBuffer);
-    if (scratch) ids[buffers.length] = this.#memory.idOf(this.#memory.scratch(scratch * 4));
-    return ids;
-  }
-
-  #groups(bound: Bound, buffers: readonly GPUBuffer[], ids: Int32Array): readonly GPUBindGroup[] {
-    const groups = bound.steps.map((step) => this.#group(step, buffers));
-    bound.sets.unshift({ ids, groups });
+  #jobs(bound: Bound, regions: readonly Region[], table: readonly Region[]): readonly Job[] {
+    const jobs = bound.steps.map((step) => this.#job(step, regions));
+    bound.sets.unshift({ ids: Int32Array.from(table, ({ id }) => id), jobs });
     bound.sets.length = Math.min(bound.sets.length, mostGroups);
-    return groups;
+    return jobs;
   }
 
-  #group({ executable, positions, groups }: BoundStep, buffers: readonly GPUBuffer[]): GPUBindGroup {
-    const bound = positions.map((at) => buffers[at] as GPUBuffer);
-    if (executable.scratch) bound.push(this.#memory.scratch(executable.scratch * 4));
-    const ids = bound.map((gpu) => this.#memory.idOf(gpu));
-    const known = recent(groups, (each) => each.ids.every((id, k) => id === ids[k]));
-    if (known) return known.group;
+  #built({ executable, own }: BoundStep, regions: readonly Region[]): Built {
+    return this.#compiler.writable(executable, apart(executable.bindings.own, own, regions));
+  }
+
+  #job(step: BoundStep, regions: readonly Region[]): Job {
+    const { executable, jobs } = step;
+    const scratch = executable.scratch ? [this.#memory.scratch(executable.scratch * 4)] : [];
+    const [own, paged] = [step.own, step.paged].map((list) => list.map((at) => regions[at] as Region)) as [
+      Region[],
+      Region[],
+    ];
+    const ids = [...own, ...paged, ...scratch].map(({ id }) => id);
+    const known = recent(jobs, (each) => each.ids.every((id, k) => id === ids[k]));
+    if (known) return known.job;
     this.made++;
-    const entries = bound.map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const built = this.#built(step, regions);
+    const pages = paged.length ? this.#pages(executable, paged) : [];
+    const resources = [...own.map(bindingOf), ...pages, ...scratch.map(bindingOf)];
     const group = this.#device.createBindGroup({
       label: `tessera ${executable.name}`,
-      layout: executable.layout,
-      entries,
+      layout: built.layout,
+      entries: resources.map((resource, binding) => ({ binding, resource })),
     });
-    groups.unshift({ ids, group });
-    groups.length = Math.min(groups.length, mostGroups);
-    return group;
+    const job = { built, group };
+    jobs.unshift({ ids, job });
+    jobs.length = Math.min(jobs.length, mostGroups);
+    return job;
+  }
+
+  /** The table of a kernel that finds operands by it, and its pages. */
+  #pages({ name, bindings, built }: GpuExecutable, paged: readonly Region[]): GPUBufferBinding[] {
+    const kinds = { word: [] as GPUBuffer[], half: [] as GPUBuffer[] };
+    const places = paged.map(({ gpu, offset }, i) => {
+      const half = (bindings.paged[i] as Operand).dtype === 'float16';
+      const pages = half ? kinds.half : kinds.word;
+      const page = pages.includes(gpu) ? pages.indexOf(gpu) : pages.push(gpu) - 1;
+      return { page, first: offset / (half ? 2 : 4) };
+    });
+    const words = Uint32Array.from(
+      built.table.flatMap((row) => {
+        if (!('operand' in row)) return row;
+        const { page, first } = places[row.operand] as (typeof places)[number];
+        return [page, first + row.plus];
+      }),
+    );
+    let spare = 0;
+    const filled = (pages: readonly GPUBuffer[], count: number) => {
+      return Array.from({ length: count }, (_, i): GPUBufferBinding => {
+        const buffer = pages[i];
+        return buffer ? { buffer } : this.#memory.spare(spare++);
+      });
+    };
+    const bound = [...filled(kinds.word, bindings.words), ...filled(kinds.half, bindings.halves)];
+    this.tables++;
+    const use = usage.storage | usage.copyDst;
+    const buffer = this.#device.createBuffer({ label: `tessera table of ${name}`, size: words.byteLength, usage: use });
+    this.#device.queue.writeBuffer(buffer, 0, words);
+    return [{ buffer }, ...bound];
   }
 }
+
+const isSame = (ids: Int32Array, regions: readonly Region[]): boolean => {
+  for (let i = 0; i < regions.length; i++) if (ids[i] !== regions[i]?.id) return false;
+  return true;
+};
 
 /** The first that fits, brought to the front. */
 function recent<T>(list: T[], fits: (entry: T) => boolean): T | undefined {
@@ -200,10 +261,10 @@ function recent<T>(list: T[], fits: (entry: T) => boolean): T | undefined {
   return at < 0 ? undefined : list[0];
 }
 
-/** As `bindingsOf` has them: inputs that no output is, then outputs. */
-function positionsOf({ executable, inputs, outputs }: PlanStep): number[] {
-  const { aliases } = executable.kernel;
-  return [...inputs.filter((_, input) => !aliases.includes(input)), ...outputs];
+function positionsOf({ executable, inputs, outputs }: PlanStep): { own: number[]; paged: number[] } {
+  const { bindings } = executable as GpuExecutable;
+  const at = ({ type, index }: Operand) => (type === 'in' ? inputs : outputs)[index] as number;
+  return { own: bindings.own.map(at), paged: bindings.paged.map(at) };
 }
 
 /** @throws BackendError where the buffer is of another backend, or freed. */

@@ -48,7 +48,8 @@ export class Tuner {
   compile(kernel: Kernel): GpuExecutable {
     const ways = candidates(kernel, this.#target);
     const executable = this.#compiler.compile(kernel, ways[0]);
-    if (ways.length > 1 && bytesOf(kernel) <= most.bytes) {
+    const measurable = executable.bindings.paged.length === 0 && bytesOf(kernel) <= most.bytes;
+    if (ways.length > 1 && measurable) {
       executable.becomes(this.#choose(kernel, ways).then((choice) => this.#compiler.compile(kernel, choice)));
     }
     return executable;
@@ -90,7 +91,7 @@ export class Tuner {
         this.measured.candidates++;
         const scratch = executable.scratch ? [buffer(executable.scratch * 4, usage.storage)] : [];
         const entries = [...operands, ...scratch].map((one, binding) => ({ binding, resource: { buffer: one } }));
-        const group = device.createBindGroup({ layout: executable.layout, entries });
+        const group = device.createBindGroup({ layout: executable.built.layout, entries });
         const shared = device.createBindGroup({
           layout: this.#compiler.uniformLayout,
           entries: [{ binding: 0, resource: { buffer: numbers, size: uniformWindow } }],

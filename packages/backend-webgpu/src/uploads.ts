@@ -3,7 +3,7 @@
  * that stay mapped while they wait, and are copied at the start of the next commands: no array in between, no submit of its own.
  */
 import { mapWrite, usage } from './device';
-import type { GpuBuffer } from './memory';
+import type { Region } from './memory';
 
 /** From here a mapped buffer wins (38 MB on Dawn: 9 to 12 ms in place of 30 to 47; 4 kB: 0.12 in place of 0.04). */
 export const largeUpload = 2 ** 18;
@@ -15,7 +15,7 @@ export type Fill = (target: ArrayBuffer) => void;
 
 interface Copy {
   readonly from: GPUBuffer;
-  readonly to: GPUBuffer;
+  readonly to: Region;
   readonly bytes: number;
 }
 
@@ -36,23 +36,23 @@ export class Uploads {
   }
 
   /** Values that the next commands find in the buffer. `bytes` is a multiple of four. */
-  write(to: GpuBuffer, bytes: number, fill: Fill): void {
+  write(to: Region, bytes: number, fill: Fill): void {
     const staging = bytes >= largeUpload ? this.#take(bytes) : null;
     if (staging) {
       fill(staging.getMappedRange(0, bytes));
       staging.unmap();
-      this.#copies.push({ from: staging, to: to.gpu, bytes });
+      this.#copies.push({ from: staging, to, bytes });
       return;
     }
-    if (this.#copies.some((copy) => copy.to === to.gpu)) this.flush();
+    if (this.#copies.some((copy) => copy.to.id === to.id)) this.flush();
     const values = new ArrayBuffer(bytes);
     fill(values);
-    this.#device.queue.writeBuffer(to.gpu, 0, values);
+    this.#device.queue.writeBuffer(to.gpu, to.offset, values);
   }
 
   /** Begins the commands of whoever submits next; it calls `done` after. */
   encode(encoder: GPUCommandEncoder): void {
-    for (const { from, to, bytes } of this.#copies) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+    for (const { from, to, bytes } of this.#copies) encoder.copyBufferToBuffer(from, 0, to.gpu, to.offset, bytes);
   }
   /** What was encoded is submitted: its staging buffers come back when the device is through. */
   done(): void {

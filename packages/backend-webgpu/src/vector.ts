@@ -4,6 +4,7 @@
  */
 import { type Expr, expr as e, type Kernel, type Load, type Store, type View } from '@tessera/tensor/backend';
 import { type Carried, toCarried } from './accumulate';
+import { bindingsOf, nameOf } from './pages';
 import { atCoords, elementOf, validity } from './place';
 import { type Block, bindingOf, narrowed, storedAs } from './shader';
 
@@ -39,18 +40,26 @@ export function alongOf(expr: Expr, axes: readonly [number, number]): number {
   return axes[1];
 }
 
+const ownNames = (kernel: Kernel): Set<string> => new Set(bindingsOf(kernel).own.map(nameOf));
+
 /** Bindings of an expression's loads that are vectors along an axis. */
 export function vectorsOf(expr: Expr, axis: number, kernel: Kernel): string[] {
+  const own = ownNames(kernel);
   const found = loadsOf(expr).filter(
     ({ input, view, at }) =>
-      !at && !kernel.aliases.includes(input) && isVector(view, axis, kernel.inputs[input]?.size ?? 0),
+      !at &&
+      !kernel.aliases.includes(input) &&
+      isVector(view, axis, kernel.inputs[input]?.size ?? 0) &&
+      own.has(`in${input}`),
   );
   return found.map(({ input }) => bindingOf(kernel, input));
 }
 
 /** Bindings to declare as vectors so that stores write four elements along an axis; null where a store can not. */
 export function vectorStores(stores: readonly Store[], axis: number, kernel: Kernel): string[] | null {
-  if (!stores.every(({ view, output }) => isVector(view, axis, kernel.outputs[output]?.size ?? 0))) return null;
+  const own = ownNames(kernel);
+  const fits = ({ view, output }: Store) => isVector(view, axis, kernel.outputs[output]?.size ?? 0);
+  if (!stores.every((store) => fits(store) && own.has(`out${store.output}`))) return null;
   return stores.flatMap(({ output, expr }) => [`out${output}`, ...vectorsOf(expr, axis, kernel)]);
 }
 

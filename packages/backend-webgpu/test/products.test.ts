@@ -93,6 +93,7 @@ const convolutions = kernelCases.filter(
     sizeOf(test.kernel.sizes.kernel) < 49,
 );
 const roomy = {
+  room: { buffers: 16, bytes: 2 ** 31 },
   workgroups: 65535,
   threads: 256,
   shared: 65536,

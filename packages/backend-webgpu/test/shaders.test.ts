@@ -9,6 +9,7 @@ import { occupancy, sharedOf, type Tile, threadsOf, tiles } from '../src/kernels
 import type { Target } from '../src/shader';
 
 const target: Target = {
+  room: { buffers: 16, bytes: 2 ** 31 },
   workgroups: 65535,
   threads: 1024,
   shared: 49152,

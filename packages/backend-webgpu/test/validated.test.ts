@@ -10,10 +10,12 @@ import { conv, convChoices } from '../src/kernels/conv';
 import { matmul, matmulChoices } from '../src/kernels/matmul';
 import * as by from '../src/kernels/matrix';
 import * as ordering from '../src/kernels/ordering';
+import { operandsOf } from '../src/pages';
 import type { Program, Target } from '../src/shader';
 import { dawnOf } from './emulated';
 
 const target: Target = {
+  room: { buffers: 16, bytes: 2 ** 31 },
   workgroups: 65535,
   threads: 1024,
   shared: 49152,
@@ -56,6 +58,19 @@ describe('shaders of float16', () => {
   it.each(kernelCases)('$title', async ({ kernel }) => {
     expect(await faultsOf(generate(halved(kernel), target))).toEqual([]);
     expect(await faultsOf(generate(halved(kernel), { ...target, matrix: null, subgroup: null }))).toEqual([]);
+  });
+});
+
+describe('shaders that find operands by a table', () => {
+  const few = { ...target, room: { buffers: 5, bytes: 2 ** 31 }, matrix: null };
+  const many = kernelCases.filter(({ kernel }) => operandsOf(kernel).length >= few.room.buffers);
+  it('are those with as many operands as a device has bindings', () => expect(many.length).toBeGreaterThan(20));
+  it.each(many)('$title', async ({ kernel }) => {
+    for (const each of [kernel, halved(kernel)]) {
+      const program = generate(each, few);
+      expect(await faultsOf(program)).toEqual([]);
+      expect(program.dispatches[0]?.source ?? 'table').toContain('table');
+    }
   });
 });
 

@@ -5,12 +5,15 @@
  *               part 0       part 1        part 2
  */
 import { type MapKernel, sizeOf } from '@tessera/tensor/backend';
+import { bindingsOf } from '../pages';
 import { atLinear } from '../place';
 import { dispatch, type Program, type Target } from '../shader';
+import { mapByTable } from './map-table';
 
 export const tile = { threads: 64 } as const;
 
 export function map(kernel: MapKernel, target: Target): Program {
+  if (bindingsOf(kernel).paged.length) return mapByTable(kernel, target);
   const parts = kernel.parts.filter(({ shape }) => sizeOf(shape) > 0);
   const groups = parts.map(({ shape }) => Math.ceil(sizeOf(shape) / tile.threads));
   const total = groups.reduce((sum, count) => sum + count, 0);
