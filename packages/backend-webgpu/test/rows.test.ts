@@ -96,6 +96,7 @@ describe('rows with lanes that meet in workgroup memory', () => {
 
 describe('what is read', () => {
   const target: Target = {
+    room: { buffers: 16, bytes: 2 ** 31 },
     workgroups: 65535,
     threads: 1024,
     shared: 49152,

@@ -112,7 +112,7 @@ function withViews(kernel: MapKernel, stores: readonly Store[], change: OnView, 
 }
 
 function likeOf(kernel: MapKernel, part: MapKernel['parts'][number]): Like {
-  const flat = flattened([], part.stores, 0);
+  const flat = flattened([], part.stores, 0, part.shape.length);
   const shape = flat ? [sizeOf(part.shape)] : part.shape;
   const offsets = new Map<string, Set<number>>();
   withViews(kernel, flat?.stores ?? part.stores, (name, view) => {
