@@ -28,7 +28,8 @@ export async function loadDigits(part: 'train' | 'test', count: number): Promise
 
 /** An IDX file of the first `count` items: its header says so, and no more is read. */
 async function readFirst(url: string, count: number, header: number, itemBytes: number): Promise<Uint8Array> {
-  const response = await fetch(url);
+  // Vite's development server takes what has no extension for a script, but for a slash behind it.
+  const response = await fetch(import.meta.env.DEV ? `${url}/` : url);
   if (!response.ok || !response.body)
     throw new Error(`${url} could not be read: ${response.status} ${response.statusText}`);
   const bytes = new Uint8Array(header + count * itemBytes);

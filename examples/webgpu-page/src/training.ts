@@ -21,10 +21,10 @@ import type { Settings } from './messages';
 
 /** Mean and deviation of all training pixels, 0 to 255. */
 const [mean, deviation] = [33.32, 78.57];
-const normalise = (pixels: Tensor): Tensor => div(sub(cast(pixels, 'float32'), mean), deviation);
+export const normalise = (pixels: Tensor): Tensor => div(sub(cast(pixels, 'float32'), mean), deviation);
 
 /** Digits [N,1,28,28] → logits [N,10]; 55,146 parameters. */
-const network = () =>
+export const network = () =>
   new nn.Sequential(
     ...[new nn.Conv2d(1, 16, 5, { padding: 2 }), new nn.BatchNorm2d(16), new nn.ReLU(), new nn.MaxPool2d(2)],
     ...[new nn.Conv2d(16, 32, 3, { padding: 1 }), new nn.BatchNorm2d(32), new nn.ReLU(), new nn.MaxPool2d(2)],
