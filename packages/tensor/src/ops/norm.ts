@@ -7,7 +7,7 @@ import { acc, add as addExpr, apply, constant, div as divExpr, mul as mulExpr, s
 import { defineMultiOp, type Input, type OpExpr, read, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { sizeOf } from '../view';
-import { add, mul, sub } from './arithmetic';
+import { add, addcmul, mul, sub } from './arithmetic';
 import { rsqrt } from './math';
 import { trailing } from './move';
 import { reshape } from './shape';
@@ -136,7 +136,7 @@ export function runningStatistics(
   count: number,
   momentum: TensorLike = 0.1,
 ): [mean: Tensor, variance: Tensor] {
-  const towards = (from: TensorLike, to: TensorLike) => add(from, mul(momentum, sub(to, from)));
+  const towards = (from: TensorLike, to: TensorLike) => addcmul(from, momentum, sub(to, from));
   return [towards(running[0], batch[0]), towards(running[1], mul(batch[1], count / (count - 1)))];
 }
 
