@@ -1,6 +1,5 @@
 /** Values as the device stores them: bool and uint8 a word each, float16 in two bytes. */
-import type { DType, TypedArray } from '@tessera/tensor/backend';
-import { fromHalves, toHalves } from './half';
+import { type DType, fromHalf, type TypedArray, toHalf } from '@tessera/tensor/backend';
 
 export const bytesOf: Record<DType, number> = { float32: 4, float16: 2, int32: 4, uint8: 4, bool: 4 };
 
@@ -26,9 +25,11 @@ export function store(dtype: DType, data: TypedArray, target: ArrayBuffer): void
       for (let i = 0; i < data.length; i++) words[i] = data[i] === 0 ? 0 : 1;
       return;
     }
-    case 'float16':
-      new Uint16Array(target).set(toHalves(data));
+    case 'float16': {
+      const halves = new Uint16Array(target);
+      for (let i = 0; i < data.length; i++) halves[i] = toHalf(data[i] as number);
       return;
+    }
     default:
       dtype satisfies never;
   }
@@ -45,7 +46,7 @@ export function restore(dtype: DType, bytes: ArrayBuffer, size: number): TypedAr
     case 'bool':
       return Uint8Array.from(new Uint32Array(bytes, 0, size));
     case 'float16':
-      return fromHalves(new Uint16Array(bytes, 0, size));
+      return Float32Array.from(new Uint16Array(bytes, 0, size), fromHalf);
     default:
       return dtype satisfies never;
   }

@@ -1,5 +1,6 @@
 /** The dtypes of safetensors files: how many bytes a value has, what it becomes here, and what is written back. */
 import { type DType, LoadError, type Tensor, type TypedArray, tensor } from '@tessera/tensor';
+import { fromHalf } from '@tessera/tensor/backend';
 import { type HeaderEntry, quote } from './header';
 
 interface FileType {
@@ -58,15 +59,6 @@ export function decode(key: string, { dtype, shape }: HeaderEntry, bytes: Uint8A
     data[i] = Number(value);
   }
   return tensor(data, { shape });
-}
-
-/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >>> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 /** bfloat16: the upper half of a float32. */

@@ -94,8 +94,9 @@ export interface Backend {
 export { type Borrowed, fromBuffer, toBuffer } from './adopt';
 export * from './errors';
 export * as expr from './expr';
+export { fromHalf, roundHalf, toHalf } from './half';
 export * from './ir';
 /** The functions of expressions on JavaScript numbers, for who interprets kernels or folds constants. */
-export { casts, type Fn, functionOf, roundHalf, startOf } from './numbers';
+export { casts, type Fn, functionOf, startOf } from './numbers';
 export { structure } from './plan';
 export * from './view';

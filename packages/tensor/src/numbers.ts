@@ -109,16 +109,9 @@ function bitsOf(float: number): number {
 }
 
 /** Nearest integer, ties to even. */
-function roundEven(x: number): number {
+export function roundEven(x: number): number {
   const up = Math.round(x); // ties upward
   return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
-}
-
-/** The nearest float16 of a float32. Up to 65,520 rounds to the greatest, 65,504. */
-export function roundHalf(x: number): number {
-  const exponent = Math.max(((bitsOf(x) >>> 23) & 255) - 127, -14);
-  const rounded = Number.isFinite(x) ? roundEven(x * 2 ** (10 - exponent)) * 2 ** (exponent - 10) : x;
-  return Math.abs(rounded) > 65504 ? Math.sign(x) * Infinity : rounded;
 }
 
 // W. J. Cody, Rational Chebyshev approximations for the error function (Math. Comp. 23, 1969), highest power first: erf on

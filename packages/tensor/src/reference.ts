@@ -12,8 +12,9 @@
  */
 import type { Backend, DeviceBuffer, Executable, KernelTiming, Limits, Plan, PlanStep, TypedArray } from './backend';
 import { BackendError } from './errors';
+import { roundHalf } from './half';
 import type * as ir from './ir';
-import { casts, type Fn, functionOf, roundHalf, startOf } from './numbers';
+import { casts, type Fn, functionOf, startOf } from './numbers';
 import { rowMajor, sizeOf } from './view';
 
 type Data = Float64Array | Float32Array | Int32Array | Uint8Array;
@@ -273,13 +274,8 @@ function reduce({ shape, axes, stages, stores }: ir.ReduceKernel, machine: Machi
         };
         return { index, start: 0, dtype, take };
       }
-      const fn = functionOf(combineFunctions[combine], dtype);
-      return {
-        index,
-        start: startOf(combine, dtype),
-        dtype,
-        take: () => (accs[index] = fn(accs[index]!, values[slot]!, 0, 0)),
-      };
+      const [start, fn] = [startOf(combine, dtype), functionOf(combineFunctions[combine], dtype)];
+      return { index, start, dtype, take: () => (accs[index] = fn(accs[index]!, values[slot]!, 0, 0)) };
     });
     return () => {
       for (const { index, start } of accumulators) accs[index] = start;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ExprOp, exprOps } from '../src/ir';
-import { functionOf, roundHalf } from '../src/numbers';
+import { functionOf } from '../src/numbers';
 
 const [nan, inf] = [Number.NaN, Infinity];
 const [least, most] = [-0x80000000, 0x7fffffff];
@@ -308,22 +308,5 @@ describe('functionOf', () => {
       if (Number.isFinite(wanted)) expect(Math.abs(value - wanted)).toBeLessThanOrEqual(4e-16 * Math.abs(wanted));
       else expect(value).toBe(wanted);
     }
-  });
-});
-
-describe('roundHalf', () => {
-  it('gives the nearest float16, ties to even, infinity beyond 65,520', () => {
-    const rows: [number, number][] = [
-      [1 + 2 ** -11, 1],
-      [1 + 3 * 2 ** -11, 1 + 2 ** -9],
-      [65519, 65504],
-      [65520, inf],
-      [-70000, -inf],
-      [2 ** -25, 0],
-      [1.5 * 2 ** -24, 2 ** -23],
-      [2 ** -14 + 2 ** -25, 2 ** -14],
-      [nan, nan],
-    ];
-    for (const [x, wanted] of rows) expect(roundHalf(x)).toBe(wanted);
   });
 });
