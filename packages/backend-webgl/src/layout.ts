@@ -31,7 +31,8 @@ export function formatOf(gl: WebGL2RenderingContext, floats: boolean): Format {
 export const hostOf = ({ floats }: Format, data: Float32Array): Float32Array | Uint32Array =>
   floats ? data : new Uint32Array(data.buffer, data.byteOffset, data.length);
 
-const [short, long] = [7, 11];
+const short = 7;
+const long = 11;
 /** Columns of the largest textures. */
 export const width = 2 ** long;
 /** The rows of a texture of so many columns are 2^bits long. */
