@@ -2,14 +2,13 @@
 import { BackendError, type Executable, type Kernel, structure } from '@tessera/tensor/backend';
 import { usage } from './device';
 import { type ConvChoice, conv, convChoices } from './kernels/conv';
-import { custom } from './kernels/custom';
 import { map } from './kernels/map';
 import { type MatmulChoice, matmul, matmulChoices } from './kernels/matmul';
 import { type ByWindows, pool, poolChoices } from './kernels/pool';
 import { reduce } from './kernels/reduce';
 import { type ByRows, reduceChoices } from './kernels/reduction';
 import { type Bindings, bind, bindingsOf, nameOf, type Row, rowsOf } from './pages';
-import type { Dispatch, Program, Target } from './shader';
+import { type Dispatch, type Program, rareOf, type Target } from './shader';
 
 /** One way to compute a kernel: plain data, that a tuner may keep. */
 export type Choice = MatmulChoice | ConvChoice | ByRows | ByWindows | { readonly way: 'only' };
@@ -37,23 +36,23 @@ function waysOf(unbound: Kernel, target: Target): Ways {
     case 'pool':
       return ways(poolChoices(kernel), (choice) => pool(kernel, target, choice));
     case 'scatter':
-      return only(() => ordering(target).scatter(kernel, target));
+      return only(() => rareOf(target).scatter(kernel, target));
     case 'sort':
-      return only(() => ordering(target).sort(kernel, target));
+      return only(() => rareOf(target).sort(kernel, target));
     case 'scan':
-      return only(() => ordering(target).scan(kernel, target));
+      return only(() => rareOf(target).scan(kernel, target));
     case 'custom':
-      return only(() => custom(kernel, target));
+      return only(() => rareOf(target).custom(kernel, target));
     default:
       return kernel satisfies never;
   }
 }
 
-const isOrdering = ({ kind }: Kernel) => kind === 'scatter' || kind === 'sort' || kind === 'scan';
-function ordering({ ordering }: Target): NonNullable<Target['ordering']> {
-  if (!ordering) throw new Error('what writes it is not loaded yet');
-  return ordering;
-}
+/** Is it written by what is loaded only where it is met (kernels/rare.ts)? */
+const isRare = (kernel: Kernel, { paged }: Bindings) =>
+  paged.length > 0 ||
+  ['scatter', 'sort', 'scan', 'custom'].includes(kernel.kind) ||
+  (kernel.kind === 'conv' && kernel.sizes.groups > 1);
 
 /** Ways to compute a kernel on a device, the one that is taken where nobody has measured first. */
 export function candidates(kernel: Kernel, target: Target): readonly Choice[] {
@@ -169,11 +168,16 @@ export class Compiler {
     });
   }
 
+  /** What writes and binds kernels that are rarely met, once one was. */
+  get rare() {
+    return rareOf(this.#target);
+  }
+
   /** @param choice one of the kernel's candidates; the first where none is given */
   compile(kernel: Kernel, choice?: Choice): GpuExecutable {
-    if (isOrdering(kernel) && !this.#target.ordering) return this.#later(kernel);
-    const { dispatches, scratch, table } = this.#generate(kernel, choice);
     const bindings = bindingsOf(bind(kernel, this.#target.room));
+    if (isRare(kernel, bindings) && !this.#target.rare) return this.#later(kernel, bindings, choice);
+    const { dispatches, scratch, table } = this.#generate(kernel, choice);
     const types = bindings.own.map(
       ({ type }): GPUBufferBindingType => (type === 'in' ? 'read-only-storage' : 'storage'),
     );
@@ -222,21 +226,20 @@ export class Compiler {
   }
 
   /** An executable that becomes the kernel's when what writes it is loaded. */
-  #later(kernel: Kernel): GpuExecutable {
-    const bindings = bindingsOf(bind(kernel, this.#target.room));
+  #later(kernel: Kernel, bindings: Bindings, choice?: Choice): GpuExecutable {
     const nothing = { name: kernel.kind, scratch: 0, table: [] };
     const executable = new GpuExecutable(kernel, bindings, this.#build(kernel, nothing, [], []));
     const load = async () => {
       try {
-        const ordering = await import('./kernels/ordering');
-        this.#target = { ...this.#target, ordering };
+        const rare = await import('./kernels/rare');
+        this.#target = { ...this.#target, rare };
       } catch (cause) {
         throw new BackendError(
           `webgpu: what writes ${kernel.kind} kernels was not loaded (${cause}); serve all files of the bundle`,
           { cause },
         );
       }
-      return this.compile(kernel);
+      return this.compile(kernel, choice);
     };
     executable.becomes(load());
     return executable;

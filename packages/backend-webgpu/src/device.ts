@@ -137,7 +137,7 @@ export const targetOf = ({ limits, features, adapterInfo }: GPUDevice, matrices:
   threads: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
   shared: limits.maxComputeWorkgroupStorageSize,
   scratch: Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize, mostScratch),
-  ordering: null,
+  rare: null,
   ...subgroupsOf(adapterInfo, features, matrices),
 });
 

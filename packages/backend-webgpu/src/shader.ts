@@ -20,8 +20,8 @@ import {
 import { literal, print } from './expression';
 import { type FunctionName, functions, withDependencies } from './functions';
 import type * as matrices from './kernels/matrix';
-import type * as ordering from './kernels/ordering';
-import { bindingsOf, nameOf, pageSource, type Room, type Row } from './pages';
+import type * as rare from './kernels/rare';
+import { bindingsOf, nameOf, type Room, type Row } from './pages';
 import { elementOf, type Place, validity } from './place';
 
 /** What the device can do, as far as shaders depend on it. */
@@ -38,10 +38,15 @@ export interface Target {
   readonly scratch: number;
   /** The blocks of float16 that a subgroup multiplies at once, and what writes such products, loaded there only; null where it does not. */
   readonly matrix: (MatrixBlock & { readonly by: typeof matrices }) | null;
-  /** What writes kernels in which order matters (sort, scan, scatter); null until the first is met. */
-  readonly ordering: typeof ordering | null;
+  /** What writes kernels that many programs have none of; null until the first is met. */
+  readonly rare: typeof rare | null;
   /** Lanes of a subgroup, where they are always as many; null where there are no subgroups. */
   readonly subgroup: number | null;
+}
+
+export function rareOf({ rare }: Target): NonNullable<Target['rare']> {
+  if (!rare) throw new Error('what writes it is not loaded yet');
+  return rare;
 }
 
 /** What tensor cores multiply: m × k by k × n of float16, by a subgroup of so many lanes, summed in float32. */
@@ -268,6 +273,7 @@ const zero: Record<Compute, string> = { float32: '0.0f', int32: '0i', bool: 'fal
 /** What the blocks of one dispatch share. */
 export class Shader {
   readonly kernel: Kernel;
+  private readonly target: Target;
   /** Bindings declared as arrays of vectors of four. Outputs among them are stored by vectors only. */
   readonly vectors: ReadonlySet<string>;
   /** By name. A template whose table has rows of its own says which; others have a row an operand. */
@@ -277,8 +283,9 @@ export class Shader {
   private readonly declared: string[] = [];
   private names = 0;
 
-  constructor(kernel: Kernel, vectors: ReadonlySet<string> = new Set()) {
+  constructor(kernel: Kernel, target: Target, vectors: ReadonlySet<string> = new Set()) {
     this.kernel = kernel;
+    this.target = target;
     this.vectors = vectors;
     this.paged = new Map(
       bindingsOf(kernel).paged.map((operand, row) => [nameOf(operand), { row: `${row}u`, dtype: operand.dtype }]),
@@ -309,7 +316,7 @@ export class Shader {
       const [access, name] = [operand.type === 'in' ? 'read' : 'read_write', nameOf(operand)];
       return `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${this.typeOf(name, storedAs[operand.dtype])}>;`;
     });
-    const pages = bound.paged.length ? pageSource(bound, bindings.length) : null;
+    const pages = bound.paged.length ? rareOf(this.target).access(bound, bindings.length) : null;
     bindings.push(...(pages?.bindings ?? []));
     if (scratch) {
       const type = this.typeOf('scratch', 'u32');
@@ -371,7 +378,7 @@ export function dispatch(
   { header, threads, groups, scratch = false, vectors }: DispatchOptions,
   body: (block: Block) => void,
 ): Dispatch {
-  const shader = new Shader(kernel, vectors);
+  const shader = new Shader(kernel, target, vectors);
   const x = Math.min(groups, target.workgroups);
   const y = x === 0 ? 0 : Math.ceil(groups / x);
   const block = new Block(shader, { coord: () => '0' });

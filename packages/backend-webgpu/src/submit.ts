@@ -4,7 +4,6 @@
  */
 import { BackendError, type DeviceBuffer, type Plan, type PlanStep } from '@tessera/tensor/backend';
 import { type Built, type Compiler, GpuExecutable, Uniforms, waitingOf } from './compile';
-import { usage } from './device';
 import { bindingOf, GpuBuffer, type Memory, type Region } from './memory';
 import type { Operand } from './pages';
 import { apart, gather } from './places';
@@ -218,34 +217,9 @@ export class Submitter {
   }
 
   /** The table of a kernel that finds operands by it, and its pages. */
-  #pages({ name, bindings, built }: GpuExecutable, paged: readonly Region[]): GPUBufferBinding[] {
-    const kinds = { word: [] as GPUBuffer[], half: [] as GPUBuffer[] };
-    const places = paged.map(({ gpu, offset }, i) => {
-      const half = (bindings.paged[i] as Operand).dtype === 'float16';
-      const pages = half ? kinds.half : kinds.word;
-      const page = pages.includes(gpu) ? pages.indexOf(gpu) : pages.push(gpu) - 1;
-      return { page, first: offset / (half ? 2 : 4) };
-    });
-    const words = Uint32Array.from(
-      built.table.flatMap((row) => {
-        if (!('operand' in row)) return row;
-        const { page, first } = places[row.operand] as (typeof places)[number];
-        return [page, first + row.plus];
-      }),
-    );
-    let spare = 0;
-    const filled = (pages: readonly GPUBuffer[], count: number) => {
-      return Array.from({ length: count }, (_, i): GPUBufferBinding => {
-        const buffer = pages[i];
-        return buffer ? { buffer } : this.#memory.spare(spare++);
-      });
-    };
-    const bound = [...filled(kinds.word, bindings.words), ...filled(kinds.half, bindings.halves)];
+  #pages(executable: GpuExecutable, paged: readonly Region[]): GPUBufferBinding[] {
     this.tables++;
-    const use = usage.storage | usage.copyDst;
-    const buffer = this.#device.createBuffer({ label: `tessera table of ${name}`, size: words.byteLength, usage: use });
-    this.#device.queue.writeBuffer(buffer, 0, words);
-    return [{ buffer }, ...bound];
+    return this.#compiler.rare.tableOf(executable, paged, this.#device, this.#memory);
   }
 }
 

@@ -13,6 +13,7 @@ import { type KernelCase, kernelCases } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { webgpu } from '../src/index';
 import { type ConvChoice, convChoices } from '../src/kernels/conv';
+import * as rare from '../src/kernels/rare';
 import { type Tile, tiles } from '../src/kernels/tiles';
 import type { WebgpuBackend } from '../src/runtime';
 import { checkChoice } from './choices';
@@ -99,7 +100,7 @@ const roomy = {
   shared: 65536,
   scratch: 2 ** 28,
   matrix: null,
-  ordering: null,
+  rare,
   subgroup: null,
 };
 

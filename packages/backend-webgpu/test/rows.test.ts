@@ -4,6 +4,7 @@ import { type KernelCase, kernelCases } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { candidates } from '../src/compile';
 import { webgpu } from '../src/index';
+import * as rare from '../src/kernels/rare';
 import { reduce } from '../src/kernels/reduce';
 import { type ByRows, reduceChoices } from '../src/kernels/reduction';
 import type { WebgpuBackend } from '../src/runtime';
@@ -102,7 +103,7 @@ describe('what is read', () => {
     shared: 49152,
     scratch: 2 ** 28,
     matrix: null,
-    ordering: null,
+    rare,
     subgroup: 32,
   };
   const sourcesOf = (shape: readonly number[]) => {

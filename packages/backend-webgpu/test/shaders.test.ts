@@ -4,7 +4,7 @@ import { kernelCases } from '@tessera/testkit';
 import { describe, expect, it } from 'vitest';
 import { type Choice, candidates, generate } from '../src/compile';
 import * as by from '../src/kernels/matrix';
-import * as ordering from '../src/kernels/ordering';
+import * as rare from '../src/kernels/rare';
 import { occupancy, sharedOf, type Tile, threadsOf, tiles } from '../src/kernels/tiles';
 import type { Target } from '../src/shader';
 
@@ -15,7 +15,7 @@ const target: Target = {
   shared: 49152,
   scratch: 2 ** 28,
   matrix: null,
-  ordering: null,
+  rare,
   subgroup: null,
 };
 const kernelOf = (title: string) => kernelCases.find((test) => test.title === title)?.kernel as Kernel;
@@ -79,7 +79,7 @@ describe('shaders', () => {
     ['sort', 'sort [5,33] along 1, descending, the first 33', { way: 'only' }],
   ];
   it.each(others)('%s, with subgroups', async (file, title, choice) => {
-    await expect(sourceOf(title, choice, { ...target, subgroup: 32, ordering })).toMatchFileSnapshot(
+    await expect(sourceOf(title, choice, { ...target, subgroup: 32, rare })).toMatchFileSnapshot(
       `shaders/${file}.wgsl`,
     );
   });

@@ -9,7 +9,7 @@ import { candidates, generate } from '../src/compile';
 import { conv, convChoices } from '../src/kernels/conv';
 import { matmul, matmulChoices } from '../src/kernels/matmul';
 import * as by from '../src/kernels/matrix';
-import * as ordering from '../src/kernels/ordering';
+import * as rare from '../src/kernels/rare';
 import { operandsOf } from '../src/pages';
 import type { Program, Target } from '../src/shader';
 import { dawnOf } from './emulated';
@@ -21,7 +21,7 @@ const target: Target = {
   shared: 49152,
   scratch: 2 ** 28,
   matrix: { m: 16, n: 16, k: 16, lanes: 32, by },
-  ordering,
+  rare,
   subgroup: 32,
 };
 

@@ -12,28 +12,8 @@ import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs, toCarried } from '../accumulate';
 import { atCoords, atLinear, unravel } from '../place';
 import { type Block, dispatch, type Program, type Target } from '../shader';
+import { type Direct, sumsOf, tile } from './direct-choices';
 import { inside, windowOf } from './windows';
-
-export interface Direct {
-  readonly way: 'direct';
-  /** Threads of a workgroup. */
-  readonly threads: number;
-  /** Positions that a thread of the weight gradient takes, at least. */
-  readonly each: number;
-}
-
-export const tile = { threads: 128, each: 32, mostParts: 64, mostSums: 32 } as const;
-
-/** Weights of an output channel. */
-const sumsOf = ({ sizes }: ConvKernel) => (sizes.c / sizes.groups) * sizeOf(sizes.kernel);
-
-/** None where a thread would have too many sums, or a product is better in any case. */
-export function directChoices(kernel: ConvKernel, target: Target): Direct[] {
-  const { groups, c, o } = kernel.sizes;
-  if (groups === 1 || c / groups > 4 || o / groups > 4) return [];
-  if (kernel.direction === 'weightGrad' && sumsOf(kernel) > tile.mostSums) return [];
-  return [{ way: 'direct', threads: Math.min(tile.threads, target.threads), each: tile.each }];
-}
 
 export function direct(kernel: ConvKernel, target: Target, choice: Direct, title: string): Program {
   return kernel.direction === 'weightGrad'

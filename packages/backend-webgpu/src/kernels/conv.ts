@@ -6,10 +6,10 @@
  *   direct    groups of few channels (depthwise), in conv-direct.ts
  */
 import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
-import type { Program, Target } from '../shader';
-import { type Direct, direct, directChoices } from './conv-direct';
+import { type Program, rareOf, type Target } from '../shader';
 import type { Order } from './conv-places';
 import { collapsed, productOf, titleOf } from './conv-product';
+import { type Direct, directChoices } from './direct-choices';
 import type { ByMatrix } from './matrix';
 import { productBy } from './product';
 import { machine, predict, type Tiled, tiledChoices } from './tiles';
@@ -49,7 +49,7 @@ function orders({ direction, sizes }: ConvKernel): Order[] {
 }
 
 export function conv(given: ConvKernel, target: Target, choice: ConvChoice): Program {
-  if (choice.way === 'direct') return direct(given, target, choice, titleOf(given));
+  if (choice.way === 'direct') return rareOf(target).direct(given, target, choice, titleOf(given));
   const kernel = collapsed(given);
   const of = productOf(kernel, target, choice.order);
   return productBy(kernel, target, of, choice);

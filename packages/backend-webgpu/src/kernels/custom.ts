@@ -17,7 +17,7 @@ export function custom(kernel: CustomKernel, target: Target): Program {
       `${name} wants ${grid} workgroups, this device runs up to ${target.workgroups} along an axis`,
     );
   }
-  const shader = new Shader(kernel);
+  const shader = new Shader(kernel, target);
   const inputs = reads.map((read) => {
     const block = new Block(shader, atLinear('i', read.shape));
     const value = block.value(read.expr);

@@ -7,13 +7,12 @@
 import { type MapKernel, sizeOf } from '@tessera/tensor/backend';
 import { bindingsOf } from '../pages';
 import { atLinear } from '../place';
-import { dispatch, type Program, type Target } from '../shader';
-import { mapByTable } from './map-table';
+import { dispatch, type Program, rareOf, type Target } from '../shader';
 
 export const tile = { threads: 64 } as const;
 
 export function map(kernel: MapKernel, target: Target): Program {
-  if (bindingsOf(kernel).paged.length) return mapByTable(kernel, target);
+  if (bindingsOf(kernel).paged.length) return rareOf(target).mapByTable(kernel, target);
   const parts = kernel.parts.filter(({ shape }) => sizeOf(shape) > 0);
   const groups = parts.map(({ shape }) => Math.ceil(sizeOf(shape) / tile.threads));
   const total = groups.reduce((sum, count) => sum + count, 0);
