@@ -67,12 +67,13 @@ export function mapByTable(kernel: MapKernel, target: Target): Program {
       `let first = (group - part.x) * ${each}u;`,
       `let end = min(part.y, first + ${each}u);`,
     );
+    // no chain of ifs: the language nests statements 127 deep at most
+    block.line('switch (what.x) {');
     keys.forEach((key, body) => {
-      block.line(`${body ? '} else ' : ''}if (what.x == ${body}u) {`);
-      block.line(`for (var i = first + lane; i < end; i += ${tile.threads}u) {`);
-      block.line(...bodyOf(block.inside(), bodies.get(key) as Like), '}');
+      block.line(`case ${body}u: {`, `for (var i = first + lane; i < end; i += ${tile.threads}u) {`);
+      block.line(...bodyOf(block.inside(), bodies.get(key) as Like), '}', '}');
     });
-    if (keys.length) block.line('}');
+    block.line('default: {', '}', '}');
   });
   return { dispatches: [main], scratch: 0, table: [...heads, ...rows] };
 
