@@ -11,7 +11,7 @@ import { align, short } from '../bench/table.ts';
 import { runGolden } from '../golden/run.ts';
 
 const here = import.meta.dirname;
-const goldenFiles = ['ops', 'small', 'models', 'families'] as const;
+const goldenFiles = ['ops', 'thin', 'small', 'models', 'families'] as const;
 const parts = ['golden', 'figures', 'profile'] as const;
 
 interface Options {

@@ -14,6 +14,7 @@ const golden = {
   small: 'packages/zoo/golden',
   models: 'packages/zoo/golden',
   families: 'packages/zoo/golden',
+  thin: 'packages/zoo/golden',
 };
 
 export interface PackOptions {

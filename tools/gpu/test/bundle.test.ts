@@ -1,6 +1,6 @@
 /** The bundle, packed and run as on a bare machine: in an empty folder, with nothing in its environment, on an emulated GPU. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -30,6 +30,18 @@ describe('the GPU bundle', () => {
     );
     const imports = readFileSync(join(bundle, 'main.mjs'), 'utf8').match(/^import .*/gm) ?? [];
     expect(imports.filter((line) => !/ from ["']node:/.test(line))).toEqual([]);
+    expect(readdirSync(join(bundle, 'golden')).sort()).toEqual(
+      ['families', 'models', 'ops', 'small', 'thin'].map((name) => `${name}.safetensors`),
+    );
+  });
+
+  it('is small: Node apart, Dawn is most of it', () => {
+    const paths = readdirSync(bundle, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
+    const sizes = paths.map(({ parentPath, name }) => [name, statSync(join(parentPath, name)).size] as const);
+    const of = (which: (name: string) => boolean) =>
+      sizes.filter(([name]) => which(name)).reduce((sum, [, size]) => sum + size, 0);
+    expect(of((name) => name !== 'node')).toBeLessThan(32e6);
+    expect(of((name) => !/^node$|^dawn|^libvulkan/.test(name))).toBeLessThan(5e6);
   });
 
   it('prints golden cases, figures and a profile, and writes them down', () => {
