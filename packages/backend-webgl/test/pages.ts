@@ -1,0 +1,22 @@
+/**
+ * The whole suite of testkit in pages, on whatever draws WebGL2 there: in these tests an emulator. Three files, each with a backend of
+ * its own, for the process of a GPU keeps the code of every program as long as its context lives.
+ */
+import { type ConformancePart, describeBackend } from '@tessera/testkit';
+import { vi } from 'vitest';
+import { webgl } from '../src/index';
+
+/** Registers parts of the suite. */
+export function describeParts(...parts: ConformancePart[]): void {
+  // Some tests are a hundred programs, each of which takes the emulator 35 ms, and more beside other work.
+  vi.setConfig({ testTimeout: 300_000 });
+  describeBackend('webgl', () => webgl(), { load, accuracy: 'shader', emulated: true, random: 20, runs: 3, parts });
+}
+
+/** A fixture of testkit, from the server of the page. */
+async function load(name: string): Promise<Uint8Array> {
+  const url = new URL(`../../testkit/golden/${name}`, import.meta.url);
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  return new Uint8Array(await answer.arrayBuffer());
+}

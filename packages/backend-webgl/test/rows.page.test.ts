@@ -1,0 +1,4 @@
+/** Ops of rows and shapes, with their gradients. */
+import { describeParts } from './pages';
+
+describeParts('rows', 'shapes');
