@@ -3,7 +3,7 @@
  *
  *     pnpm bench:webgl [--rows PATTERN] [--turns N] [--json FILE]
  *
- * Without a GPU Chromium draws by an emulator: ratios hold there, times do not.
+ * Without a GPU Chromium draws by an emulator: ratios hold there, times do not. A row that is lost is told with its cause.
  */
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -14,11 +14,16 @@ import { build } from 'esbuild';
 import { chromium } from 'playwright';
 import { chromiumFlags, findChromium } from '../../setup/chromium.mjs';
 import { installPeers, peersHome } from '../peers.ts';
+import { causes } from './causes.ts';
 import type { Measured } from './page.ts';
 
-const line = ({ name, goal, ours, theirs }: Measured): string => {
+const lost = ({ goal, ours, theirs }: Measured): boolean => ours / theirs > goal;
+const causeOf = ({ name }: Measured): string => causes[name] ?? 'not known yet';
+
+const line = (row: Measured): string => {
+  const { name, goal, ours, theirs } = row;
   const ratio = ours / theirs;
-  return `${name.padEnd(34)} ${ours.toFixed(2).padStart(9)} ${theirs.toFixed(2).padStart(9)} ${ratio.toFixed(2).padStart(6)} ${goal.toFixed(2).padStart(6)} ${ratio <= goal ? 'met' : 'lost'}`;
+  return `${name.padEnd(34)} ${ours.toFixed(2).padStart(9)} ${theirs.toFixed(2).padStart(9)} ${ratio.toFixed(2).padStart(6)} ${goal.toFixed(2).padStart(6)} ${lost(row) ? 'lost' : 'met'}`;
 };
 
 async function bench({ rows, turns, json }: { rows: string; turns: string; json?: string }): Promise<void> {
@@ -52,7 +57,13 @@ async function bench({ rows, turns, json }: { rows: string; turns: string; json?
     );
     await page.waitForFunction('globalThis.measure');
     await page.evaluate(`measure(${JSON.stringify(rows)}, ${Number(turns)}, tell)`);
-    if (json) await writeFile(json, `${JSON.stringify(measured, null, 2)}\n`);
+    for (const row of measured.filter(lost)) console.log(`\n${row.name}: ${causeOf(row)}`);
+    const rowsOut = measured.map((row) => ({
+      ...row,
+      verdict: lost(row) ? 'lost' : 'met',
+      ...(lost(row) && { cause: causeOf(row) }),
+    }));
+    if (json) await writeFile(json, `${JSON.stringify(rowsOut, null, 2)}\n`);
   } finally {
     await browser.close();
     server.close();
