@@ -28,13 +28,14 @@ export const tile = {
   longest: 8,
 } as const;
 
-/** Four in a row where they are stored as vectors, and it is known beforehand which of them a window covers. */
+/** Four in a row where vectors are stored, and read (forward) or it is known beforehand which of them a window covers. */
 export function poolChoices(kernel: PoolKernel): ByWindows[] {
   const { direction, sizes, stores } = kernel;
   const axis = sizes.input.length;
   const of = (list: readonly number[]) => list[axis - 1] as number;
   const [window, stride, dilation] = [of(sizes.kernel), of(sizes.stride), of(sizes.dilation)];
-  const known = direction === 'forward' || (dilation === 1 && 4 % stride === 0);
+  const known =
+    direction === 'forward' ? vectorsOf(kernel.a, axis, kernel).length > 0 : dilation === 1 && 4 % stride === 0;
   const four = axis > 0 && known && window <= tile.longest && vectorStores(stores, axis, kernel);
   const one: ByWindows = { way: 'windows', each: 1 };
   return four ? [{ way: 'windows', each: 4 }, one] : [one];
@@ -123,20 +124,18 @@ function forward(block: Block, kernel: PoolKernel, [image = '0i', ...windows]: s
   const axis = sizes.input.length - 1;
   const of = (list: readonly number[]) => list[axis] as number;
   const [width, stride, dilation, padding] = [of(sizes.input), of(sizes.stride), of(sizes.dilation), of(sizes.padding)];
-  const spread = vectorsOf(a, axis + 1, block.shader.kernel).length > 0;
   eachPlace(block, without(sizes.kernel), (within, places) => {
     const { coords, valid } = inside(within, leading(sizes), without(windows), places);
     const column = within.bind(`${windows[axis]} * ${stride}i`, 'first');
     /** Element `offset` of the row from the first of the first window on, and whether there is one; vectors are read once. */
     const element = (offset: number) => {
-      const from = spread ? Math.floor(offset / 4) * 4 : offset;
+      const from = Math.floor(offset / 4) * 4;
       const at = within.once(`${column} + ${from}i`, 'at');
       const most = (of(sizes.output) - 4) * stride + from;
       const bound = from < 0 || most >= width ? `u32(${at}) < ${width}u` : null;
       const test = all([valid, bound].filter((one) => one !== null));
       const has = test && within.once(test, 'has');
       const place = [image, ...coords, at];
-      if (!spread) return { value: read(within, a, place), has };
       let vector = vectors.get(from);
       if (!vector) {
         vector = within.bind(new Quad(within, place, axis + 1).value(a, carriedAs(a.dtype)), 'four');
