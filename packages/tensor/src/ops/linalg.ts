@@ -18,8 +18,7 @@ export const matrixProduct = /* @__PURE__ */ defineOp({
       throw new ShapeError(
         `matmul: shapes ${showShape(a.shape)} and ${showShape(b.shape)}; wants matrices or stacks of them`,
       );
-    const [inner, own] = [a.shape.at(-1) as number | null, b.shape.at(-2) as number | null];
-    if (inner !== own && inner !== null && own !== null) throw innerSizes(a.shape, b.shape);
+    checkInner(a.shape, b.shape);
     const both = `matmul: ${showShape(a.shape)} · ${showShape(b.shape)}`;
     const batch = broadcastShapes(both, [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
     const ends = [a.shape.at(-2), b.shape.at(-1)] as (number | null)[];
@@ -34,10 +33,13 @@ export const matrixProduct = /* @__PURE__ */ defineOp({
     return { kind: 'matmul', batch, m, n, k, a: read(a, [...batch, m, k]), b: read(b, [...batch, k, n]) };
   },
 });
-const innerSizes = (a: Shape, b: Shape): ShapeError =>
-  new ShapeError(
-    `matmul: ${showShape(a)} · ${showShape(b)}: inner sizes ${a.at(-1) ?? '?'} and ${b.at(-2) ?? '?'} differ; transpose one, or check the layer before`,
-  );
+function checkInner(a: Shape, b: Shape): void {
+  const [inner, own] = [a.at(-1), b.at(-2)];
+  if (inner !== own && inner !== null && own !== null)
+    throw new ShapeError(
+      `matmul: ${showShape(a)} · ${showShape(b)}: inner sizes ${inner} and ${own} differ; transpose one, or check the layer before`,
+    );
+}
 
 /**
  * The product of vectors, matrices or stacks of matrices, as torch.matmul: [K]·[K] → [], [M,K]·[K] → [M], [K]·[...,K,N] →
@@ -56,17 +58,12 @@ export function matmul(a: TensorLike, b: TensorLike): Tensor {
   }
   if (y.rank === 1) return squeeze(matmul(x, unsqueeze(y, 1)), -1);
   if (x.rank > 2 && y.rank === 2) {
-    if (!agree(x.shape, y.shape)) throw innerSizes(x.shape, y.shape);
+    checkInner(x.shape, y.shape);
     const tall = matrixProduct(flatten(x, 0, -2), y);
     return reshape(tall, [...x.shape.slice(0, -1), y.shape[1] as number | null]);
   }
   return matrixProduct(x, y);
 }
-const agree = (a: Shape, b: Shape): boolean => {
-  const [inner, own] = [a.at(-1) ?? null, b.at(-2) ?? null];
-  return inner === null || own === null || inner === own;
-};
-
 /** y = x·Wᵀ + b.  x [...,I], W [O,I], b [O] → [...,O]. torch.nn.functional.linear.
  *  @throws ShapeError naming x and W where their inner sizes differ. */
 export function linear(x: TensorLike, weight: TensorLike, bias?: TensorLike | null): Tensor {
