@@ -42,13 +42,11 @@ export function shelfOf(backend: Backend): Shelf {
 
 /** From the cache, else made and kept: what was not used for longest goes when the keys, and so what they stand for, are large. */
 function kept<T>(map: Map<string, T>, key: string, make: () => T): T {
-  const known = map.get(key);
-  const value = known ?? make();
-  map.delete(key);
+  const value = map.get(key) ?? make();
+  const known = map.delete(key);
   map.set(key, value);
-  if (known) return value;
   let bytes = 0;
-  for (const each of [...map.keys()].reverse()) {
+  for (const each of known ? [] : [...map.keys()].reverse()) {
     bytes += each.length;
     if (bytes > mostBytes && each !== key) map.delete(each);
   }
