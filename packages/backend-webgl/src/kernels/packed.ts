@@ -228,9 +228,11 @@ ${slices > 1 ? summed : `return ${name}_pick(r, p);`}
   };
 
 /** Does an operand lie along its axis `axis` rather than along the one after or before it? */
-export function liesAlong(expr: Expr, axis: number, other: number): boolean {
+export function liesAlong(expr: Expr, axis: number, other: number, seen = new Set<Expr>()): boolean {
+  if (seen.has(expr)) return false;
+  seen.add(expr);
   if (expr.op === 'load' && expr.at === null) return expr.view.strides[axis] === 1 && expr.view.strides[other] !== 1;
-  return expr.op === 'apply' && expr.args.some((arg) => liesAlong(arg, axis, other));
+  return expr.op === 'apply' && expr.args.some((arg) => liesAlong(arg, axis, other, seen));
 }
 
 /** The row-major position of coordinates `axes` of a shape. */

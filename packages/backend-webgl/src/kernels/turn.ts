@@ -31,7 +31,10 @@ export interface Turned {
 /** Turns the operands of stores that are worth it, and leaves them in `build.turned`. */
 export function turnLoads(build: Build, parts: readonly Part[]): void {
   if (build.targets < 4 || build.kernel.inputs.length > 6) return;
+  const seen = new Set<Expr>(); // as a tree, an expression may have 2⁴⁰ nodes
   const visit = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
     if (expr.op === 'apply') expr.args.forEach(visit);
     if (expr.op !== 'load' || build.turned.has(expr) || build.turned.size >= most) return;
     const axes = axesOf(build, expr);
