@@ -33,6 +33,8 @@ export type Row = { readonly operand: number; readonly plus: number } | readonly
 const spare = 2;
 /** Operands of their own leave room for so many. */
 const least = 4;
+/** Elements: what is smaller moves into a page, where no kernel can bind it by itself beside the page. */
+const large = 2 ** 18;
 
 /** Operands that have a buffer: an input that is written in place has its output's. */
 export function operandsOf({ inputs, outputs, aliases }: Kernel): Operand[] {
@@ -54,9 +56,10 @@ export interface Room {
 function assign(kernel: Kernel, { buffers, bytes }: Room): Bindings {
   const all = operandsOf(kernel);
   if (all.length < buffers) return { own: all, paged: [], words: 0, halves: 0 };
-  const own = all.filter(readOften(kernel)).slice(0, Math.max(0, buffers - 2 - least));
-  const paged = all.filter((operand) => !own.includes(operand));
   const sizeOfOne = ({ type, index }: Operand) => (type === 'in' ? kernel.inputs : kernel.outputs)[index]?.size ?? 0;
+  const often = all.filter(readOften(kernel)).filter((operand) => sizeOfOne(operand) >= large);
+  const own = often.slice(0, Math.max(0, buffers - 2 - least));
+  const paged = all.filter((operand) => !own.includes(operand));
   const counts = [false, true].map((half) => {
     const kind = paged.filter(({ dtype }) => (dtype === 'float16') === half);
     const filled = kind.reduce((sum, operand) => sum + sizeOfOne(operand) * (half ? 2 : 4), 0) / bytes;

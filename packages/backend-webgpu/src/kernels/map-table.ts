@@ -1,5 +1,5 @@
 /**
- * A map over more tensors than a device binds: one dispatch that goes by a table. Parts that do the same to different tensors are
+ * A map over more tensors than a device binds: a dispatch that goes by a table. Parts that do the same to different tensors are
  * written once, however many they are: an optimizer's update of all parameters is one body.
  *
  *     group   0 ┄┄┄┄┄┄ 6 │ 7 ┄┄┄ 9 │ 10 ┄┄┄┄┄┄┄┄ 31      a workgroup finds its part by halving
@@ -19,10 +19,11 @@ import {
 } from '@tessera/tensor/backend';
 import { bindingsOf, nameOf, type Operand, type Row } from '../pages';
 import { atLinear } from '../place';
-import { type Block, bindingOf, dispatch, type Paged, type Program, type Target } from '../shader';
+import { type Block, bindingOf, type Dispatch, dispatch, type Paged, type Program, type Target } from '../shader';
 import { flattened } from './flatten';
 
-export const tile = { threads: 64, each: 8 } as const;
+/** `bodies`: of one shader, that none grows without bound; parts of more are another dispatch's. */
+export const tile = { threads: 64, each: 8, bodies: 16 } as const;
 
 /** A part as one that others may be like: views begin at 0, for the table says where. */
 interface Like {
@@ -38,44 +39,53 @@ export function mapByTable(kernel: MapKernel, target: Target): Program {
   const { paged } = bindingsOf(kernel);
   const numbers = new Map(paged.map((operand, i) => [nameOf(operand), i]));
   const parts = kernel.parts.filter(({ shape }) => sizeOf(shape) > 0).map((part) => likeOf(kernel, part));
-  const bodies = new Map<string, Like>();
-  for (const part of parts) if (!bodies.has(part.key)) bodies.set(part.key, part);
-  const keys = [...bodies.keys()];
+  const alike = new Map<string, Like[]>();
+  for (const part of parts) alike.set(part.key, [...(alike.get(part.key) ?? []), part]);
+  const bodies = [...alike.values()];
 
-  const each = tile.threads * tile.each;
   const heads: Row[] = [];
   const rows: Row[] = [];
-  let groups = 0;
-  for (const { shape, operands, key } of parts) {
-    heads.push([groups, sizeOf(shape)], [keys.indexOf(key), 2 * parts.length + rows.length]);
-    for (const [name, plus] of operands) rows.push({ operand: numbers.get(name) as number, plus });
-    groups += Math.ceil(sizeOf(shape) / each);
-  }
-  const header = [
-    `map of ${parts.length} parts by ${bodies.size} bodies · a workgroup of ${tile.threads} ${each} elements`,
-    'parts and the places of their operands are in the table',
-  ];
-  const main = dispatch(kernel, target, { header, threads: tile.threads, groups }, (block) => {
-    block.line(
-      'var low = 0u;',
-      `for (var high = ${parts.length}u; high - low > 1u; ) {`,
-      'let middle = (low + high) / 2u;',
-      'if (table[2u * middle].x <= group) { low = middle; } else { high = middle; }',
-      '}',
-      'let part = table[2u * low];',
-      'let what = table[2u * low + 1u];',
-      `let first = (group - part.x) * ${each}u;`,
-      `let end = min(part.y, first + ${each}u);`,
-    );
-    // no chain of ifs: the language nests statements 127 deep at most
-    block.line('switch (what.x) {');
-    keys.forEach((key, body) => {
-      block.line(`case ${body}u: {`, `for (var i = first + lane; i < end; i += ${tile.threads}u) {`);
-      block.line(...bodyOf(block.inside(), bodies.get(key) as Like), '}', '}');
+  const dispatches: Dispatch[] = [];
+  for (let at = 0; at < bodies.length; at += tile.bodies) dispatches.push(written(bodies.slice(at, at + tile.bodies)));
+  return { dispatches, scratch: 0, table: [...heads, ...rows] };
+
+  /** A dispatch for the parts of these bodies. */
+  function written(some: readonly (readonly Like[])[]): Dispatch {
+    const each = tile.threads * tile.each;
+    const from = heads.length / 2;
+    let groups = 0;
+    some.forEach((likes, body) => {
+      for (const { shape, operands } of likes) {
+        heads.push([groups, sizeOf(shape)], [body, 2 * parts.length + rows.length]);
+        for (const [name, plus] of operands) rows.push({ operand: numbers.get(name) as number, plus });
+        groups += Math.ceil(sizeOf(shape) / each);
+      }
     });
-    block.line('default: {', '}', '}');
-  });
-  return { dispatches: [main], scratch: 0, table: [...heads, ...rows] };
+    const to = heads.length / 2;
+    const header = [
+      `map of ${to - from} parts by ${some.length} bodies · a workgroup of ${tile.threads} ${each} elements`,
+      'parts and the places of their operands are in the table',
+    ];
+    return dispatch(kernel, target, { header, threads: tile.threads, groups }, (block) => {
+      block.line(
+        `var low = ${from}u;`,
+        `for (var high = ${to}u; high - low > 1u; ) {`,
+        'let middle = (low + high) / 2u;',
+        'if (table[2u * middle].x <= group) { low = middle; } else { high = middle; }',
+        '}',
+        'let part = table[2u * low];',
+        'let what = table[2u * low + 1u];',
+        `let first = (group - part.x) * ${each}u;`,
+        `let end = min(part.y, first + ${each}u);`,
+      );
+      block.line('switch (what.x) {');
+      some.forEach(([like], body) => {
+        block.line(`case ${body}u: {`, `for (var i = first + lane; i < end; i += ${tile.threads}u) {`);
+        block.line(...bodyOf(block.inside(), like as Like), '}', '}');
+      });
+      block.line('default: {', '}', '}');
+    });
+  }
 
   function bodyOf(inside: Block, { shape, stores, operands }: Like): string[] {
     const found = [...operands.keys()].map((name, row): [string, Paged] => {
