@@ -1,5 +1,5 @@
 const rowsOfState =
-  'a norm’s scale is read by the kernel that updates it, so it is not written in place: its two buffers take turns, and what binds them is made for both, by the third step on ResNet-50 and the fifth on MNIST';
+  'a norm’s scale is read by the kernel that updates it, so it is not written in place: its two buffers take turns, and what binds them is made for both; a later step makes none (ResNet-50’s from the fourth on, MNIST’s from the sixth)';
 const normsPass =
   'a norm of a training step is a kernel that reads its map in each of its passes and writes it out again, where the bound has its statistics alone';
 
