@@ -3,7 +3,7 @@
  * key. Key and number are one state cell, so an op has them as data: eager and compiled code draw alike, and a gradient that
  * wants the same numbers reads the same version of the cell. Words and uniforms are equal bits on every backend.
  */
-import { ArgumentError, BackendError } from '../errors';
+import { ArgumentError } from '../errors';
 import { add, apply, cast, constant, index, linearIndex, mul, select, sub } from '../expr';
 import { defineOp, type Input, type OpExpr, type Read, read } from '../op';
 import { runtime } from '../runtime';
@@ -32,11 +32,6 @@ export function manualSeed(seed: number): void {
 /** The cell as this draw sees it; the next draw sees the next number. */
 function draw(): Tensor {
   const cell = randomState();
-  const [at, chosen] = [cell.pending ? null : cell.storage?.backend, runtime.backend];
-  if (at && chosen && at !== chosen)
-    throw new BackendError(
-      `random: the sequence was begun on another backend (${at.name}) than the chosen one (${chosen.name}); begin one there with manualSeed(seed)`,
-    );
   const now = cell.read();
   cell.assign(nextDraw(now));
   return now;
