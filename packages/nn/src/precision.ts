@@ -23,23 +23,20 @@ export const operand = (x: Tensor | State): Tensor => {
 /** What a product of operands made, for what follows it: a norm, an activation, a loss want float32. */
 export const produced = (y: Tensor): Tensor => (mixed && y.dtype === 'float16' ? single(y) : y);
 
-/** x stored as float16: a `cast` may be folded into what reads it, which then would read float32. */
-const half = /* @__PURE__ */ conversion('half', 'float16', () => ({ kind: 'map', outs: [element] }));
-const single = /* @__PURE__ */ conversion('single', 'float32', () => ({ kind: 'map', outs: [element] }));
-const element = { op: 'read', dtype: 'float32', input: 0, moves: [], at: null } as const;
+/** x rounded to float16: products read it as it lies, so who makes x stores it, too. */
+const half = /* @__PURE__ */ conversion('half', 'float16');
+const single = /* @__PURE__ */ conversion('single', 'float32');
 
-type Lower = Parameters<typeof defineOp>[0]['lower'];
 /** An op between the two; the gradient of one is the other, so that cotangents are float16 operands, too. */
-function conversion(
-  name: string,
-  dtype: 'float16' | 'float32',
-  lowering: (shape: readonly number[]) => ReturnType<Lower>,
-) {
+function conversion(name: string, dtype: 'float16' | 'float32') {
   const op = defineOp({
     name,
     args: (x: Tensor) => [[x], {}],
     shape: ([x]) => ({ shape: (x as Tensor).shape, dtype }),
-    lower: ([x]) => lowering(x?.shape ?? []),
+    lower: () => ({
+      kind: 'map',
+      outs: [{ op: 'read', dtype: 'float32', input: 0, moves: [], at: null }],
+    }),
   });
   op.gradient = ([g]) => [g ? (dtype === 'float16' ? single(g) : half(g)) : null];
   return op;

@@ -1,6 +1,6 @@
 /** Which new values of state may be written over the old ones, and in which order the kernels must then run. */
 import type { Load, RowStore, Store, View } from '../ir';
-import { isContiguous, isRows } from '../view';
+import { isRows } from '../view';
 import type { Job } from './emit';
 import { baseOf, type Value } from './graph';
 import type { Arrange } from './link';
@@ -78,21 +78,21 @@ function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Value, leaf
   const input = inputs.indexOf(leaf);
   if (input < 0) return true;
   const output = outputs.indexOf(value);
-  const loads = (part: object): Load[] => loadsIn(part, known).filter((load) => load.input === input);
+  const loads = (part: unknown): Load[] => loadsIn(part, known).filter((load) => load.input === input);
   if (kernel.kind === 'map')
     return kernel.parts.every((part) => {
       const found = loads(part);
       const writes = part.stores.some((store) => store.output === output);
-      return !found.length || (writes && found.every(({ at, view }) => !at && isContiguous(view)));
+      return !found.length || (writes && found.every(({ at, view }) => !at && isRows(view, [])));
     });
   // elsewhere only in stores at the same coordinates: an epilogue, or what is written once a row
-  const { stores, ...body }: { readonly stores: readonly (Store & Partial<RowStore>)[] } = kernel;
+  const stores: readonly (Store & Partial<RowStore>)[] = kernel.stores;
   const axes = kernel.kind === 'reduce' ? kernel.axes : [];
   const isRow = ({ per }: Partial<RowStore>): boolean => per === 'row';
   const rows = stores.some((store) => store.output === output && isRow(store));
   const aligned = (view: View): boolean => isRows(view, rows ? axes : []);
   return (
-    !loads(body).length &&
+    Object.entries(kernel).every(([key, part]) => key === 'stores' || !loads(part).length) &&
     stores.every((store) => {
       const found = loads(store);
       return !found.length || (isRow(store) === rows && found.every(({ at, view }) => !at && aligned(view)));
@@ -100,9 +100,11 @@ function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Value, leaf
   );
 }
 
-type Known = Map<object, readonly Load[]>;
+type Known = Map<unknown, readonly Load[]>;
 /** All loads in some part of a kernel; each part is walked once. */
-function loadsIn(part: object, known: Known): readonly Load[] {
+function loadsIn(part: unknown, known: Known): readonly Load[] {
+  const before = known.get(part);
+  if (before) return before;
   const found: Load[] = [];
   const walked = new Set<unknown>();
   const walk = (inner: unknown): void => {
@@ -115,9 +117,7 @@ function loadsIn(part: object, known: Known): readonly Load[] {
       walk((inner as Load).at);
     }
   };
-  if (!known.has(part)) {
-    walk(part);
-    known.set(part, found);
-  }
-  return known.get(part) as readonly Load[];
+  walk(part);
+  known.set(part, found);
+  return found;
 }
