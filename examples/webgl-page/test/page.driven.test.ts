@@ -1,102 +1,13 @@
 /** The built page in Chromium: on an emulated WebGL2 it learns, is cancelled, goes on; without WebGL2 it says so. */
-import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright';
-import { build, type PreviewServer, preview } from 'vite';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumFlags, findChromium } from '../../../tools/setup/chromium.mjs';
+import { chromiumFlags } from '../../../tools/setup/chromium.mjs';
+import { describeLearningPage } from '../../webgpu-page/test/learning-page';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-let server: PreviewServer;
-let address: string;
-beforeAll(async () => {
-  await build({ root, logLevel: 'error' });
-  server = await preview({ root, logLevel: 'error', preview: { port: 0 } });
-  address = server.resolvedUrls?.local[0] as string;
-}, 120_000);
-afterAll(() => server?.close());
-
-/** Opens the page in a Chromium of its own. */
-async function opened(
-  flags: readonly string[],
-  query: string,
-  use: (page: Page, complaints: string[]) => Promise<void>,
-) {
-  const args = [...chromiumFlags, ...flags];
-  const browser: Browser = await chromium.launch({ executablePath: findChromium() ?? 'chromium', args });
-  try {
-    const context = await browser.newContext({ viewport: { width: 1100, height: 760 } });
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-    page.on('pageerror', (error) => complaints.push(error.message));
-    await page.goto(address + query);
-    await use(page, complaints);
-  } finally {
-    await browser.close();
-  }
-}
-
-const text = (page: Page, id: string) => page.locator(`#${id}`).textContent().then(String);
-const step = async (page: Page) => Number.parseInt(await text(page, 'step'), 10) || 0;
-const click = (page: Page, name: 'Train' | 'Cancel' | 'Resume') =>
-  page.getByRole('button', { name, exact: true }).click();
-
-describe('the page', () => {
-  it('learns, is cancelled, and goes on, with another tab in front of it too', () =>
-    opened([], '?digits=64&batch=8&epochs=9', async (page, complaints) => {
-      await expect.poll(() => text(page, 'status'), { timeout: 30_000 }).toBe('ready');
-      expect(await text(page, 'info')).toMatch(/swiftshader/i);
-      await click(page, 'Train');
-      await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(1);
-      expect(Number(await text(page, 'loss'))).toBeGreaterThan(0);
-
-      await click(page, 'Cancel');
-      await expect.poll(() => text(page, 'status'), { timeout: 20_000 }).toBe('cancelled');
-      const cancelled = await step(page);
-      await page.waitForTimeout(300);
-      expect(await step(page)).toBe(cancelled);
-
-      // Another tab in front: this page gets no frames, and goes on.
-      await click(page, 'Resume');
-      const other = await page.context().newPage();
-      await other.bringToFront();
-      await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(cancelled + 1);
-      await other.close();
-      await page.bringToFront();
-      await expect.poll(() => text(page, 'test'), { timeout: 60_000 }).toMatch(/^\d+\.\d %$/);
-
-      const folder = process.env['TESSERA_SCREENSHOTS'];
-      if (folder) {
-        await mkdir(folder, { recursive: true });
-        await page.screenshot({ path: `${folder}/webgl-page.png`, fullPage: true });
-      }
-      const drawn = await page.locator('#curves').screenshot();
-      expect(drawn.length).toBeGreaterThan(2000); // an empty one is a few hundred bytes
-      expect(complaints).toEqual([]);
-    }));
-
-  it('takes a new GPU when the old one is lost, and goes on from the last epoch', () =>
-    opened([], '?digits=8&batch=4&epochs=50', async (page) => {
-      await expect.poll(() => text(page, 'status'), { timeout: 30_000 }).toBe('ready');
-      await click(page, 'Train');
-      await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(2); // two steps an epoch
-      const inspector = await (page.context().browser() as Browser).newBrowserCDPSession();
-      await inspector.send('Browser.crashGpuProcess');
-      await expect.poll(() => text(page, 'status'), { timeout: 30_000 }).toBe('the GPU was lost');
-      expect(await text(page, 'info')).toMatch(/the context was lost/);
-
-      const before = await step(page);
-      await click(page, 'Resume');
-      await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(before);
-    }));
-
-  it('says what is missing where there is no WebGL2', () =>
-    opened(['--disable-software-rasterizer'], '', async (page, complaints) => {
-      await expect.poll(() => text(page, 'info'), { timeout: 20_000 }).toMatch(/webgl: /);
-      expect(await text(page, 'info')).toMatch(/no WebGL2 context.*@tessera\/backend-cpu/);
-      expect(await text(page, 'status')).toBe('this page needs WebGL2');
-      for (const name of ['train', 'cancel']) expect(await page.locator(`#${name}`).isDisabled()).toBe(true);
-      expect(complaints).toEqual([]);
-    }));
+describeLearningPage({
+  root: fileURLToPath(new URL('..', import.meta.url)),
+  api: 'WebGL2',
+  flags: chromiumFlags,
+  without: [...chromiumFlags, '--disable-software-rasterizer'],
+  lost: /the context was lost/,
+  missing: /no WebGL2 context.*@tessera\/backend-cpu/,
 });

@@ -1,108 +1,20 @@
 /** The built page in Chromium: on an emulated GPU it learns, is cancelled, goes on; without WebGPU it says so. */
-import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright';
-import { build, type PreviewServer, preview } from 'vite';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumFlags, findChromium } from '../../../tools/setup/chromium.mjs';
+import { chromiumFlags } from '../../../tools/setup/chromium.mjs';
+import { describeLearningPage } from './learning-page';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-/** WebGPU on SwiftShader, which compiles the zeroing of workgroup memory a hundred times slower than the rest. */
-const emulated = [
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--enable-dawn-features=disable_workgroup_init',
-];
-let server: PreviewServer;
-let address: string;
-beforeAll(async () => {
-  await build({ root, logLevel: 'error' });
-  server = await preview({ root, logLevel: 'error', preview: { port: 0 } });
-  address = server.resolvedUrls?.local[0] as string;
-}, 120_000);
-afterAll(() => server?.close());
-
-/** Opens the page in a Chromium of its own. */
-async function opened(
-  flags: readonly string[],
-  query: string,
-  use: (page: Page, complaints: string[]) => Promise<void>,
-) {
-  const args = [...chromiumFlags.filter((flag) => !/webgpu|dawn/.test(flag)), ...flags];
-  const browser: Browser = await chromium.launch({ executablePath: findChromium() ?? 'chromium', args });
-  try {
-    const context = await browser.newContext({ viewport: { width: 1100, height: 760 } });
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-    page.on('pageerror', (error) => complaints.push(error.message));
-    await page.goto(address + query);
-    await use(page, complaints);
-  } finally {
-    await browser.close();
-  }
-}
-
-const text = (page: Page, id: string) => page.locator(`#${id}`).textContent().then(String);
-const step = async (page: Page) => Number.parseInt(await text(page, 'step'), 10) || 0;
-const click = (page: Page, name: 'Train' | 'Cancel' | 'Resume') =>
-  page.getByRole('button', { name, exact: true }).click();
-
-describe('the page', () => {
-  it('learns, is cancelled, and goes on, with another tab in front of it too', () =>
-    opened(emulated, '?digits=64&batch=8&epochs=9', async (page, complaints) => {
-      await expect.poll(() => text(page, 'status'), { timeout: 30_000 }).toBe('ready');
-      expect(await text(page, 'info')).toMatch(/swiftshader/i);
-      await click(page, 'Train');
-      await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(1);
-      expect(Number(await text(page, 'loss'))).toBeGreaterThan(0);
-
-      await click(page, 'Cancel');
-      await expect.poll(() => text(page, 'status'), { timeout: 20_000 }).toBe('cancelled');
-      const cancelled = await step(page);
-      await page.waitForTimeout(300);
-      expect(await step(page)).toBe(cancelled);
-
-      // Another tab in front: this page gets no frames, and goes on.
-      await click(page, 'Resume');
-      const other = await page.context().newPage();
-      await other.bringToFront();
-      await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(cancelled + 1);
-      await other.close();
-      await page.bringToFront();
-      await expect.poll(() => text(page, 'test'), { timeout: 60_000 }).toMatch(/^\d+\.\d %$/);
-
-      const folder = process.env['TESSERA_SCREENSHOTS'];
-      if (folder) {
-        await mkdir(folder, { recursive: true });
-        await page.screenshot({ path: `${folder}/webgpu-page.png`, fullPage: true });
-      }
-      const drawn = await page.locator('#curves').screenshot();
-      expect(drawn.length).toBeGreaterThan(2000); // an empty one is a few hundred bytes
-      expect(complaints).toEqual([]);
-    }));
-
-  it('takes a new GPU when the old one is lost, and goes on from the last epoch', () =>
-    opened(emulated, '?digits=8&batch=4&epochs=50', async (page) => {
-      await expect.poll(() => text(page, 'status'), { timeout: 30_000 }).toBe('ready');
-      await click(page, 'Train');
-      await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(2); // two steps an epoch
-      const inspector = await (page.context().browser() as Browser).newBrowserCDPSession();
-      await inspector.send('Browser.crashGpuProcess');
-      await expect.poll(() => text(page, 'status'), { timeout: 30_000 }).toBe('the GPU was lost');
-      expect(await text(page, 'info')).toMatch(/the device was lost/);
-
-      const before = await step(page);
-      await click(page, 'Resume');
-      await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(before);
-    }));
-
-  it('says what is missing where there is no WebGPU', () =>
-    opened(['--disable-features=WebGPU', '--disable-webgpu'], '', async (page, complaints) => {
-      await expect.poll(() => text(page, 'info'), { timeout: 20_000 }).toMatch(/webgpu: /);
-      expect(await text(page, 'info')).toMatch(/use a browser that has WebGPU|no adapter/);
-      expect(await text(page, 'status')).toBe('this page needs WebGPU');
-      for (const name of ['train', 'cancel']) expect(await page.locator(`#${name}`).isDisabled()).toBe(true);
-      expect(complaints).toEqual([]);
-    }));
+const plain = chromiumFlags.filter((flag) => !/webgpu|dawn/.test(flag));
+describeLearningPage({
+  root: fileURLToPath(new URL('..', import.meta.url)),
+  api: 'WebGPU',
+  // WebGPU on SwiftShader, which compiles the zeroing of workgroup memory a hundred times slower than the rest
+  flags: [
+    ...plain,
+    '--enable-unsafe-webgpu',
+    '--use-webgpu-adapter=swiftshader',
+    '--enable-dawn-features=disable_workgroup_init',
+  ],
+  without: [...plain, '--disable-features=WebGPU', '--disable-webgpu'],
+  lost: /the device was lost/,
+  missing: /use a browser that has WebGPU|no adapter/,
 });
