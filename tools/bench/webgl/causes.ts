@@ -6,6 +6,4 @@ export const causes: Readonly<Record<string, string>> = {
     'the draw that reads all is as fast as one written by hand (262,144 texels of 4 ns); the joining of four chunks a row and the store are two draws more',
   'transpose 1024²':
     'squares of 4 × 4 turned into four textures, which a second draw puts together: each texel is read and written twice; a texture of four layers, or copies in place of that draw, would spare its branches',
-  'conv 3×3 64→64, 28², inputGrad':
-    'as fast as the forward convolution of the same size, of which 12 texels for 128 products are most; theirs takes no longer for it than for the forward, where it was expected to take six times as long',
 };

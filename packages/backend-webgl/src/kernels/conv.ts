@@ -14,6 +14,7 @@ import { type Build, type Core, storePasses } from '../stores';
 import { multiply } from './matmul';
 import { type Blocks, blocks, fill, four, fromBlocks, heightOf, linear, pack } from './packed';
 import { plainConv } from './products';
+import { tileOf, tiles } from './tiles';
 import { inside, unravel, windowOf } from './windows';
 
 /** Products from which packing pays. */
@@ -63,7 +64,10 @@ function windows(build: Build, { direction, sizes, a, b }: ConvKernel, title: st
   const whole = forward || stride.every((step) => step === 1);
   /** How far the window's places reach. */
   const reach = kernel.map((size, axis) => (size - 1) * (dilation[axis] as number));
-  const extents = to.map((size, axis) => (size - 1) * (forward ? (stride[axis] as number) : 1) + at(reach, axis) + 1);
+  const step = forward ? stride : stride.map(() => 1);
+  const given = { images: n, channels, made, to, kernel, step, dilation, flipped: !forward };
+  const tile = whole ? tileOf(build, given) : null;
+  const extents = (tile?.covered ?? to).map((size, axis) => (size - 1) * at(step, axis) + at(reach, axis) + 1);
   const margins = spatial.map((_, axis) => ({
     before: forward ? at(padding, axis) : at(reach, axis) - at(padding, axis),
     extent: at(extents, axis),
@@ -71,6 +75,7 @@ function windows(build: Build, { direction, sizes, a, b }: ConvKernel, title: st
   const bounds = whole ? [undefined, undefined, ...margins] : [];
   const x = pack(build, `${title}, a`, a, [n, channels, ...from], [0, ...spatial, 1], bounds);
   const w = pack(build, `${title}, b`, b, [o, c, ...kernel], forward ? [0, ...spatial, 1] : [1, ...spatial, 0]);
+  if (tile) return tiles(build, title, given, tile, { image: x, weights: w, extents });
   const [k4, taps] = [four(channels) / 4, sizeOf(kernel)];
   const all = n * pixels + 4;
   const size = { rows: made, columns: n * pixels, height: heightOf(build, made), turns: k4 };
@@ -90,9 +95,8 @@ function windows(build: Build, { direction, sizes, a, b }: ConvKernel, title: st
       const loops = kernel.map((size, axis) => `for (int r${axis} = 0; r${axis} < ${size}; r${axis}++) {`);
       const tapped = kernel.map((_, axis) => `r${axis}`);
       const strides = rowMajor(extents).map((step) => step * k4);
-      const steps = forward ? stride : stride.map(() => 1);
       const firsts = lanes.map((q) => {
-        const terms = own(q).map((text, axis) => `${text} * ${at(steps, axis) * at(strides, axis)}`);
+        const terms = own(q).map((text, axis) => `${text} * ${at(step, axis) * at(strides, axis)}`);
         return `int p${q} = ${[`image${q} * ${sizeOf(extents) * k4}`, ...terms].join(' + ')} + first;`;
       });
       const offset = tapped.map((r, axis) => {
