@@ -88,14 +88,12 @@ export function storePasses(
   core?: { readonly make: Core; readonly lanesOnly?: boolean },
 ): void {
   for (const group of groupsOf(build, parts)) {
-    const [first] = group.parts;
     const exprs = group.parts.flatMap(({ stores }) => stores.map(({ expr }) => expr));
-    const straight =
-      first && group.parts.length === 1 && isContiguous(first.view) && sizeOf(first.shape) === group.size;
+    const straight = isStraight(group);
     const pass =
       straight && !core?.lanesOnly && sideBySide(exprs, group.size)
         ? texelPass(build, title, group, core?.make)
-        : elementPass(build, title, group, Boolean(straight), core?.make);
+        : elementPass(build, title, group, straight, core?.make);
     build.steps.push(pass);
   }
 }
@@ -238,6 +236,17 @@ export const fromTables =
       return texts;
     };
   };
+
+/** Does one draw write all stores, each element from the same place of the domain? */
+export function isOneDraw(build: Build, parts: readonly Part[]): boolean {
+  const [group, ...more] = groupsOf(build, parts);
+  return group !== undefined && more.length === 0 && isStraight(group);
+}
+
+function isStraight({ parts, size }: Group): boolean {
+  const [first] = parts;
+  return first !== undefined && parts.length === 1 && isContiguous(first.view) && sizeOf(first.shape) === size;
+}
 
 const refs = (outputs: readonly number[]): Ref[] => outputs.map((index) => ({ of: 'output', index }));
 const dtypeOf = (kernel: Kernel, output: number) => (kernel.outputs[output] as Kernel['outputs'][number]).dtype;

@@ -12,7 +12,8 @@ import { Block } from '../block';
 import { texelsOf } from '../layout';
 import { atTexel, cursor, type Place } from '../place';
 import type { Program, Ref, Shader } from '../shader';
-import { type Build, countNodes, fromTables, storePasses, tablePass } from '../stores';
+import { type Build, type Core, countNodes, fromTables, isOneDraw, storePasses, tablePass } from '../stores';
+import { linear } from './packed';
 
 export const tile = {
   /** Rows are cut into about this many chunks in all, of at least so many elements. */
@@ -52,20 +53,30 @@ export function reduce(build: Build, kernel: ReduceKernel): Program {
   const title = `reduce [${shape}] along ${axes.join(',')} in ${stages.length} stages · ${sizeOf(rowShape)} rows of ${length}`;
   const tables = stages.flat().map(({ holds }) => ({ ref: build.temporary(sizeOf(rowShape)), dtype: holds }));
   const rows: Rows = { kernel, title, shape: rowShape, tables, cut: cutOf(kernel, sizeOf(rowShape), length) };
-  if (rows.cut) {
-    const most = Math.max(1, Math.floor(build.targets / 2));
-    for (const part of stages.flatMap((stage) => portions(stage, most))) chunked(build, rows, part);
-  } else {
-    // One draw for all stages where it has targets enough, else a draw for each, in portions.
-    const together = stages.flat().length <= build.targets;
-    const draws = together ? [stages] : stages.flatMap((stage) => portions(stage, build.targets).map((part) => [part]));
-    for (const draw of draws) whole(build, rows, draw);
-  }
-  const read = { make: fromTables(build, rowShape, tables) };
+  const draws = drawsOf(build, rows, stages);
   const of = (per: 'row' | 'element') => stores.filter((store) => store.per === per);
-  storePasses(build, `${title}, a row each`, [{ shape: rowShape, stores: of('row') }], read);
+  const each = [{ shape: rowShape, stores: of('row') }];
+  const make = (draw: Accumulator[][]) =>
+    rows.cut ? chunked(build, rows, draw.flat()) : whole(build, rows, draw, lanesFor(kernel, draw.flat()));
+  if (draws.length === 1 && of('element').length === 0 && isOneDraw(build, each)) {
+    // Nobody else reads the accumulators: the stores are made where they are.
+    const [draw = []] = draws;
+    const lanesOnly = !rows.cut && lanesFor(kernel, draw.flat()) !== 'across';
+    storePasses(build, rows.cut ? `${title}, joined` : title, each, { make: make(draw), lanesOnly });
+    return build.program();
+  }
+  for (const draw of draws) leave(build, rows, draw.flat(), make(draw));
+  const read = { make: fromTables(build, rowShape, tables) };
+  storePasses(build, `${title}, a row each`, each, read);
   storePasses(build, `${title}, over the rows`, [{ shape, stores: of('element') }], read);
   return build.program();
+}
+
+/** What each draw makes: chunks of a stage, in portions; else all stages where there are targets enough, else a stage, in portions. */
+function drawsOf({ targets }: Build, { cut }: Rows, stages: Accumulator[][]): Accumulator[][][] {
+  if (!cut && stages.flat().length <= targets) return [stages];
+  const most = cut ? Math.max(1, Math.floor(targets / 2)) : targets;
+  return stages.flatMap((stage) => portions(stage, most).map((part) => [part]));
 }
 
 /** Along the longest axis, the first of them. */
@@ -93,13 +104,22 @@ function lanesFor({ shape, axes }: ReduceKernel, accumulators: readonly Accumula
 }
 const countOf = (lanes: Lanes): 1 | 4 => (lanes === 'one' ? 1 : 4);
 
-/** All of these stages, a row an element. */
-function whole(build: Build, rows: Rows, stages: readonly (readonly Accumulator[])[]): void {
-  const own = stages.flat();
-  const made = own.map(({ index }) => (rows.tables[index] as Table).ref);
-  const lanes = lanesFor(rows.kernel, own);
-  /** The carried results at a row, or at four. */
-  const results = (shader: Shader, row: Place): string[][] => {
+/** Leaves accumulators in their tables, an element a row. */
+function leave(build: Build, rows: Rows, own: readonly Accumulator[], make: Core): void {
+  const refs = own.map(({ index }) => (rows.tables[index] as Table).ref);
+  const carried = (shader: Shader, row: Place) => {
+    const made = make(shader, row, rows.shape);
+    return own.map((a) => made(a.index).map((text) => shader.bind(toCarried(text, a.holds))));
+  };
+  const title = rows.cut ? `${rows.title}, joined` : rows.title;
+  if (lanesFor(rows.kernel, own) === 'across') texelsPass(build, title, rows.shape, refs, carried);
+  else tablePass(build, title, rows.shape, refs, (shader, row) => carried(shader, row).map(([text]) => text as string));
+}
+
+/** All of these stages, at a row, or at four where the lanes go across. */
+function whole(build: Build, rows: Rows, stages: readonly (readonly Accumulator[])[], wanted: Lanes): Core {
+  return (shader, row) => {
+    const lanes = wanted === 'across' && row.lanes === 1 ? 'one' : wanted;
     const before = fromTables(build, rows.shape, rows.tables)(shader, row, rows.shape);
     const finished = new Map<number, readonly string[]>();
     const acc = (index: number) => finished.get(index) ?? before(index);
@@ -114,19 +134,12 @@ function whole(build: Build, rows: Rows, stages: readonly (readonly Accumulator[
         );
       }
     }
-    return own.map((a) =>
-      (finished.get(a.index) as readonly string[]).map((text) => shader.bind(toCarried(text, a.holds))),
-    );
+    return acc;
   };
-  if (lanes === 'across') texelsPass(build, rows.title, rows.shape, made, results);
-  else
-    tablePass(build, rows.title, rows.shape, made, (shader, row) =>
-      results(shader, row).map(([text]) => text as string),
-    );
 }
 
-/** One stage: a draw over the chunks of all rows, and one that joins them. */
-function chunked(build: Build, rows: Rows, stage: readonly Accumulator[]): void {
+/** One stage: a draw over the chunks of all rows, and what joins those of a row, or of four. */
+function chunked(build: Build, rows: Rows, stage: readonly Accumulator[]): Core {
   const { axis, chunk, chunks } = rows.cut as NonNullable<Rows['cut']>;
   const lanes = lanesFor(rows.kernel, stage);
   const count = sizeOf(rows.shape);
@@ -161,46 +174,48 @@ function chunked(build: Build, rows: Rows, stage: readonly Accumulator[]): void 
     tablePass(build, title, shape, refs, (shader, place) => made(shader, place).map(([text]) => text as string));
   else texelsPass(build, title, shape, refs, made);
 
-  const tables = stage.map(({ index }) => (rows.tables[index] as Table).ref);
-  /** Goes through the parts of a row, or of four. */
-  const joined = (shader: Shader, wide: readonly number[], first: string, step: number): string[][] => {
+  return (shader, row) => {
+    const wide = [0, 1, 2, 3].slice(0, row.lanes);
+    const at = (lane: number) => linear((axis) => row.coord(axis, lane), rows.shape, [...rows.shape.keys()]);
     for (const a of stage) for (const lane of wide) declare(shader, a, lane);
     shader.line(`for (let k = 0; k < ${chunks}; k++) {`);
-    const read = (ref: Ref): readonly string[] => {
+    const fetch = (returns: 'Number' | 'Array(4)', text: string): string => {
       const name = shader.name('part');
-      const [sampler, type] =
-        lanes === 'one' ? [shader.sampler(ref), 'float'] : [`${shader.sampler(ref)}_texel`, 'vec4'];
-      const returns = lanes === 'one' ? 'Number' : 'Array(4)';
-      shader.native(
-        name,
-        ['Integer'],
-        returns,
-        `${type} ${name}(int k) { return ${sampler}(${first} + k * ${step}); }`,
-      );
-      const bound = shader.bind(`${name}(k)`);
-      return lanes === 'one' ? [bound] : [0, 1, 2, 3].map((lane) => `${bound}[${lane}]`);
+      const type = returns === 'Number' ? 'float' : 'vec4';
+      shader.native(name, ['Integer'], returns, `${type} ${name}(int k) { return ${text}; }`);
+      return shader.bind(`${name}(k)`);
+    };
+    /** What of the parts goes to each of the rows. */
+    const read = (ref: Ref): readonly (readonly string[])[] => {
+      const sampler = shader.sampler(ref);
+      if (lanes === 'along') {
+        return wide.map((lane) => {
+          const bound = fetch('Array(4)', `${sampler}_texel(${at(lane)} * ${chunks} + k)`);
+          return [0, 1, 2, 3].map((i) => `${bound}[${i}]`);
+        });
+      }
+      if (lanes === 'across' && row.lanes === 4) {
+        const bound = fetch('Array(4)', `${sampler}_texel((${at(0)} >> 2) + k * ${count / 4})`);
+        return wide.map((lane) => [`${bound}[${lane}]`]);
+      }
+      const element = (lane: number) =>
+        lanes === 'one' ? `${at(lane)} * ${chunks} + k` : `k * ${count} + ${at(lane)}`;
+      return wide.map((lane) => [fetch('Number', `${sampler}(${element(lane)})`)]);
     };
     stage.forEach((a, i) => {
       const { value, position } = parts[i] as (typeof parts)[number];
       const places = position && read(position);
-      read(value).forEach((text, lane) => {
-        const to = wide.length > 1 ? lane : 0;
-        if (places) better(shader, a, shader.bind(text), shader.bind(places[lane] as string), to);
-        else add(shader, a, text, to);
+      read(value).forEach((texts, lane) => {
+        texts.forEach((text, part) => {
+          if (places) better(shader, a, shader.bind(text), shader.bind(places[lane]?.[part] as string), lane);
+          else add(shader, a, text, lane);
+        });
       });
     });
     shader.line('}');
-    return stage.map((a) => wide.map((lane) => shader.bind(toCarried(result(shader, a, lane), a.holds))));
+    const results = new Map(stage.map((a) => [a.index, wide.map((lane) => result(shader, a, lane))]));
+    return (index) => results.get(index) as readonly string[];
   };
-  if (lanes === 'across') {
-    texelsPass(build, `${rows.title}, joined`, rows.shape, tables, (shader) =>
-      joined(shader, [0, 1, 2, 3], 'texel()', count / 4),
-    );
-  } else {
-    tablePass(build, `${rows.title}, joined`, rows.shape, tables, (shader, row) =>
-      joined(shader, [0], `${row.linear} * ${chunks}`, 1).map(([text]) => text as string),
-    );
-  }
 }
 
 /** Tables over a shape whose last axis is whole texels, a texel at once. */
