@@ -9,8 +9,8 @@ import { drawCurves, drawDigits } from './pictures';
 import { type Checkpoint, type StepResult, Training } from './training';
 
 const say = (message: FromWorker) => globalThis.postMessage(message);
-/** Milliseconds between two drawings, and between two looks at the test digits. */
-const [drawEvery, lookEvery] = [100, 2000];
+/** Milliseconds between two drawings, and between two looks at the test digits, which take a twentieth of the time at most. */
+const [drawEvery, lookEvery, lookShare] = [100, 2000, 1 / 20];
 
 class Lesson {
   readonly #settings: Settings;
@@ -22,7 +22,7 @@ class Lesson {
   #checkpoint: Checkpoint | null = null;
   #share: number | null = null;
   #drawn = 0;
-  #looked = 0;
+  #nextLook = 0;
 
   constructor(settings: Settings, canvases: Canvases, train: Digits, test: Digits) {
     this.#settings = settings;
@@ -51,7 +51,7 @@ class Lesson {
       onStep: async (result) => {
         this.#history.push(result);
         const now = performance.now();
-        if (now - this.#looked > lookEvery) await this.#look(training);
+        if (now > this.#nextLook) await this.#look(training);
         if (now - this.#drawn > drawEvery) this.#show(training, rate());
       },
       onEpoch: async () => {
@@ -64,11 +64,13 @@ class Lesson {
   }
 
   async #look(training: Training): Promise<void> {
+    const begin = performance.now();
     const answers = await training.answers(this.#test);
     const { data } = this.#test.label;
     this.#share = Array.from(data).filter((label, i) => label === answers[i]).length / data.length;
     drawDigits(this.#canvases, this.#test, answers);
-    this.#looked = performance.now();
+    const end = performance.now();
+    this.#nextLook = end + Math.max(lookEvery, (end - begin) / lookShare);
   }
 
   #show(training: Training, rate: number): void {
@@ -133,9 +135,6 @@ export function teach<B extends Backend>(gpu: Gpu<B>): void {
 
 async function start(settings: Settings, canvases: Canvases): Promise<Lesson> {
   say({ type: 'says', text: `reading ${settings.digits.toLocaleString('en')} digits…` });
-  const [train, test] = await Promise.all([
-    loadDigits('train', settings.digits),
-    loadDigits('test', Math.min(500, settings.digits)),
-  ]);
+  const [train, test] = await Promise.all([loadDigits('train', settings.digits), loadDigits('test', settings.test)]);
   return new Lesson(settings, canvases, train, test);
 }

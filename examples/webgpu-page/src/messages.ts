@@ -4,6 +4,8 @@ export interface Settings {
   readonly digits: number;
   readonly batch: number;
   readonly epochs: number;
+  /** Test digits that it is tried with. */
+  readonly test: number;
 }
 /** A canvas handed over to the worker, and the device pixels of a CSS pixel. */
 export interface Canvases {

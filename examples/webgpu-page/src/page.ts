@@ -12,7 +12,8 @@ function settings(): Settings {
   const given = new URLSearchParams(location.search);
   const count = (name: string, usual: number) => Math.max(1, Math.trunc(Number(given.get(name)) || usual));
   const batch = count('batch', 128);
-  return { batch, digits: Math.max(batch, Math.min(60_000, count('digits', 60_000))), epochs: count('epochs', 3) };
+  const digits = Math.max(batch, Math.min(60_000, count('digits', 60_000)));
+  return { batch, digits, epochs: count('epochs', 3), test: Math.min(10_000, count('test', Math.min(500, digits))) };
 }
 
 function handOver(id: string): OffscreenCanvas {

@@ -19,6 +19,8 @@ import {
 import type { Digits } from './digits';
 import type { Settings } from './messages';
 
+/** Digits that are answered at once, so that thousands take no more memory. */
+const atOnce = 500;
 /** Mean and deviation of all training pixels, 0 to 255. */
 const [mean, deviation] = [33.32, 78.57];
 export const normalise = (pixels: Tensor): Tensor => div(sub(cast(pixels, 'float32'), mean), deviation);
@@ -110,11 +112,17 @@ export class Training {
 
   /** What the network takes each of the images for. */
   async answers({ image }: Digits): Promise<ArrayLike<number>> {
-    const x = tensor(image.data, { shape: image.shape });
-    const y = this.#answer(x);
-    const values = await y.data();
-    for (const done of [x, y]) done.dispose();
-    return values;
+    const [count = 0, ...digit] = image.shape;
+    const size = image.data.length / count;
+    const answers = new Int32Array(count);
+    for (let first = 0; first < count; first += atOnce) {
+      const part = image.data.slice(first * size, (first + atOnce) * size);
+      const x = tensor(part, { shape: [part.length / size, ...digit] });
+      const y = this.#answer(x);
+      answers.set(await y.data(), first);
+      for (const done of [x, y]) done.dispose();
+    }
+    return answers;
   }
 
   async save(): Promise<Checkpoint> {
