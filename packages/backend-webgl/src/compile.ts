@@ -10,7 +10,7 @@ import { scan } from './kernels/scan';
 import { scatter } from './kernels/scatter';
 import { sort } from './kernels/sort';
 import type { Built } from './programs';
-import { checkUnits, type HostStep, type Pass, type Program } from './shader';
+import { checkUnits, type HostStep, type Pass, type Program, type Scratch } from './shader';
 import { Build } from './stores';
 
 /** The draws of a kernel, on a device that writes `targets` textures at once. */
@@ -49,19 +49,19 @@ export const isDraw = (step: Draw | HostStep): step is Draw => 'texels' in step;
 export class GlExecutable implements Executable {
   readonly kernel: Kernel;
   readonly steps: readonly (Draw | HostStep)[];
-  /** Elements of each scratch texture, and the step after which it is free. */
-  readonly scratch: readonly { readonly size: number; readonly last: number }[];
+  /** Each scratch texture, and the step after which it is free. */
+  readonly scratch: readonly (Scratch & { readonly last: number })[];
 
   constructor(kernel: Kernel, { steps, scratch }: Program) {
     this.kernel = kernel;
     this.steps = steps.map((step) => ('texels' in step ? { ...step, built: null } : step));
-    this.scratch = scratch.map((size, index) => {
+    this.scratch = scratch.map((one, index) => {
       const uses = (step: Pass | HostStep) =>
         ('texels' in step
           ? [...step.inputs, ...step.outputs]
           : [...step.reads, ...step.writes].map(({ ref }) => ref)
         ).some((ref) => ref.of === 'scratch' && ref.index === index);
-      return { size, last: steps.findLastIndex(uses) };
+      return { ...one, last: steps.findLastIndex(uses) };
     });
   }
 

@@ -175,7 +175,10 @@ precision highp float;
 precision highp int;
 precision highp sampler2D;
 precision highp usampler2D;
+precision highp sampler2DArray;
+precision highp usampler2DArray;
 #define TEXTURE ${floats ? 'sampler2D' : 'usampler2D'}
+#define TEXTURES ${floats ? 'sampler2DArray' : 'usampler2DArray'}
 #define FETCH(texture, place) ${floats ? 'texelFetch(texture, place, 0)' : 'uintBitsToFloat(texelFetch(texture, place, 0))'}
 const int LOOP_MAX = 0x7fffffff;
 `;

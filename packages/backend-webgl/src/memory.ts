@@ -6,14 +6,19 @@ import { BackendError, type DeviceBuffer, type DType, type MemoryUse } from '@te
 import type { Device } from './device';
 import { extentOf, texelsOf, width } from './layout';
 
-export interface Texture {
-  readonly texture: WebGLTexture;
-  /** It alone as a target. */
-  readonly framebuffer: WebGLFramebuffer;
+export interface Extent {
   readonly columns: number;
   readonly rows: number;
+  /** More than one: an array of textures, which one draw writes together. */
+  readonly layers: number;
 }
-export const bytesOf = ({ columns, rows }: Pick<Texture, 'columns' | 'rows'>): number => columns * rows * 16;
+export interface Texture extends Extent {
+  readonly texture: WebGLTexture;
+  /** It alone as a target, with all its layers. */
+  readonly framebuffer: WebGLFramebuffer;
+}
+export const bytesOf = ({ columns, rows, layers }: Extent): number => columns * rows * layers * 16;
+const keyOf = ({ columns, rows, layers }: Extent): string => `${columns}x${rows}x${layers}`;
 
 export class GlBuffer implements DeviceBuffer {
   readonly bytes: number;
@@ -48,7 +53,7 @@ export class Memory {
   #rows: number;
   readonly #live = new Set<GlBuffer>();
   readonly #all = new Set<Texture>();
-  /** By columns and rows; the last freed is the first handed out. */
+  /** By their extents; the last freed is the first handed out. */
   readonly #kept = new Map<string, Texture[]>();
   #bytes = 0;
   #keptBytes = 0;
@@ -91,21 +96,21 @@ export class Memory {
     this.release(buffer.texture);
   }
 
-  /** A texture that holds so many elements; contents are undefined. */
-  take(size: number, what: string): Texture {
+  /** A texture that holds so many elements, in each of its layers; contents are undefined. */
+  take(size: number, what: string, layers = 1): Texture {
     const [columns, rows] = roundUp(extentOf(texelsOf(size)), this.#rows);
     if (rows > this.#rows) {
       throw new BackendError(
         `webgl: ${what} needs a texture of ${width} × ${rows}, this device makes ${this.#rows} rows at most; use a smaller batch`,
       );
     }
-    return this.takeLike({ columns, rows }, what);
+    return this.takeLike({ columns, rows, layers }, what);
   }
 
-  takeLike({ columns, rows }: Pick<Texture, 'columns' | 'rows'>, what: string): Texture {
-    const kept = this.#kept.get(`${columns}x${rows}`)?.pop();
+  takeLike(extent: Extent, what: string): Texture {
+    const kept = this.#kept.get(keyOf(extent))?.pop();
     if (kept) this.#keptBytes -= bytesOf(kept);
-    const texture = kept ?? this.#create(columns, rows, what);
+    const texture = kept ?? this.#create(extent, what);
     this.#taken += bytesOf(texture);
     return texture;
   }
@@ -117,7 +122,7 @@ export class Memory {
       this.#delete(texture);
       return;
     }
-    const key = `${texture.columns}x${texture.rows}`;
+    const key = keyOf(texture);
     const kept = this.#kept.get(key) ?? [];
     kept.push(texture);
     this.#kept.set(key, kept);
@@ -135,27 +140,33 @@ export class Memory {
     this.#bytes = this.#keptBytes = this.#taken = 0;
   }
 
-  #create(columns: number, rows: number, what: string): Texture {
+  #create({ columns, rows, layers }: Extent, what: string): Texture {
     const { gl, format } = this.#device;
+    const target = layers > 1 ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
     while (gl.getError() !== gl.NO_ERROR && !gl.isContextLost()); // of before
     const texture = gl.createTexture();
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
-      gl.texParameteri(gl.TEXTURE_2D, filter, gl.NEAREST);
-    gl.texStorage2D(gl.TEXTURE_2D, 1, format.internal, columns, rows);
+    gl.bindTexture(target, texture);
+    for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(target, filter, gl.NEAREST);
+    if (layers > 1) gl.texStorage3D(target, 1, format.internal, columns, rows, layers);
+    else gl.texStorage2D(target, 1, format.internal, columns, rows);
     const framebuffer = gl.createFramebuffer();
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
-    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    if (layers > 1) {
+      const attachments = Array.from({ length: layers }, (_, layer) => gl.COLOR_ATTACHMENT0 + layer);
+      for (const [layer, at] of attachments.entries())
+        gl.framebufferTextureLayer(gl.FRAMEBUFFER, at, texture, 0, layer);
+      gl.drawBuffers(attachments);
+    } else gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, target, texture, 0);
     if (gl.getError() === gl.OUT_OF_MEMORY) {
       gl.deleteTexture(texture);
       gl.deleteFramebuffer(framebuffer);
       const { bytes, reserved } = this.use();
       throw new BackendError(
-        `webgl: out of memory for ${what} of ${columns * rows * 16} bytes, beside ${bytes} in use and ${reserved - bytes} kept; use a smaller batch, or free tensors with using or dispose()`,
+        `webgl: out of memory for ${what} of ${bytesOf({ columns, rows, layers })} bytes, beside ${bytes} in use and ${reserved - bytes} kept; use a smaller batch, or free tensors with using or dispose()`,
       );
     }
     this.made++;
-    const made = { texture, framebuffer, columns, rows };
+    const made = { texture, framebuffer, columns, rows, layers };
     this.#all.add(made);
     return made;
   }

@@ -11,6 +11,8 @@ export interface Wanted {
   readonly uniforms: number;
   readonly from: readonly number[];
   readonly to: number;
+  /** Of what is read, and written. */
+  readonly layers: { readonly from: readonly number[]; readonly to: readonly number[] };
 }
 
 /** `warm` builds the program of a draw and draws a texel with it; it resolves when the device has done so. */
@@ -66,7 +68,9 @@ function wantedBy({ steps }: Plan): Wanted[] {
         const [table, at] = tableOf(ref);
         table[at] = to;
       }
-      return { draw, uniforms: executable.kernel.uniforms.length, from, to };
+      const layersAt = ({ of, index }: Ref) => (of === 'scratch' ? (executable.scratch[index]?.layers ?? 1) : 1);
+      const layers = { from: draw.inputs.map(layersAt), to: draw.outputs.map(layersAt) };
+      return { draw, uniforms: executable.kernel.uniforms.length, from, to, layers };
     });
   });
 }

@@ -36,10 +36,15 @@ export interface HostStep {
   run(read: readonly Float32Array[]): Float32Array[];
 }
 
+/** A texture that lives while a kernel runs: elements of each layer, and layers. */
+export interface Scratch {
+  readonly size: number;
+  readonly layers: number;
+}
+
 export interface Program {
   readonly steps: readonly (Pass | HostStep)[];
-  /** Elements of each scratch texture. */
-  readonly scratch: readonly number[];
+  readonly scratch: readonly Scratch[];
 }
 
 const sameRef = (a: Ref, b: Ref): boolean => a.of === b.of && a.index === b.index;
@@ -121,12 +126,24 @@ float ${name}(int e) { return FETCH(${name}_texture, ivec2((e >> 2) & ((1 << ${n
     return name;
   }
 
+  /** The functions of a texture of layers: `sN_texel(layer, t)` and `sN(layer, e)`. */
+  layers(ref: Ref): string {
+    const at = this.inputs.findIndex((other) => sameRef(other, ref));
+    if (at >= 0) return `s${at}`;
+    const name = `s${this.inputs.push(ref) - 1}`;
+    this.declare(`uniform TEXTURES ${name}_texture;
+vec4 ${name}_texel(int layer, int t) { return FETCH(${name}_texture, ivec3(t & ((1 << ${name}_bits) - 1), t >> ${name}_bits, layer)); }
+float ${name}(int layer, int e) { return ${name}_texel(layer, e >> 2)[e & 3]; }`);
+    return name;
+  }
+
   /** Number `index` of those handed in, as its bits. */
   number(index: number): string {
     return `numbers[${index >> 2}].${'xyzw'[index & 3]}`;
   }
 
-  pass(outputs: readonly Ref[], texels: number, keeps = false): Pass {
+  /** @param targets how many texels a fragment makes: one an output, or one a layer of the only one */
+  pass(outputs: readonly Ref[], texels: number, keeps = false, targets = outputs.length): Pass {
     const vectors = Math.ceil(this.#uniforms / 4);
     const used = withDependencies(this.#used).map((name) => ({ name, source: functions[name].trim() }));
     const glsl = [
@@ -142,7 +159,7 @@ float ${name}(int e) { return FETCH(${name}_texture, ivec2((e >> 2) & ((1 << ${n
     const source = `function kernel() {\n${this.lines.map((line) => `  ${line}`).join('\n')}\n}`;
     return {
       title: this.title,
-      source: { source, glsl, natives, outputs: outputs.length },
+      source: { source, glsl, natives, outputs: targets },
       inputs: this.inputs,
       outputs,
       texels,

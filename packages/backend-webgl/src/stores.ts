@@ -17,7 +17,7 @@ import { Block } from './block';
 import { readTurned, type Turned } from './kernels/turn';
 import { texelsOf } from './layout';
 import { atElement, atTexel, backFrom, type Cursor, cursor, isWhole, type Place } from './place';
-import { type Pass, type Program, type Ref, Shader } from './shader';
+import { type Pass, type Program, type Ref, type Scratch, Shader } from './shader';
 
 /** What is being made of one kernel. */
 export class Build {
@@ -25,7 +25,7 @@ export class Build {
   /** Most textures that one draw writes. */
   readonly targets: number;
   readonly steps: Program['steps'][number][] = [];
-  readonly scratch: number[] = [];
+  readonly scratch: Scratch[] = [];
   /** Operands of its stores that were transposed beforehand. */
   readonly turned = new Map<Expr, Turned>();
 
@@ -50,9 +50,9 @@ export class Build {
     return new Shader(title, this.kernel.uniforms.length);
   }
 
-  /** A texture of `size` elements that lives while the kernel runs. */
-  temporary(size: number): Ref {
-    return { of: 'scratch', index: this.scratch.push(size) - 1 };
+  /** A texture of `size` elements a layer that lives while the kernel runs. */
+  temporary(size: number, layers = 1): Ref {
+    return { of: 'scratch', index: this.scratch.push({ size, layers }) - 1 };
   }
 }
 

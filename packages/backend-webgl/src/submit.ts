@@ -59,7 +59,11 @@ export class Submitter {
           : (fresh.get(index) ?? (written[index] as GlBuffer).texture);
     const target = ({ of, index }: Ref, keeps: boolean): Texture => {
       if (of === 'scratch')
-        return (temporary[index] ??= this.#memory.take(scratch[index]?.size ?? 0, executable.title));
+        return (temporary[index] ??= this.#memory.take(
+          scratch[index]?.size ?? 0,
+          executable.title,
+          scratch[index]?.layers,
+        ));
       const buffer = written[index] as GlBuffer;
       const known = fresh.get(index);
       if (!keeps && known) return known;
@@ -76,7 +80,7 @@ export class Submitter {
       return textures.map((texture, i) => {
         if (texture.columns === columns && texture.rows === rows) return texture;
         const { of, index } = refs[i] as Ref;
-        const larger = this.#memory.takeLike({ columns, rows }, executable.title);
+        const larger = this.#memory.takeLike({ columns, rows, layers: 1 }, executable.title);
         spare.push(texture);
         if (of === 'scratch') temporary[index] = larger;
         else if (fresh.has(index)) fresh.set(index, larger);
@@ -105,9 +109,13 @@ export class Submitter {
   }
 
   /** Builds the program of a draw and draws one texel, which nobody reads: drivers compile when they first draw. */
-  warm({ draw, uniforms, from, to }: Wanted): void {
-    const take = (bits: number) => this.#memory.takeLike({ columns: 2 ** bits, rows: 1 }, draw.title);
-    const taken = [...from.map(take), ...draw.outputs.map(() => take(to))];
+  warm({ draw, uniforms, from, to, layers }: Wanted): void {
+    const take = (bits: number, layers = 1) =>
+      this.#memory.takeLike({ columns: 2 ** bits, rows: 1, layers }, draw.title);
+    const taken = [
+      ...from.map((bits, i) => take(bits, layers.from[i])),
+      ...draw.outputs.map((_, i) => take(to, layers.to[i])),
+    ];
     const numbers = new Uint32Array(Math.ceil(uniforms / 4) * 4);
     this.#draw(draw, taken.slice(0, from.length), taken.slice(from.length), numbers, 1);
     for (const texture of taken) this.#memory.release(texture);
@@ -124,9 +132,9 @@ export class Submitter {
     const { program, numbers: place } = this.#programs.of(step, from.map(bitsOf), bitsOf(to[0] as Texture));
     gl.bindVertexArray(this.#vertices);
     gl.useProgram(program);
-    from.forEach(({ texture }, unit) => {
+    from.forEach(({ texture, layers }, unit) => {
       gl.activeTexture(gl.TEXTURE0 + unit);
-      gl.bindTexture(gl.TEXTURE_2D, texture);
+      gl.bindTexture(layers > 1 ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D, texture);
     });
     if (place) gl.uniform4uiv(place, numbers);
     this.#attach(to);

@@ -1,11 +1,11 @@
 /**
- * Products on packed texels. A fragment makes a block of 4 × 4 results, or 8 × 4, and writes it to as many textures, a row each:
+ * Products on packed texels. A fragment makes a block of 4 × 4 results, or 8 × 4, and writes it to as many layers, a row each:
  *
  *            ┌ j ┐        for each four terms k:  4 texels of A, 4 texels of B, 64 multiplications.
  *          k │ B │        A texel holds four neighbours along k or along i, one of B along k or along j,
  *            ├───┤        whichever lies together in memory already.
  *    ┌─k─┐   │▒▒▒│ → row0
- *  i │ A │   │▒▒▒│ → row1      The stores read the textures as one table.
+ *  i │ A │   │▒▒▒│ → row1      The stores read the layers as one table.
  *    └───┘   │▒▒▒│ → row2
  *            └───┘ → row3      Few blocks are made in slices, of some terms each, that the stores add.
  */
@@ -116,16 +116,17 @@ const reorder = (view: View, order: readonly number[]): View => ({
   valid: view.valid && order.map((axis) => view.valid?.[axis] as readonly [number, number]),
 });
 
-/** Rows of a block: eight where there are targets for them, and samplers for whoever reads them beside the inputs. */
-export const heightOf = ({ targets, kernel }: Build, rows: number): 4 | 8 =>
-  targets >= 8 && kernel.inputs.length <= 6 && (rows >= 32 || rows % 8 === 0) ? 8 : 4;
+/** Rows of a block: eight where there are targets for them. */
+export const heightOf = ({ targets }: Build, rows: number): 4 | 8 =>
+  targets >= 8 && (rows >= 32 || rows % 8 === 0) ? 8 : 4;
 
-/** Results in as many textures as a block has rows: row i in texture i mod height, at texel (i / height) · columns / 4 + j / 4. */
+/** Results in as many layers as a block has rows: row i in layer i mod height, at texel (i / height) · columns / 4 + j / 4. */
 export interface Blocks {
-  readonly tables: readonly Ref[];
+  readonly table: Ref;
+  readonly height: 4 | 8;
   /** A multiple of four. */
   readonly columns: number;
-  /** Tables hold so many summands one after the other, of so many texels each. */
+  /** Layers hold so many summands one after the other, of so many texels each. */
   readonly slices: number;
   readonly texels: number;
 }
@@ -173,9 +174,9 @@ return 0.0;
   );
   for (const name of names) shader.native(`got${name}`, [], 'Array(4)', `vec4 got${name}() { return ${name}; }`);
   shader.line('multiply();', ...names.slice(1).map((name, k) => `output${k + 1}(got${name}());`), 'return gotrow0();');
-  const tables = names.map(() => build.temporary(texels * slices * 4));
-  build.steps.push(shader.pass(tables, texels * slices));
-  return { tables, columns: wide * 4, slices, texels };
+  const table = build.temporary(texels * slices * 4, height);
+  build.steps.push(shader.pass([table], texels * slices, false, height));
+  return { table, height, columns: wide * 4, slices, texels };
 }
 
 /**
@@ -184,17 +185,17 @@ return 0.0;
  */
 export const fromBlocks =
   (
-    { tables, columns, slices, texels }: Blocks,
+    { table, height, columns, slices, texels }: Blocks,
     row: (coord: (axis: number) => string) => string,
     column: typeof row,
     together: boolean,
   ): Core =>
   (shader, place) => {
     let known: readonly string[] | undefined;
-    const shift = Math.log2(tables.length);
+    const shift = Math.log2(height);
     return () => {
       if (known) return known;
-      const samplers = tables.map((table) => shader.sampler(table));
+      const sampler = shader.layers(table);
       const name = shader.name('result');
       const at = (lane: number) => {
         const coord = (axis: number) => place.coord(axis, lane);
@@ -202,14 +203,12 @@ export const fromBlocks =
       };
       const whole = place.lanes === 4 && place.aligned && together;
       const [type, call] = whole ? ['vec4', '_texel'] : ['float', ''];
-      const pick = samplers.slice(0, -1).map((sampler, k) => `if (r == ${k}) return ${sampler}${call}(p);`);
-      const summed = `${type} sum = ${type}(0.0); for (int k = 0; k < ${slices}; k++) sum += ${name}_pick(r, p + k * ${whole ? texels : texels * 4}); return sum;`;
+      const summed = `${type} sum = ${type}(0.0); for (int k = 0; k < ${slices}; k++) sum += ${sampler}${call}(r, p + k * ${whole ? texels : texels * 4}); return sum;`;
       shader.declare(
-        `${type} ${name}_pick(int r, int p) { ${pick.join(' ')} return ${samplers.at(-1)}${call}(p); }
-${type} ${name}_at(int i, int j) {
+        `${type} ${name}_at(int i, int j) {
 int p = (i >> ${shift}) * ${whole ? `${columns / 4} + (j >> 2)` : `${columns} + j`};
-int r = i & ${tables.length - 1};
-${slices > 1 ? summed : `return ${name}_pick(r, p);`}
+int r = i & ${height - 1};
+${slices > 1 ? summed : `return ${sampler}${call}(r, p);`}
 }`,
       );
       if (whole) {

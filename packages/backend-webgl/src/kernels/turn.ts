@@ -2,7 +2,7 @@
  * Transposed operands. An element-wise kernel that reads down a column would fetch four texels for each it makes, and use a
  * quarter of them. Before it, a draw turns squares of 4 × 4: what it reads and makes are whole texels.
  *
- *      four texels down `last`        four texels along it, one a table
+ *      four texels down `last`        four texels along it, one a layer
  *      a0 a1 a2 a3 → axis             a0 b0 c0 d0 → last
  *      b0 b1 b2 b3                    a1 b1 c1 d1
  *      c0 c1 c2 c3                    a2 b2 c2 d2
@@ -14,12 +14,12 @@ import type { Ref, Shader } from '../shader';
 import type { Build, Part } from '../stores';
 import { unravel } from './windows';
 
-/** Elements from which a draw more pays, and samplers that it may cost: four an operand. */
+/** Elements from which a draw more pays, and operands that it is made for: each takes a sampler. */
 const [least, most] = [16384, 2];
 
-/** An operand in four tables: element … i … j is in table i & 3, of squares in the order of the operand. */
+/** An operand in four layers: element … i … j is in layer i & 3, of squares in the order of the operand. */
 export interface Turned {
-  readonly tables: readonly Ref[];
+  readonly table: Ref;
   readonly domain: readonly number[];
   /** By axes of the domain, how many squares lie between neighbours. */
   readonly strides: readonly number[];
@@ -30,7 +30,7 @@ export interface Turned {
 
 /** Turns the operands of stores that are worth it, and leaves them in `build.turned`. */
 export function turnLoads(build: Build, parts: readonly Part[]): void {
-  if (build.targets < 4 || build.kernel.inputs.length > 6) return;
+  if (build.targets < 4) return;
   const seen = new Set<Expr>(); // as a tree, an expression may have 2⁴⁰ nodes
   const visit = (expr: Expr): void => {
     if (seen.has(expr)) return;
@@ -88,20 +88,20 @@ return 0.0;
   for (const r of lanes) shader.native(`got${r}`, [], 'Array(4)', `vec4 got${r}() { return turned_${r}; }`);
   shader.line('turn();', ...lanes.slice(1).map((r) => `output${r}(got${r}());`), 'return got0();');
   const texels = sizeOf(squares);
-  const tables = lanes.map(() => build.temporary(texels * 4));
-  build.steps.push(shader.pass(tables, texels));
+  const table = build.temporary(texels * 4, 4);
+  build.steps.push(shader.pass([table], texels, false, 4));
   const steps = shape.map((_, i) => rowMajor(sorted)[order.indexOf(i)] as number);
-  return { tables, domain: shape, strides: steps, axis, last };
+  return { table, domain: shape, strides: steps, axis, last };
 }
 
 /** The texts of a turned operand at a place of its domain. */
 export function readTurned(
   shader: Shader,
   place: Place,
-  { tables, domain, strides, axis, last }: Turned,
+  { table, domain, strides, axis, last }: Turned,
 ): readonly string[] {
   const name = shader.name('turned');
-  const samplers = tables.map((table) => shader.sampler(table));
+  const sampler = shader.layers(table);
   const texel = (lane: number) =>
     domain
       .flatMap((size, i) => {
@@ -110,9 +110,7 @@ export function readTurned(
         return [`${i === axis || i === last ? `(${coord} >> 2)` : coord} * ${strides[i]}`];
       })
       .join(' + ');
-  const pick = samplers.slice(0, 3).map((sampler, r) => `if (r == ${r}) return ${sampler}_texel(t);`);
-  shader.declare(`vec4 ${name}_at(int r, int t) { ${pick.join(' ')} return ${samplers[3]}_texel(t); }`);
-  const call = (lane: number) => `${name}_at(${place.coord(axis, lane)} & 3, ${texel(lane)})`;
+  const call = (lane: number) => `${sampler}_texel(${place.coord(axis, lane)} & 3, ${texel(lane)})`;
   if (place.lanes === 4 && place.aligned) {
     shader.native(name, [], 'Array(4)', `vec4 ${name}() { return ${call(0)}; }`);
     const bound = shader.bind(`${name}()`, 'x');
