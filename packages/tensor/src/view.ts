@@ -97,11 +97,11 @@ export function applyMove(view: View, move: Move): View | null {
         offset,
         valid:
           valid &&
-          shape.map((size, axis) => {
-            if (!grown(axis)) return valid[axis - added] as readonly [number, number];
-            const before = axis < added ? ([0, 1] as const) : (valid[axis - added] as readonly [number, number]);
-            return before[0] <= 0 && before[1] >= 1 ? [0, size] : [0, 0];
-          }),
+          shape.map((size, axis): readonly [number, number] =>
+            grown(axis)
+              ? [0, axis < added || full(view, axis - added) ? size : 0]
+              : (valid[axis - added] as readonly [number, number]),
+          ),
       });
     }
     case 'slice': {
@@ -161,13 +161,12 @@ function tidy(view: View): View {
  * lie in memory as one (each stride the product of what is inside it), and only untouched axes may carry padding.
  */
 function reshape(view: View, shape: readonly number[]): View | null {
-  if (sizeOf(shape) === 0) return contiguous(shape);
+  if (sizeOf(shape) === 0 || isContiguous(view)) return contiguous(shape);
   const strides = new Array<number>(shape.length).fill(0);
   const valid = view.valid && shape.map((size): readonly [number, number] => [0, size]);
   const old = view.shape.map((_, axis) => axis).filter((axis) => view.shape[axis] !== 1);
-  for (const axis of view.shape.keys()) {
-    if (view.shape[axis] === 1 && !full(view, axis)) return null; // a padded-away single element: all zeros, let it be copied
-  }
+  // a padded-away single element: all zeros, let it be copied
+  if (view.shape.some((size, axis) => size === 1 && !full(view, axis))) return null;
   let i = 0;
   let j = 0;
   while (i < old.length) {
@@ -202,12 +201,12 @@ function reshape(view: View, shape: readonly number[]): View | null {
   return tidy({ shape, strides, offset: view.offset, valid });
 }
 
-/** All moves in turn, or null. */
-export function applyMoves(view: View, moves: readonly Move[]): View | null {
-  let result: View | null = view;
-  for (const move of moves) {
-    result = applyMove(result, move);
-    if (!result) return null;
-  }
-  return result;
+/** Moves, then more: of two reshapes in a row the second does. */
+export function joined(moves: readonly Move[], more: readonly Move[]): readonly Move[] {
+  const both = moves.at(-1)?.type === 'reshape' && more[0]?.type === 'reshape';
+  return moves.length ? [...(both ? moves.slice(0, -1) : moves), ...more] : more;
 }
+
+/** All moves in turn, or null. */
+export const applyMoves = (view: View, moves: readonly Move[]): View | null =>
+  moves.reduce<View | null>((moved, move) => moved && applyMove(moved, move), view);

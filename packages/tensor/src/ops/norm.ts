@@ -4,14 +4,14 @@
  */
 import { ArgumentError, ShapeError } from '../errors';
 import { acc, add as addExpr, apply, constant, div as divExpr, mul as mulExpr, sub as subExpr } from '../expr';
-import { defineMultiOp, type Input, type OpExpr, read, showShape } from '../op';
+import { defineMultiOp, type Input, type OpExpr, type Read, read, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { sizeOf } from '../view';
 import { add, addcmul, mul, sub } from './arithmetic';
 import { rsqrt } from './math';
 import { trailing } from './move';
 import { reshape } from './shape';
-import { broadcastShapes, wantDtype } from './types';
+import { broadcastShapes, number, wantDtype } from './types';
 
 /**
  * [y, mean, variance] with y = (x − mean)/√(variance + eps)·weight + bias; mean and (biased) variance are over `dims`, which
@@ -34,7 +34,7 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
     for (const { shape } of affine)
       if (broadcastShapes(op, [t.shape, shape]).length !== t.rank)
         throw new ShapeError(`${op}: weight or bias ${showShape(shape)} is larger than input ${showShape(t.shape)}`);
-    return [[t, eps, ...affine], { dims, weight: weight !== null, bias: bias !== null }];
+    return [[t, number(eps), ...affine], { dims, weight: weight !== null, bias: bias !== null }];
   },
   shape: ([x], { dims }) => {
     const { shape, dtype } = x as Tensor;
@@ -47,7 +47,7 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
   },
   lower: ([x, eps, ...affine], { dims, weight, bias }) => {
     const { shape } = x as Input;
-    const count = constant(Math.max(1, sizeOf(dims.map((axis) => shape[axis] as number))));
+    const count = countAlong(shape, dims);
     const value = read(x as Input);
     const mean = divExpr<typeof value>(acc(0), count);
     const variance = divExpr<typeof value>(acc(1), count);
@@ -72,6 +72,59 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
     };
   },
 });
+
+/**
+ * [∂x, Σh, Σh·x̂] from h, the cotangent of x̂·`scale`: with x̂ = (x − mean)·r, r = 1/√(variance + eps), and means over `dims`,
+ * ∂x = (h − mean(h) − x̂·mean(h·x̂))·r·scale, where `scale` is one number a row; the sums keep `dims` with size 1. One op,
+ * for it is what a network's backward pass is mostly made of: two sums in one pass, then ∂x.
+ */
+export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
+  name: 'standardizeGrad',
+  args: (
+    [h, x, mean, variance, eps]: readonly [h: Tensor, x: Tensor, mean: Tensor, variance: Tensor, eps: Tensor],
+    scale: Tensor | null,
+    dims: readonly number[],
+  ) => [[h, x, mean, variance, eps, ...(scale ? [scale] : [])], { dims }],
+  shape: ([h, , mean]) => {
+    const rows = { shape: (mean as Tensor).shape, dtype: 'float32' as const };
+    return [h as Tensor, rows, rows];
+  },
+  lower: (inputs, { dims }) => {
+    const { shape } = inputs[0] as Input;
+    const count = countAlong(shape, dims);
+    const [h, x, mean, variance, eps, scale] = inputs.map((input) => read(input, shape)) as [
+      Read,
+      Read,
+      Read,
+      Read,
+      Read,
+      Read?,
+    ];
+    const inverse = divExpr<OpExpr>(constant(1), apply('sqrt', [addExpr<OpExpr>(variance, eps)]));
+    const normal = mulExpr(subExpr<OpExpr>(x, mean), inverse);
+    const inner = subExpr(subExpr<OpExpr>(h, divExpr(acc(0), count)), mulExpr(normal, divExpr<OpExpr>(acc(1), count)));
+    return {
+      kind: 'reduce',
+      shape,
+      axes: dims,
+      stages: [
+        [
+          { combine: 'sum', expr: h, dtype: 'float32' },
+          { combine: 'sum', expr: mulExpr<OpExpr>(h, normal), dtype: 'float32' },
+        ],
+      ],
+      outs: [
+        { per: 'element', expr: mulExpr(inner, scale ? mulExpr<OpExpr>(inverse, scale) : inverse) },
+        { per: 'row', expr: acc(0) },
+        { per: 'row', expr: acc(1) },
+      ],
+    };
+  },
+});
+
+/** How many elements a row along these axes has. */
+const countAlong = (shape: readonly number[], dims: readonly number[]) =>
+  constant(Math.max(1, sizeOf(dims.map((axis) => shape[axis] as number))));
 
 export interface BatchNormOptions {
   /** [C]; needed unless `training`. */

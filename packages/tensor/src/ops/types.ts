@@ -50,7 +50,7 @@ export function typed(op: string, likes: readonly TensorLike[]): Tensor[] {
   });
 }
 /** A number beside tensors. In a trace the same number is one, so that a step's kernels take it once. */
-function number(value: number, dtype: DType): Tensor {
+export function number(value: number, dtype: DType = 'float32'): Tensor {
   const numbers = runtime.trace?.numbers;
   const key = `${dtype}${Object.is(value, -0) ? '-' : ''}${value}`;
   const known = numbers?.get(key) ?? fromSource({ kind: 'scalar', value }, [], dtype);

@@ -5,7 +5,7 @@
 import { add, apply, computeOf, constant, index, linearIndex, mul, rewrite } from '../expr';
 import type { Acc, Apply, Const, Expr, Index, Load, Uniform, View } from '../ir';
 import type { OpExpr, Read } from '../op';
-import { applyMoves, contiguous, type Move, movedShape, sizeOf } from '../view';
+import { applyMoves, contiguous, joined, type Move, movedShape, sizeOf } from '../view';
 import { exact, type Item, type Seen, seeThrough, type Value } from './graph';
 import type { Group } from './group';
 
@@ -56,6 +56,8 @@ class Interner {
     return this.#known.get(key) ?? this.#one(key, { ...expr, args });
   }
 }
+/** For seeing whether something can be expressed at all. */
+const asItIs = (expr: unknown): Expr => expr as Expr;
 /** Where an op's expression is being built. */
 interface Site {
   readonly item: Item;
@@ -77,15 +79,17 @@ export class Expressions {
   readonly scalars: Item[] = [];
   /** The highest stage of a reduction whose accumulators were used, −1 for none. */
   stage = -1;
-  readonly #interner = new Interner();
+  readonly #interner: Pick<Interner, 'leaf' | 'apply'>;
   /**
    * @param group whose members' values are computed here rather than loaded
-   * @param inlined element-wise items of other groups that are computed here again
+   * @param inlined element-wise items of other groups that are computed here again; without, nothing is written down
    */
   constructor(
     public group: Group,
-    readonly inlined: ReadonlySet<Item> = new Set(),
-  ) {}
+    readonly inlined?: ReadonlySet<Item>,
+  ) {
+    this.#interner = inlined ? new Interner() : { leaf: asItIs, apply: asItIs };
+  }
 
   /** An op's expression over the group's domain: `moves` lead from the op's own domain to it (null: coordinates as they are). */
   of(expr: OpExpr, item: Item, shape: readonly number[], moves: readonly Move[], accs?: (acc: Acc) => Expr): Expr {
@@ -97,7 +101,7 @@ export class Expressions {
       case 'read': {
         const { item, moves } = site;
         if (node.at) return this.#readAt(node, site);
-        return this.input(item.inputs[node.input] as Value, node.moves.length ? [...node.moves, ...moves] : moves);
+        return this.input(item.inputs[node.input] as Value, joined(node.moves, moves));
       }
       case 'index':
         if (!site.moves.length) return this.#interner.leaf(node);
@@ -127,14 +131,14 @@ export class Expressions {
   input(from: Value, moves: readonly Move[]): Expr {
     const seen = seeThrough(from);
     const { item, output } = seen.value;
-    const all = seen.moves.length ? [...seen.moves, ...moves] : moves;
+    const all = joined(seen.moves, moves);
     if (item.leaf) return this.#load(seen, moves);
     if (!item.lowering) {
       if (all.some((move) => move.type === 'pad')) throw new NeedsBuffer(item);
       return this.#uniform(item);
     }
     if (item.group === this.group) return this.member(item, output, all);
-    if (item.group && !this.inlined.has(item)) return this.#load(seen, moves);
+    if (item.group && !this.inlined?.has(item)) return this.#load(seen, moves);
     return this.#inline(item, output, all);
   }
 

@@ -3,7 +3,7 @@ import { BackendError } from '../errors';
 import type { DType } from '../ir';
 import { knownShape, type Node, type Value as NodeValue } from '../node';
 import { type Input, type Lowering, type OpDefinition, read } from '../op';
-import type { Move } from '../view';
+import { joined, type Move } from '../view';
 import type { Group } from './group';
 
 /** A node on its way to a kernel. */
@@ -149,7 +149,7 @@ export function seeThrough(value: Value): Seen {
     if (item.lowering?.kind === 'view') {
       const behind = seeThrough(item.inputs[0] as Value);
       const { moves } = item.lowering;
-      seen = { value: behind.value, moves: [...behind.moves, ...moves], views: [...behind.views, item] };
+      seen = { value: behind.value, moves: joined(behind.moves, moves), views: [...behind.views, item] };
     } else seen = { value, moves: [], views: [] };
     item.seen[output] = seen;
   }

@@ -30,13 +30,15 @@ export function overwrite(updates: readonly Update[]): Arrange {
     order(found, results, targets, graph) {
       let jobs = found;
       const known: Known = new Map();
+      const made = jobsBy(found, ({ outputs }) => outputs);
+      const read = jobsBy(found, ({ inputs }) => inputs);
       const written: { value: Value; leaf: Value }[] = [];
       for (const { target, leaf: place } of updates) {
         const result = results[targets[target] as number];
         const leaf = graph.leaves[place];
-        const made = targets[target] as number;
-        if (!result || !leaf || targets.indexOf(made) !== targets.lastIndexOf(made)) continue;
-        const ordered = writeOver(jobs, result.value, leaf, written, known);
+        const at = targets[target] as number;
+        if (!result || !leaf || targets.indexOf(at) !== targets.lastIndexOf(at)) continue;
+        const ordered = writeOver(jobs, result.value, leaf, made.get(result.value), read.get(leaf), written, known);
         if (!ordered) continue;
         jobs = ordered;
         result.leaf = place;
@@ -47,6 +49,18 @@ export function overwrite(updates: readonly Update[]): Arrange {
   };
 }
 
+/** The jobs that make, or read, each value. */
+function jobsBy(jobs: readonly Job[], valuesOf: (job: Job) => readonly Value[]): Map<Value, Job[]> {
+  const found = new Map<Value, Job[]>();
+  for (const job of jobs)
+    for (const value of valuesOf(job)) {
+      const list = found.get(value);
+      if (list) list.push(job);
+      else found.set(value, [job]);
+    }
+  return found;
+}
+
 /**
  * The order in which a value may be written over a leaf: after everyone who reads the leaf; null where that cannot be.
  * @param written values that are written over leaves already: whoever reads such a leaf must stay before its writer
@@ -55,14 +69,14 @@ function writeOver(
   jobs: readonly Job[],
   value: Value,
   leaf: Value,
+  [job, ...more]: readonly Job[] = [],
+  readers: readonly Job[] = [],
   written: readonly { readonly value: Value; readonly leaf: Value }[],
   known: Known,
 ): readonly Job[] | null {
-  const writers = jobs.filter((job) => job.outputs.includes(value));
-  const [job] = writers;
-  if (!job || writers.length > 1 || !readsWhereItWrites(job, value, leaf, known)) return null;
+  if (!job || more.length || !readsWhereItWrites(job, value, leaf, known)) return null;
   const writer = jobs.indexOf(job);
-  const lastReader = jobs.reduce((last, other, i) => (other.inputs.includes(leaf) ? i : last), -1);
+  const lastReader = Math.max(-1, ...readers.map((reader) => jobs.indexOf(reader)));
   if (lastReader <= writer) return jobs;
   // move the writer behind the last reader, if nobody in between waits for it or overwrites what it reads
   const between = jobs.slice(writer + 1, lastReader + 1);
@@ -78,7 +92,7 @@ function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Value, leaf
   const input = inputs.indexOf(leaf);
   if (input < 0) return true;
   const output = outputs.indexOf(value);
-  const loads = (part: unknown): Load[] => loadsIn(part, known).filter((load) => load.input === input);
+  const loads = (part: unknown): readonly Load[] => loadsIn(part, known).get(input) ?? [];
   if (kernel.kind === 'map')
     return kernel.parts.every((part) => {
       const found = loads(part);
@@ -100,12 +114,13 @@ function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Value, leaf
   );
 }
 
-type Known = Map<unknown, readonly Load[]>;
-/** All loads in some part of a kernel; each part is walked once. */
-function loadsIn(part: unknown, known: Known): readonly Load[] {
+type Loads = ReadonlyMap<number, readonly Load[]>;
+type Known = Map<unknown, Loads>;
+/** All loads in some part of a kernel, by input; each part is walked once. */
+function loadsIn(part: unknown, known: Known): Loads {
   const before = known.get(part);
   if (before) return before;
-  const found: Load[] = [];
+  const found = new Map<number, Load[]>();
   const walked = new Set<unknown>();
   const walk = (inner: unknown): void => {
     if (typeof inner !== 'object' || inner === null || walked.has(inner)) return;
@@ -113,8 +128,9 @@ function loadsIn(part: unknown, known: Known): readonly Load[] {
     if (!('op' in inner)) Object.values(inner).forEach(walk);
     else if ('args' in inner) walk(inner.args);
     else if (inner.op === 'load') {
-      found.push(inner as Load);
-      walk((inner as Load).at);
+      const load = inner as Load;
+      found.set(load.input, [...(found.get(load.input) ?? []), load]);
+      walk(load.at);
     }
   };
   walk(part);

@@ -25,7 +25,8 @@ export function wouldCycle(item: Item, group: Group): boolean {
     const { group: maker } = base.item;
     return maker === group ? [] : maker ? [maker] : Array.from(sourcesOf(base.item), (source) => source.item.group);
   });
-  return reaches(before, group);
+  // nothing but leaves: no need to look
+  return before.some(Boolean) && reaches(before, group);
 }
 
 /** Does one of these run after `to` (through any chain), or is it the same? Looked for from `to` on: few read what is new. */
@@ -33,7 +34,7 @@ export function reaches(some: readonly unknown[], to: Group, visited = new Set<G
   if (some.includes(to)) return true;
   if (visited.has(to)) return false;
   visited.add(to);
-  return to.outputs.some(({ readers }) =>
-    [...readers].some(({ anchor }) => reaches(some, anchor.group as Group, visited)),
-  );
+  for (const { readers } of to.outputs)
+    for (const { anchor } of readers) if (reaches(some, anchor.group as Group, visited)) return true;
+  return false;
 }
