@@ -4,7 +4,7 @@ import { usage } from './device';
 import { type ConvChoice, conv, convChoices } from './kernels/conv';
 import { map } from './kernels/map';
 import { type MatmulChoice, matmul, matmulChoices } from './kernels/matmul';
-import { type ByWindows, pool, poolChoices } from './kernels/pool';
+import type { ByWindows } from './kernels/pool';
 import { reduce } from './kernels/reduce';
 import { type ByRows, reduceChoices } from './kernels/reduction';
 import { type Bindings, bind, bindingsOf, nameOf, type Row, rowsOf } from './pages';
@@ -34,7 +34,7 @@ function waysOf(unbound: Kernel, target: Target): Ways {
     case 'conv':
       return ways(convChoices(kernel, target), (choice) => conv(kernel, target, choice));
     case 'pool':
-      return ways(poolChoices(kernel), (choice) => pool(kernel, target, choice));
+      return ways(rareOf(target).poolChoices(kernel), (choice) => rareOf(target).pool(kernel, target, choice));
     case 'scatter':
       return only(() => rareOf(target).scatter(kernel, target));
     case 'sort':
@@ -51,7 +51,7 @@ function waysOf(unbound: Kernel, target: Target): Ways {
 /** Is it written by what is loaded only where it is met (kernels/rare.ts)? */
 const isRare = (kernel: Kernel, { paged }: Bindings) =>
   paged.length > 0 ||
-  ['scatter', 'sort', 'scan', 'custom'].includes(kernel.kind) ||
+  ['pool', 'scatter', 'sort', 'scan', 'custom'].includes(kernel.kind) ||
   (kernel.kind === 'conv' && kernel.sizes.groups > 1);
 
 /** Ways to compute a kernel on a device, the one that is taken where nobody has measured first. */

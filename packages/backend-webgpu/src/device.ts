@@ -137,6 +137,7 @@ export const targetOf = ({ limits, features, adapterInfo }: GPUDevice, matrices:
   threads: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
   shared: limits.maxComputeWorkgroupStorageSize,
   scratch: Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize, mostScratch),
+  cached: cachedWorkgroups.test(`${adapterInfo?.vendor} ${adapterInfo?.architecture} ${adapterInfo?.description}`),
   rare: null,
   ...subgroupsOf(adapterInfo, features, matrices),
 });
@@ -162,6 +163,9 @@ interface MatrixConfig {
   readonly N: number;
   readonly K: number;
 }
+
+/** Adapters whose workgroup memory is memory like any other: Arm's GPUs, and processors. */
+const cachedWorkgroups = /\barm\b|swiftshader|llvmpipe/i;
 
 /** All kernels share one scratch; ways that would want more are not taken. */
 const mostScratch = 2 ** 29;

@@ -1,5 +1,6 @@
 /** Where a kernel is in its domain, and where a view then reads: all index arithmetic of the shaders is written here. */
 import { isContiguous, type Load, rowMajor, type View } from '@tessera/tensor/backend';
+import type { Block } from './shader';
 
 /** A place in a kernel's domain, in WGSL. */
 export interface Place {
@@ -9,6 +10,8 @@ export interface Place {
   readonly linear?: string;
   /** The kernel's own results there. */
   acc?(index: number): string;
+  /** The element that a view has there, as text, where part of it is known further out. */
+  element?(view: View): string;
   /** The element of a load as a part of a vector that is read for four places at once (vector.ts); null where it is not. */
   quarter?(load: Load): string | null;
 }
@@ -37,6 +40,34 @@ export const atCoords = (coords: readonly string[], acc?: (index: number) => str
   ...(acc && { acc }),
 });
 
+/** Coordinates, or parts of them, where they are known. */
+export interface Known {
+  readonly block: Pick<Block, 'once'>;
+  readonly coords: readonly string[];
+}
+
+/** A place whose coordinates are the sums of what is known in each block, outermost first: each adds to an element what it knows. */
+export const atSums = (terms: readonly Known[]): Place => ({
+  coord: (axis) => sumOf(terms.map(({ coords }) => coords[axis] as string)),
+  element(view) {
+    let sum = `${view.offset}i`;
+    const blocks = [...new Set(terms.map(({ block }) => block))];
+    for (const block of blocks) {
+      const here = terms.filter((term) => term.block === block);
+      const own = here.map(({ coords }) => elementOf({ ...view, offset: 0 }, coords));
+      sum = block.once(sumOf([sum, block.once(sumOf(own), 'at')]), 'e');
+    }
+    return sum;
+  },
+});
+export const sumOf = (terms: readonly string[]): string => terms.filter((term) => term !== '0i').join(' + ') || '0i';
+
+/** The coordinates themselves. */
+export const coordsOf = (terms: readonly Known[]): string[] => {
+  const { coord } = atSums(terms);
+  return (terms[0] as Known).coords.map((_, axis) => coord(axis));
+};
+
 type Coord = string | (() => string);
 const text = (coord: Coord | undefined): string => (typeof coord === 'function' ? coord() : (coord ?? '0i'));
 
@@ -47,7 +78,8 @@ export function elementOf(view: View, coords: readonly Coord[], linear?: string)
   view.strides.forEach((stride, axis) => {
     if (stride === 0 || view.shape[axis] === 1) return;
     const coord = text(coords[axis]);
-    terms.push(stride === 1 ? coord : `${coord} * ${stride}i`);
+    if (coord === '0i') return;
+    terms.push(stride === 1 ? coord : `${/^\w+$/.test(coord) ? coord : `(${coord})`} * ${stride}i`);
   });
   if (view.offset !== 0 || terms.length === 0) terms.push(`${view.offset}i`);
   return terms.join(' + ');

@@ -34,6 +34,8 @@ export interface Target {
   readonly threads: number;
   /** Bytes of workgroup memory. */
   readonly shared: number;
+  /** Is workgroup memory no faster than a cache? */
+  readonly cached: boolean;
   /** Bytes of scratch that a kernel may take to be faster. */
   readonly scratch: number;
   /** The blocks of float16 that a subgroup multiplies at once, and what writes such products, loaded there only; null where it does not. */
@@ -198,7 +200,7 @@ export class Block {
     const { input, view, at, dtype } = load;
     const { kernel } = this.shader;
     const coords = at ? at.map((one) => this.value(one)) : view.shape.map((_, axis) => () => this.coord(axis));
-    const index = elementOf(view, coords, at ? undefined : this.place.linear);
+    const index = (!at && this.place.element?.(view)) || elementOf(view, coords, at ? undefined : this.place.linear);
     const element = this.element(bindingOf(kernel, input), index);
     const stored = kernel.inputs[input]?.dtype ?? 'float32';
     const value =

@@ -5,6 +5,7 @@
 import type { Kernel } from '@tessera/tensor/backend';
 import { type Choice, type Compiler, candidates, type GpuExecutable, uniformWindow } from './compile';
 import { mapRead, usage } from './device';
+import * as rare from './kernels/rare';
 import type { Target } from './shader';
 import { findStore, type TuneStore } from './tune-store';
 
@@ -39,7 +40,7 @@ export class Tuner {
     this.#candidates = tried;
     this.#device = device;
     this.#compiler = compiler;
-    this.#target = target;
+    this.#target = { ...target, rare }; // candidates are of kernels of all kinds
     this.#adapter = adapter;
     this.#store = store;
   }

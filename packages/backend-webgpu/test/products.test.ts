@@ -62,8 +62,8 @@ function matmulCase(m: number, n: number, k: number, [turnA, turnB]: readonly [b
   };
 }
 
-const nameOf = ({ m, n, k, perThread, ahead }: Tile) =>
-  `${m}×${n}×${k}, ${perThread.join('×')} a thread${ahead ? ', ahead' : ''}`;
+const nameOf = ({ m, n, k, perThread, staging }: Tile) =>
+  `${m}×${n}×${k}, ${perThread.join('×')} a thread${{ once: '', ahead: ', ahead', none: ', from storage' }[staging]}`;
 
 // An emulated shader of 8 × 8 a thread takes a second to compile: each tile has one problem, and they take turns.
 const problems = [
@@ -99,6 +99,7 @@ const roomy = {
   threads: 256,
   shared: 65536,
   scratch: 2 ** 28,
+  cached: false,
   matrix: null,
   rare,
   subgroup: null,

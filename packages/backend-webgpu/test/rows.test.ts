@@ -102,6 +102,7 @@ describe('what is read', () => {
     threads: 1024,
     shared: 49152,
     scratch: 2 ** 28,
+    cached: false,
     matrix: null,
     rare,
     subgroup: 32,

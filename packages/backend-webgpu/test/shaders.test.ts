@@ -14,6 +14,7 @@ const target: Target = {
   threads: 1024,
   shared: 49152,
   scratch: 2 ** 28,
+  cached: false,
   matrix: null,
   rare,
   subgroup: null,
@@ -23,7 +24,8 @@ const sourceOf = (title: string, choice?: Choice, of: Target = target) =>
   generate(kernelOf(title), of, choice)
     .dispatches.map(({ source }) => source)
     .join('\n');
-const tileOf = (m: number, n: number) => tiles.find((tile) => tile.m === m && tile.n === n) as Tile;
+const tileOf = (m: number, n: number) =>
+  tiles.find((tile) => tile.m === m && tile.n === n && tile.staging === 'once') as Tile;
 
 describe('shaders', () => {
   const table: readonly (readonly [file: string, title: string, choice: Choice])[] = [
@@ -33,7 +35,7 @@ describe('shaders', () => {
     [
       'matmul-ahead',
       'matmul 64×64 by 64×64',
-      { way: 'tiles', tile: { ...tileOf(32, 32), k: 8, ahead: true }, splits: 1 },
+      { way: 'tiles', tile: { ...tileOf(32, 32), k: 8, staging: 'ahead' }, splits: 1 },
     ],
     [
       'conv-forward',

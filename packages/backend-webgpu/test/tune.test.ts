@@ -54,7 +54,7 @@ describe('the tuner', () => {
     expect(await store.load()).toEqual(new Map([['a', 'b']]));
   });
 
-  it('gives a backend that finds what was kept, and whose kernels are right', { timeout: 60_000 }, async () => {
+  it('gives a backend that finds what was kept, and whose kernels are right', { timeout: 150_000 }, async () => {
     process.env['XDG_CACHE_HOME'] = folder;
     const backend = await webgpu({ ...(await emulated()), tune: true });
     expect(await compareKernelCase(test, await runKernelCase(backend, test), { accuracy: 'shader' })).toEqual([]);

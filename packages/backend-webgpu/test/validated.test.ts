@@ -20,6 +20,7 @@ const target: Target = {
   threads: 1024,
   shared: 49152,
   scratch: 2 ** 28,
+  cached: false,
   matrix: { m: 16, n: 16, k: 16, lanes: 32, by },
   rare,
   subgroup: 32,

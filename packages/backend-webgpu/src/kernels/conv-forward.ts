@@ -1,13 +1,24 @@
 /** The product that a convolution is: y [o, n·p] = w [o, r·c] · x at the window's places [r·c, n·p]. */
 import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
-import { atCoords } from '../place';
+import { atCoords, atSums, coordsOf, type Known } from '../place';
 import type { Block } from '../shader';
 import { Quad, vectorStores, vectorsOf } from '../vector';
-import { type ConvPart, innerOf, type Order, ofGroup, perGroup, read, split } from './conv-places';
+import {
+  type ConvPart,
+  groupAt,
+  innerOf,
+  none,
+  type Order,
+  ofGroup,
+  perGroup,
+  placeIn,
+  readAt,
+  split,
+} from './conv-places';
 import { fromScratch, type Weights, weightsOf } from './conv-weights';
 import type { Inside } from './product';
-import { inside } from './windows';
+import { insideParts } from './windows';
 
 export function forward(kernel: ConvKernel, order: Order): ConvPart {
   const { sizes, a, stores } = kernel;
@@ -19,16 +30,32 @@ export function forward(kernel: ConvKernel, order: Order): ConvPart {
   const weights: Weights =
     order === 'taps'
       ? fromScratch(kernel)
-      : weightsOf(kernel, 'k', (block, group, k, other) => {
+      : weightsOf(kernel, 'k', ({ block, before }, group, k, other) => {
           const [channel, places] = split(block, k, window);
-          return [ofGroup(block, groups, o / groups, group, `i32(${other})`), channel, ...places];
+          const out = ofGroup(before, groups, outs, group, before.once(`i32(${other})`, 'o'));
+          return [
+            { block: before, coords: [out, '0i', ...none(window)] },
+            { block, coords: ['0i', channel, ...places] },
+          ];
         });
-  const place = ({ block, before }: Inside, group: string, segment: string, inner: string, column: string) => {
-    const [channel, places] = innerOf(block, order, segment, inner, window);
+  /** Image and window of a column, channel and place of a k-position: what each adds to where x is read. */
+  const place = (at: Inside, group: string, segment: string, inner: string, column: string) => {
+    const { block, before } = at;
+    const where = placeIn(at, order);
+    const [channel, places] = innerOf(at, order, segment, inner, window);
     const [image, windows] = split(before, column, output);
-    const { coords, valid } = inside(block, sizes, windows, places);
-    const test = valid && block.once(valid, 'has');
-    return { at: [image, ofGroup(block, groups, c / groups, group, channel), ...coords], valid: test };
+    const { of, valid } = insideParts(
+      sizes,
+      { block: before, coords: windows },
+      { block: where, coords: places },
+      where,
+    );
+    const terms: Known[] = [
+      { block: before, coords: [image, groupAt(before, groups, c / groups, group), ...of[0].coords] },
+      { block: where, coords: ['0i', '0i', ...of[1].coords] },
+      { block, coords: ['0i', channel, ...none(window)] },
+    ];
+    return { terms, valid };
   };
   const result = (block: Block, group: string, row: string, column: string) => {
     const [image, windows] = split(block, column, output);
@@ -43,11 +70,12 @@ export function forward(kernel: ConvKernel, order: Order): ConvPart {
     b: {
       along: 'other',
       one: (at, ...position) => {
-        const { at: coords, valid } = place(at, ...position);
-        return read(at.block, a, coords, valid);
+        const { terms, valid } = place(at, ...position);
+        return readAt(at.block, a, atSums(terms), valid);
       },
       four: vectors.length
-        ? (at, ...position) => new Quad(at.block, place(at, ...position).at, 2).value(a, carriedAs(a.dtype))
+        ? (at, ...position) =>
+            new Quad(at.block, coordsOf(place(at, ...position).terms), 2).value(a, carriedAs(a.dtype))
         : null,
     },
     vectors: [...vectors, ...weights.vectors, ...(written ?? [])],

@@ -8,13 +8,24 @@
  */
 import { type ConvKernel, type ConvSizes, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
-import { all, atCoords, unravel } from '../place';
+import { all, atCoords, atSums, coordsOf, type Known, unravel } from '../place';
 import type { Block } from '../shader';
 import { Quad, vectorStores, vectorsOf } from '../vector';
-import { type ConvPart, innerOf, type Order, ofGroup, perGroup, read, split } from './conv-places';
+import {
+  type ConvPart,
+  groupAt,
+  innerOf,
+  none,
+  type Order,
+  ofGroup,
+  perGroup,
+  placeIn,
+  readAt,
+  split,
+} from './conv-places';
 import { fromScratch, type Weights, weightsOf } from './conv-weights';
 import type { Inside } from './product';
-import { windowOf } from './windows';
+import { type Parts, windowParts } from './windows';
 
 /** The classes of input positions of a strided convolution; one where its windows are dilated, or k is flat. */
 function classesOf({ stride, dilation }: ConvSizes, order: Order): readonly number[] {
@@ -45,20 +56,18 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
   };
   const weights: Weights =
     order === 'taps'
-      ? fromScratch(kernel, (at, batch, segment) => placeOf(at, batch, segment).tap, groupOf)
-      : weightsOf(kernel, taps === 1 ? 'other' : 'k', (block, group, k, other) => {
+      ? fromScratch(kernel, ({ slab, before }, batch, segment) => placeOf(slab, before, batch, segment).tap, groupOf)
+      : weightsOf(kernel, taps === 1 ? 'other' : 'k', ({ block, before }, group, k, other) => {
           const [out, places] = split(block, k, window);
-          return [ofGroup(block, groups, outs, group, out), `i32(${other})`, ...places];
+          const channel = before.once(`i32(${other})`, 'c');
+          return [
+            { block: before, coords: [groupAt(before, groups, outs, group), channel, ...none(window)] },
+            { block, coords: [out, '0i', ...places] },
+          ];
         });
   /** The place of the window that a segment is in its class: coordinates, and the row-major number. */
-  function placeOf({ block, before }: Inside, batch: string, segment: string) {
-    if (!strided) {
-      return {
-        places: window.map((_, axis) => block.once(unravel(segment, window, axis), 'r')),
-        tap: segment,
-        steps: [],
-      };
-    }
+  function placeOf(block: Block, before: Block, batch: string, segment: string) {
+    if (!strided) return { tap: segment, steps: [] };
     const axes = along(before, batch);
     let rest = segment;
     const steps: string[] = [];
@@ -69,27 +78,40 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
     }
     const places = axes.map(({ first }, axis) => block.once(`${first} + ${steps[axis]} * ${classes[axis]}i`, 'r'));
     const tap = places.reduce((sum, place, axis) => (axis ? `(${sum}) * ${window[axis]}i + ${place}` : place), '');
-    return { places, tap: block.once(`u32(${tap})`, 'tap'), steps };
+    return { tap: block.once(`u32(${tap})`, 'tap'), steps };
   }
-  const position = ({ block, before }: Inside, batch: string, segment: string, inner: string, column: string) => {
-    const group = groupOf(before, batch);
+  const position = (at: Inside, batch: string, segment: string, inner: string, column: string) => {
+    const { block, before } = at;
+    const where = placeIn(at, order);
+    const group = groupAt(before, groups, outs, groupOf(before, batch));
     const [image, elements] = split(before, column, shape);
-    if (!strided) {
-      const [out, places] = innerOf(block, order, segment, inner, window);
-      const { coords, valid } = windowOf(block, sizes, elements, places);
-      const test = valid && block.once(valid, 'has');
-      return { at: [image, ofGroup(block, groups, outs, group, out), ...coords], valid: pointwise ? null : test };
-    }
-    const { steps } = placeOf({ block, before }, batch, segment);
-    const axes = along(before, batch);
-    const coords = axes.map(({ rho, first }, axis) => {
-      const from = before.once(`${elements[axis]} + (${rho} + ${padding[axis]}i - ${first}) / ${classes[axis]}i`, 'w');
-      return block.once(`${from} - ${steps[axis]}`, 'w');
-    });
-    const valid = all(coords.map((coord, axis) => `u32(${coord}) < ${sizes.output[axis]}u`));
+    const [out, places] = strided ? [block.once(`i32(${inner})`, 'u'), []] : innerOf(at, order, segment, inner, window);
+    const { of, valid } = strided
+      ? byClass(at, batch, segment, elements)
+      : windowParts(sizes, { block: before, coords: elements }, { block: where, coords: places }, where);
+    const terms: Known[] = [
+      { block: before, coords: [image, group, ...of[0].coords] },
+      { block: where, coords: ['0i', '0i', ...of[1].coords] },
+      { block, coords: ['0i', out, ...none(window)] },
+    ];
+    return { terms, valid: pointwise ? null : valid };
+  };
+  /** The windows that reach elements of a class. */
+  const byClass = ({ slab, before }: Inside, batch: string, segment: string, elements: readonly string[]): Parts => {
+    const { steps } = placeOf(slab, before, batch, segment);
+    const from = along(before, batch).map(({ rho, first }, axis) =>
+      before.once(`${elements[axis]} + (${rho} + ${padding[axis]}i - ${first}) / ${classes[axis]}i`, 'w'),
+    );
+    const less = steps.map((step) => slab.once(`-${step}`, 'w'));
+    const valid = all(
+      from.map((at, axis) => `u32(${slab.once(`${at} + ${less[axis]}`, 'w')}) < ${sizes.output[axis]}u`),
+    );
     return {
-      at: [image, ofGroup(block, groups, outs, group, block.once(`i32(${inner})`, 'u')), ...coords],
-      valid: valid && block.once(valid, 'has'),
+      of: [
+        { block: before, coords: from },
+        { block: slab, coords: less },
+      ],
+      valid: valid && slab.once(valid, 'has'),
     };
   };
   const result = (block: Block, batch: string, row: string, column: string) => {
@@ -123,11 +145,11 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
     b: {
       along: 'other',
       one: (at, ...where) => {
-        const { at: coords, valid } = position(at, ...where);
-        return read(at.block, a, coords, valid);
+        const { terms, valid } = position(at, ...where);
+        return readAt(at.block, a, atSums(terms), valid);
       },
       four: vectors.length
-        ? (at, ...where) => new Quad(at.block, position(at, ...where).at, 2).value(a, carriedAs(a.dtype))
+        ? (at, ...where) => new Quad(at.block, coordsOf(position(at, ...where).terms), 2).value(a, carriedAs(a.dtype))
         : null,
     },
     vectors: [...vectors, ...weights.vectors, ...(written ?? [])],

@@ -1,9 +1,9 @@
 /** From positions in a convolution's matrices to coordinates of its tensors. */
 import { type ConvSizes, type Expr, sizeOf } from '@tessera/tensor/backend';
 import { toCarried } from '../accumulate';
-import { atCoords, unravel } from '../place';
+import { atCoords, type Place, unravel } from '../place';
 import type { Block } from '../shader';
-import type { Product } from './product';
+import type { Inside, Product } from './product';
 
 /** How k runs over channels and places of the window. */
 export type Order = 'taps' | 'flat';
@@ -16,6 +16,9 @@ export const perGroup = ({ c, o, groups, kernel }: ConvSizes) => ({
   outs: o / groups,
   taps: sizeOf(kernel),
 });
+/** The first channel of a group. */
+export const groupAt = (block: Block, groups: number, each: number, group: string): string =>
+  groups === 1 ? '0i' : block.once(`i32(${group}) * ${each}i`, 'c');
 export const ofGroup = (block: Block, groups: number, each: number, group: string, one: string): string =>
   groups === 1 ? one : block.once(`i32(${group}) * ${each}i + ${one}`, 'c');
 
@@ -32,17 +35,23 @@ export function split(block: Block, position: string, shape: readonly number[]):
 
 const guarded = (value: string, { dtype }: Expr, valid: string | null) =>
   valid ? `select(${dtype === 'float32' ? '0.0f' : '0i'}, ${value}, ${valid})` : value;
+export const readAt = (block: Block, expr: Expr, place: Place, valid: string | null = null): string =>
+  guarded(toCarried(block.at(place).value(expr), expr.dtype), expr, valid);
 export const read = (block: Block, expr: Expr, coords: readonly string[], valid: string | null = null): string =>
-  guarded(toCarried(block.at(atCoords(coords)).value(expr), expr.dtype), expr, valid);
+  readAt(block, expr, atCoords(coords), valid);
+export const none = (shape: readonly unknown[]): string[] => shape.map(() => '0i');
+
+/** Where the place of the window is known. */
+export const placeIn = ({ block, slab }: Inside, order: Order): Block => (order === 'taps' ? slab : block);
 
 /** Channel and place of the window that a k-position is. */
 export function innerOf(
-  block: Block,
+  { block, slab }: Inside,
   order: Order,
   segment: string,
   inner: string,
   window: readonly number[],
 ): [string, string[]] {
   if (order === 'flat') return split(block, inner, window);
-  return [block.once(`i32(${inner})`, 'u'), window.map((_, axis) => block.once(unravel(segment, window, axis), 'r'))];
+  return [block.once(`i32(${inner})`, 'u'), window.map((_, axis) => slab.once(unravel(segment, window, axis), 'r'))];
 }

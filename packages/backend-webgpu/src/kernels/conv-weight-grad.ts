@@ -1,17 +1,16 @@
 /** The product that the weight gradient of a convolution is: ∂w [o, c·r] = g [o, n·p] · x at the window's places [n·p, c·r]. */
 import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
-import { atCoords } from '../place';
-import type { Block } from '../shader';
+import { atCoords, atSums, coordsOf, type Known } from '../place';
 import { Quad, vectorsOf } from '../vector';
-import { type ConvPart, ofGroup, perGroup, read, split } from './conv-places';
+import { type ConvPart, none, ofGroup, perGroup, readAt, split } from './conv-places';
 import { flattened } from './flatten';
 import type { Inside } from './product';
-import { inside } from './windows';
+import { insideParts } from './windows';
 
 export function weightGrad(kernel: ConvKernel): ConvPart {
   const { sizes, a, b, stores } = kernel;
-  const { n, c, groups, output, kernel: window } = sizes;
+  const { n, groups, output, kernel: window } = sizes;
   const { channels, outs, taps } = perGroup(sizes);
   const size = sizeOf(output);
   // g over [n, o, p]: four of p lie together more often than four of a row.
@@ -21,15 +20,23 @@ export function weightGrad(kernel: ConvKernel): ConvPart {
   const ofG = vectorsOf(g, shape.length + 1, kernel);
   const pointwise = taps === 1 && output.length === 1 && sizes.padding[0] === 0 && sizes.stride[0] === 1;
   const ofX = pointwise && output[0] === sizes.input[0] ? vectorsOf(a, 2, kernel) : [];
-  const gAt = (block: Block, before: Block, group: string, inner: string, row: string) => {
+  const gAt = ({ block, before }: Inside, group: string, inner: string, row: string): Known[] => {
     const [image, windows] = split(block, inner, shape);
-    return [image, ofGroup(before, groups, outs, group, `i32(${row})`), ...windows];
+    const out = ofGroup(before, groups, outs, group, before.once(`i32(${row})`, 'o'));
+    return [
+      { block: before, coords: ['0i', out, ...none(shape)] },
+      { block, coords: [image, '0i', ...windows] },
+    ];
   };
   const xAt = ({ block, before }: Inside, group: string, inner: string, column: string) => {
     const [channel, places] = split(before, column, window);
     const [image, windows] = split(block, inner, output);
-    const { coords, valid } = inside(block, sizes, windows, places);
-    return { at: [image, ofGroup(before, groups, c / groups, group, channel), ...coords], valid };
+    const parts = insideParts(sizes, { block, coords: windows }, { block: before, coords: places }, block);
+    const terms: Known[] = [
+      { block: before, coords: ['0i', ofGroup(before, groups, channels, group, channel), ...parts.of[1].coords] },
+      { block, coords: [image, '0i', ...parts.of[0].coords] },
+    ];
+    return { terms, valid: parts.valid };
   };
   return {
     batch: groups,
@@ -39,21 +46,21 @@ export function weightGrad(kernel: ConvKernel): ConvPart {
     segments: 1,
     a: {
       along: 'k',
-      one: ({ block, before }, group, _, inner, row) => read(block, g, gAt(block, before, group, inner, row)),
+      one: (at, group, _, inner, row) => readAt(at.block, g, atSums(gAt(at, group, inner, row))),
       four: ofG.length
-        ? ({ block, before }, group, _, inner, row) =>
-            new Quad(block, gAt(block, before, group, inner, row), shape.length + 1).value(g, carriedAs(g.dtype))
+        ? (at, group, _, inner, row) =>
+            new Quad(at.block, coordsOf(gAt(at, group, inner, row)), shape.length + 1).value(g, carriedAs(g.dtype))
         : null,
     },
     b: {
       along: 'k',
       one: (at, group, _, inner, column) => {
-        const { at: coords, valid } = xAt(at, group, inner, column);
-        return read(at.block, a, coords, valid);
+        const { terms, valid } = xAt(at, group, inner, column);
+        return readAt(at.block, a, atSums(terms), valid);
       },
       four: ofX.length
         ? (at, group, _, inner, column) =>
-            new Quad(at.block, xAt(at, group, inner, column).at, 2).value(a, carriedAs(a.dtype))
+            new Quad(at.block, coordsOf(xAt(at, group, inner, column).terms), 2).value(a, carriedAs(a.dtype))
         : null,
     },
     vectors: [...ofG, ...ofX],

@@ -1,10 +1,10 @@
 /** The factor that weights are: read where they are, or laid out in scratch by a dispatch before. */
 import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
-import { unravel } from '../place';
+import { atSums, coordsOf, type Known, unravel } from '../place';
 import { type Block, type Dispatch, dispatch, type Target } from '../shader';
 import { Quad, vectorsOf } from '../vector';
-import { ofGroup, perGroup, read } from './conv-places';
+import { ofGroup, perGroup, read, readAt } from './conv-places';
 import type { Factor, Inside } from './product';
 
 /** And the bindings that are vectors for it. */
@@ -14,19 +14,18 @@ export type Weights = Factor & { readonly vectors: readonly string[] };
 export function weightsOf(
   kernel: ConvKernel,
   along: Factor['along'],
-  coords: (block: Block, group: string, k: string, other: string) => string[],
+  place: (at: Inside, group: string, k: string, other: string) => readonly Known[],
 ): Weights {
   const { b, sizes } = kernel;
   const single = sizeOf(sizes.kernel) === 1;
   const vectors = single ? vectorsOf(b, 1, kernel) : [];
-  const at = ({ block }: Inside, group: string, k: string, other: string) =>
-    coords(block, group, k, other).map((text) => (text.startsWith('i32(') ? block.once(text, 'w') : text));
   return {
     along,
     vectors,
-    one: (where, group, _, k, other) => read(where.block, b, at(where, group, k, other)),
+    one: (at, group, _, k, other) => readAt(at.block, b, atSums(place(at, group, k, other))),
     four: vectors.length
-      ? (where, group, _, k, other) => new Quad(where.block, at(where, group, k, other), 1).value(b, carriedAs(b.dtype))
+      ? (at, group, _, k, other) =>
+          new Quad(at.block, coordsOf(place(at, group, k, other)), 1).value(b, carriedAs(b.dtype))
       : null,
   };
 }

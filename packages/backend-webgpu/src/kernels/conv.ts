@@ -12,7 +12,7 @@ import { collapsed, productOf, titleOf } from './conv-product';
 import { type Direct, directChoices } from './direct-choices';
 import type { ByMatrix } from './matrix';
 import { productBy } from './product';
-import { machine, predict, type Tiled, tiledChoices } from './tiles';
+import { predict, type Tiled, tiledChoices } from './tiles';
 
 /** `order`: how k runs over channels and places of the window. */
 export type ConvChoice = ((Tiled | ByMatrix) & { readonly order: Order }) | Direct;
@@ -24,10 +24,10 @@ export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
     const { batch, m, n, k, segments, a, first } = productOf(kernel, target, order);
     // Addresses: a vector of memory costs one operation an element, a place of a window and its test several.
     const cost = { a: a.four ? 0.5 : 3, b: order === 'taps' ? 2.5 : sizeOf(kernel.sizes.kernel) === 1 ? 1 : 6 };
-    const extent = { batch, m, n, k, segments, cost };
+    const extent = { batch, m, n, k, segments, cost, first: first?.words ?? 0 };
     return tiledChoices(extent, target).map((choice) => ({
       choice: { ...choice, order },
-      seconds: predict(extent, choice) + (first ? machine.dispatch : 0),
+      seconds: predict(extent, choice, target),
     }));
   });
   const products = made.sort((one, other) => one.seconds - other.seconds).map(({ choice }) => choice);

@@ -120,7 +120,7 @@ export function matrix(kernel: Kernel, target: Target, of: Product, { tile }: By
     const inside = main.inside();
     if (of.segments === 1) inside.line(`let start = slab * ${tile.k}u;`);
     else inside.line(`let segment = slab / ${slabs}u;`, `let start = slab % ${slabs}u * ${tile.k}u;`);
-    const at = { block: inside, before: main };
+    const at = { block: inside, slab: inside, before: main };
     const rowA = stage(at, 'A', a, tile.m, m, of, tile.k, threads);
     const rowB = stage(at, 'B', b, tile.n, n, of, tile.k, threads);
     inside.line('workgroupBarrier();', `for (var k = 0u; k < ${tile.k}u; k += ${block.k}u) {`);
@@ -187,7 +187,7 @@ function stage(
     ...(most % size ? [`${others(part)} < ${most}u`] : []),
     ...(k % depth ? [`${ks(part)} < ${k}u`] : []),
   ];
-  const at: Inside = { block: inner, before: inner };
+  const at: Inside = { block: inner, slab: inner, before: inner };
   const segment = segments > 1 ? 'segment' : '0u';
   const guarded = (zero: string, value: string, tests: string[]) =>
     tests.length ? `select(${zero}, ${value}, ${all(tests)})` : value;

@@ -6,8 +6,9 @@
  *          k │   B   │      a thread makes perThread of it, held in registers: vectors of four columns.
  *            ├───────┤      For each k-slab: stage A and B in workgroup memory, barrier, multiply, barrier;
  *    ┌─k─┐   │▒▒▒▒▒▒▒│      or, `ahead`: load slab s, multiply slab s − 1, stage slab s in the other copy, barrier.
- *  m │ A │   │▒▒▒▒▒▒▒│      Edges are guarded where a size is no multiple of the tile.
- *    └───┘   └───────┘      `splits` cut the slabs: sums go to scratch, a second dispatch adds them in order and stores.
+ *  m │ A │   │▒▒▒▒▒▒▒│      or, without staging: each thread loads what it multiplies from storage (straight.ts).
+ *    └───┘   └───────┘      Edges are guarded where a size is no multiple of the tile. `splits` cut the slabs: sums go to
+ *                           scratch, a second dispatch adds them in order and stores.
  */
 import type { Compute, Kernel } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
@@ -16,11 +17,13 @@ import { fours, whereIs } from './in-tile';
 import type { ByMatrix } from './matrix';
 import { finish, join } from './product-store';
 import { multiplied, stage } from './slab';
+import { straight } from './straight';
 import { type Tiled, threadsOf } from './tiles';
 
-/** Where an element is asked for: `block` is inside the loop over slabs, `before` in front of it. */
+/** Where an element is asked for: in `block`; `slab` is where a slab's segment is known, `before` in front of the loop over slabs. */
 export interface Inside {
   readonly block: Block;
+  readonly slab: Block;
   readonly before: Block;
 }
 
@@ -72,7 +75,7 @@ export function product(kernel: Kernel, target: Target, of: Product, { tile, spl
   const size = `${batch} × (${m} × ${of.segments > 1 ? `${of.segments} · ` : ''}${k}) · (${of.segments > 1 ? `${of.segments} · ` : ''}${k} × ${n})`;
   const header = [
     of.title,
-    `${size}, tile ${tile.m} × ${tile.n} × ${tile.k}, ${perM} × ${perN} a thread, ${threads} threads${tile.ahead ? ', ahead' : ''}${splits > 1 ? `, k in ${splits} parts` : ''}`,
+    `${size}, tile ${tile.m} × ${tile.n} × ${tile.k}, ${perM} × ${perN} a thread, ${threads} threads${{ once: '', ahead: ', ahead', none: ', from storage' }[tile.staging]}${splits > 1 ? `, k in ${splits} parts` : ''}`,
   ];
   const vectors = new Set(of.vectors).add('scratch');
   const options = {
@@ -99,33 +102,38 @@ export function product(kernel: Kernel, target: Target, of: Product, { tile, spl
     const inside = block.inside();
     if (of.segments === 1) inside.line(`let start = slab * ${tile.k}u;`);
     else inside.line(`let segment = slab / ${slabs}u;`, `let start = slab % ${slabs}u * ${tile.k}u;`);
-    const slabA = stage(inside, block, 'A', a, tile.m, m, of, tile, type);
-    const slabB = stage(inside, block, 'B', b, tile.n, n, of, tile, type);
-    const multiply = multiplied(a, b, tile, tile.ahead ? ['copyA', 'copyB'] : ['', '']);
-    if (tile.ahead) {
-      block.line(...[...slabA.names, ...slabB.names].map((name) => `var ${name}: vec4<${type}>;`), '');
-      block.line(
-        'for (var slab = first; slab <= last; slab++) {',
-        'if (slab < last) {',
-        ...inside.lines,
-        ...slabA.load,
-        ...slabB.load,
-        '}',
-        'if (slab > first) {',
-        `let copyA = (slab + 1u) % 2u * ${slabA.vectors}u;`,
-        `let copyB = (slab + 1u) % 2u * ${slabB.vectors}u;`,
-        ...multiply,
-        '}',
-        'if (slab < last) {',
-        ...slabA.put(`slab % 2u * ${slabA.vectors}u + `),
-        ...slabB.put(`slab % 2u * ${slabB.vectors}u + `),
-        '}',
-        'workgroupBarrier();',
-        '}',
-      );
+    if (tile.staging === 'none') {
+      const loop = straight(inside, block, of, tile);
+      block.line('', 'for (var slab = first; slab < last; slab++) {', ...inside.lines, ...loop, '}');
     } else {
-      block.line('', 'for (var slab = first; slab < last; slab++) {', ...inside.lines);
-      block.line(...slabA.put(''), ...slabB.put(''), 'workgroupBarrier();', ...multiply, 'workgroupBarrier();', '}');
+      const slabA = stage(inside, block, 'A', a, tile.m, m, of, tile, type);
+      const slabB = stage(inside, block, 'B', b, tile.n, n, of, tile, type);
+      const multiply = multiplied(a, b, tile, tile.staging === 'ahead' ? ['copyA', 'copyB'] : ['', '']);
+      if (tile.staging === 'ahead') {
+        block.line(...[...slabA.names, ...slabB.names].map((name) => `var ${name}: vec4<${type}>;`), '');
+        block.line(
+          'for (var slab = first; slab <= last; slab++) {',
+          'if (slab < last) {',
+          ...inside.lines,
+          ...slabA.load,
+          ...slabB.load,
+          '}',
+          'if (slab > first) {',
+          `let copyA = (slab + 1u) % 2u * ${slabA.vectors}u;`,
+          `let copyB = (slab + 1u) % 2u * ${slabB.vectors}u;`,
+          ...multiply,
+          '}',
+          'if (slab < last) {',
+          ...slabA.put(`slab % 2u * ${slabA.vectors}u + `),
+          ...slabB.put(`slab % 2u * ${slabB.vectors}u + `),
+          '}',
+          'workgroupBarrier();',
+          '}',
+        );
+      } else {
+        block.line('', 'for (var slab = first; slab < last; slab++) {', ...inside.lines);
+        block.line(...slabA.put(''), ...slabB.put(''), 'workgroupBarrier();', ...multiply, 'workgroupBarrier();', '}');
+      }
     }
 
     const vectorsOfSums = perM * (perN / 4);

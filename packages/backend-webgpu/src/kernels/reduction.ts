@@ -70,32 +70,48 @@ export const readsAlong = (expr: Expr, axis: number): boolean =>
 
 const power = (least: number) => 2 ** Math.ceil(Math.log2(Math.max(1, least)));
 
+/** Where workgroup memory is no faster than a cache: barriers cost, so few lanes share a row, and few threads keep it busy. */
+const whereCached = {
+  ...tile,
+  ...{
+    perLane: 32,
+    perLaneCut: 512,
+    threads: 32,
+    lanes: 16,
+    lanesLong: 16,
+    lanesAcross: 1,
+    busy: 1 << 10,
+    few: 1 << 8,
+  },
+};
+
 /** The first is taken where nobody measured; others have more or fewer lanes a row, or more or fewer chunks. */
 export function reduceChoices(original: ReduceKernel, target: Target): ByRows[] {
   const { kernel, rows, wide, across } = reductionOf(original);
   const { count, length } = rows;
+  const own = target.cached ? whereCached : tile;
   // An accumulator is three words of workgroup memory at most.
   const room = Math.min(target.threads, target.shared / Math.max(1, 12 * kernel.stages.flat().length));
   const made = (wanted: number, cut?: number): ByRows => {
     let lanes = wanted;
-    let beside = Math.min(power(count), Math.max(across ? tile.across : 1, tile.threads / lanes));
+    let beside = Math.min(power(count), Math.max(across ? own.across : 1, own.threads / lanes));
     while (lanes * beside > room && beside > 1) beside /= 2;
     while (lanes > room) lanes /= 2;
     const groups = Math.max(1, Math.ceil(count / beside));
-    const long = groups * lanes * beside < tile.few && length >= lanes * tile.endless;
-    const parts = cut ?? (long ? length / (lanes * tile.perLaneCut) : 1);
-    const most = Math.min(tile.groups / groups, length / (lanes * wide));
+    const long = groups * lanes * beside < own.few && length >= lanes * own.endless;
+    const parts = cut ?? (long ? length / (lanes * own.perLaneCut) : 1);
+    const most = Math.min(own.groups / groups, length / (lanes * wide));
     return { way: 'rows', lanes, rows: beside, across, chunks: Math.max(1, Math.ceil(Math.min(parts, most))) };
   };
   const most = !across
-    ? length > tile.steps * 4 * tile.lanes
-      ? tile.lanesLong
-      : tile.lanes
+    ? length > own.steps * 4 * own.lanes
+      ? own.lanesLong
+      : own.lanes
     : Math.min(
-        Math.max(tile.lanesAcross, power(tile.busy / Math.max(1, count))),
-        tile.lanes / Math.min(tile.across, power(count)),
+        Math.max(own.lanesAcross, power(own.busy / Math.max(1, count))),
+        own.lanes / Math.min(own.across, power(count)),
       );
-  const first = made(Math.min(power(length / tile.perLane), most));
+  const first = made(Math.min(power(length / own.perLane), most));
   const { lanes, chunks } = first;
   const others = [
     made(lanes * 2),

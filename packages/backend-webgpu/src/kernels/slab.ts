@@ -39,7 +39,7 @@ export function stage(
   const vectors = alongK ? size * (across + 1) : count;
   const each = Math.ceil(count / threads);
   before.shader.declare(
-    `var<workgroup> slab${name}: array<vec4<${type}>, ${vectors * (tile.ahead ? 2 : 1)}>; // ${alongK ? `[${size}][k/4 + 1]` : `[k][${size}/4]`}`,
+    `var<workgroup> slab${name}: array<vec4<${type}>, ${vectors * (tile.staging === 'ahead' ? 2 : 1)}>; // ${alongK ? `[${size}][k/4 + 1]` : `[k][${size}/4]`}`,
   );
   const first = name === 'A' ? 'firstRow' : 'firstColumn';
   const places: string[] = [];
@@ -62,7 +62,7 @@ export function stage(
       ...(most % size ? [before.once(`${other(part)} < ${most}u`, 'has')] : []),
       ...(k % tile.k ? [block.once(`${inner(part)} < ${k}u`, 'in')] : []),
     ];
-    const at: Inside = { block, before };
+    const at: Inside = { block, slab: block, before };
     const segment = segments > 1 ? 'segment' : '0u';
     const guarded = (zero: string, value: string, conditions: string[]) =>
       conditions.length ? `select(${zero}, ${value}, ${all(conditions)})` : value;
@@ -81,7 +81,7 @@ export function stage(
   const ragged = count % threads > 0;
   const put = (copy: string) =>
     values.map((value, i) => {
-      const line = `slab${name}[${copy}${places[i]}] = ${tile.ahead ? names[i] : value};`;
+      const line = `slab${name}[${copy}${places[i]}] = ${tile.staging === 'ahead' ? names[i] : value};`;
       return ragged && (i + 1) * threads > count ? `if (lane < ${count - i * threads}u) { ${line} }` : line;
     });
   return { names, load: values.map((value, i) => `${names[i]} = ${value};`), put, vectors };

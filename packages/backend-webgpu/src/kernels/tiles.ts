@@ -4,40 +4,59 @@
  */
 import type { Target } from '../shader';
 
-/** A workgroup's part of C, and a thread's; `ahead` loads the next slab while this one is multiplied, into a second copy. */
+/** A workgroup's part of C, and a thread's. */
 export interface Tile {
   readonly m: number;
   readonly n: number;
   readonly k: number;
   readonly perThread: readonly [m: number, n: number];
-  readonly ahead: boolean;
+  /**
+   * How slabs come to threads: 'once', through workgroup memory; 'ahead', the next is loaded into a second copy while this one is
+   * multiplied; 'none', each thread loads what it multiplies from storage, without barriers, and leaves the sharing to caches.
+   */
+  readonly staging: 'once' | 'ahead' | 'none';
 }
 
 export const tiles: readonly Tile[] = [
-  { m: 128, n: 128, k: 16, perThread: [8, 8], ahead: false },
-  { m: 128, n: 128, k: 8, perThread: [8, 8], ahead: true },
-  { m: 128, n: 64, k: 16, perThread: [8, 8], ahead: false },
-  { m: 64, n: 128, k: 16, perThread: [8, 8], ahead: false },
-  { m: 64, n: 128, k: 8, perThread: [8, 8], ahead: true },
-  { m: 64, n: 64, k: 16, perThread: [8, 4], ahead: false },
-  { m: 64, n: 64, k: 16, perThread: [4, 4], ahead: false },
-  { m: 32, n: 128, k: 16, perThread: [4, 8], ahead: false },
-  { m: 128, n: 32, k: 16, perThread: [8, 4], ahead: false },
-  { m: 32, n: 64, k: 16, perThread: [4, 4], ahead: false },
-  { m: 32, n: 32, k: 16, perThread: [4, 4], ahead: false },
-  { m: 16, n: 64, k: 16, perThread: [4, 4], ahead: false },
-  { m: 64, n: 16, k: 16, perThread: [4, 4], ahead: false },
+  { m: 128, n: 128, k: 16, perThread: [8, 8], staging: 'once' },
+  { m: 128, n: 128, k: 8, perThread: [8, 8], staging: 'ahead' },
+  { m: 128, n: 64, k: 16, perThread: [8, 8], staging: 'once' },
+  { m: 64, n: 128, k: 16, perThread: [8, 8], staging: 'once' },
+  { m: 64, n: 128, k: 8, perThread: [8, 8], staging: 'ahead' },
+  { m: 64, n: 64, k: 16, perThread: [8, 4], staging: 'once' },
+  { m: 64, n: 64, k: 16, perThread: [4, 4], staging: 'once' },
+  { m: 32, n: 128, k: 16, perThread: [4, 8], staging: 'once' },
+  { m: 128, n: 32, k: 16, perThread: [8, 4], staging: 'once' },
+  { m: 32, n: 64, k: 16, perThread: [4, 4], staging: 'once' },
+  { m: 32, n: 32, k: 16, perThread: [4, 4], staging: 'once' },
+  { m: 16, n: 64, k: 16, perThread: [4, 4], staging: 'once' },
+  { m: 64, n: 16, k: 16, perThread: [4, 4], staging: 'once' },
   // a few rows or columns (GEMV): bytes in flight are what counts, 8 vectors a thread
-  { m: 4, n: 256, k: 8, perThread: [4, 4], ahead: false },
-  { m: 256, n: 4, k: 8, perThread: [4, 4], ahead: false },
+  { m: 4, n: 256, k: 8, perThread: [4, 4], staging: 'once' },
+  { m: 256, n: 4, k: 8, perThread: [4, 4], staging: 'once' },
+  // where workgroup memory is no faster than a cache, or emulated
+  { m: 64, n: 64, k: 32, perThread: [8, 8], staging: 'none' },
+  { m: 32, n: 128, k: 32, perThread: [8, 8], staging: 'none' },
+  { m: 16, n: 256, k: 32, perThread: [8, 8], staging: 'none' },
+  { m: 32, n: 64, k: 32, perThread: [8, 4], staging: 'none' },
+  { m: 64, n: 32, k: 32, perThread: [8, 4], staging: 'none' },
+  { m: 32, n: 32, k: 32, perThread: [4, 4], staging: 'none' },
+  { m: 16, n: 64, k: 32, perThread: [4, 4], staging: 'none' },
+  { m: 4, n: 256, k: 32, perThread: [4, 4], staging: 'none' },
+  { m: 256, n: 4, k: 32, perThread: [4, 4], staging: 'none' },
 ];
 
 export const threadsOf = ({ m, n, perThread }: Tile): number => (m / perThread[0]) * (n / perThread[1]);
 /** Bytes of workgroup memory: a slab of A and one of B, a vector of padding a row where k lies together. */
-export const sharedOf = ({ m, n, k, ahead }: Tile): number => 4 * (m + n) * (k + 4) * (ahead ? 2 : 1);
+export const sharedOf = ({ m, n, k, staging }: Tile): number =>
+  4 * (m + n) * (k + 4) * { none: 0, once: 1, ahead: 2 }[staging];
 /** Registers of a thread, as they are counted: its sums, the operands of a step, what is loaded ahead, and addresses. */
-export const registersOf = ({ m, n, k, perThread: [a, b], ahead }: Tile): number =>
-  a * b + 2 * (a + b) + (ahead ? (k * (m + n)) / threadsOf({ m, n, k, perThread: [a, b], ahead }) : 0) + 24;
+export const registersOf = (tile: Tile): number => {
+  const { m, n, k, perThread, staging } = tile;
+  const [a, b] = perThread;
+  const loaded = { none: 2 * (a + b), once: 0, ahead: (k * (m + n)) / threadsOf(tile) }[staging];
+  return a * b + 2 * (a + b) + loaded + 24;
+};
 
 /** A large NVIDIA GPU. */
 export const machine = {
@@ -87,6 +106,8 @@ export interface Extent {
   readonly segments: number;
   /** Integer operations that find an element of A and of B, beside one multiply-add each. */
   readonly cost: { readonly a: number; readonly b: number };
+  /** Words that a dispatch before lays out. */
+  readonly first?: number;
 }
 
 export interface Tiled {
@@ -96,8 +117,39 @@ export interface Tiled {
   readonly splits: number;
 }
 
+/** A device whose workgroup memory is memory behind a cache: some phones' GPUs, and processors that emulate one. */
+const cached = {
+  /** Multiply-adds a second. */
+  rate: 1e9,
+  /** Threads that keep it busy. */
+  busy: 1024,
+  /** Multiply-adds that take as long as a load of an element, or as laying a word out; what staging and barriers lengthen the rest by. */
+  load: 2,
+  word: 16,
+  staged: 3,
+  dispatch: 2e-5,
+} as const;
+
+/** Seconds that a product would take there. */
+function predictCached({ batch, m, n, k, segments, cost, first = 0 }: Extent, { tile, splits }: Tiled): number {
+  const [a, b] = tile.perThread;
+  const each = Math.ceil((segments * Math.ceil(k / tile.k)) / splits) * tile.k;
+  const threads = batch * splits * Math.ceil(m / tile.m) * Math.ceil(n / tile.n) * threadsOf(tile);
+  const loads = (rows: number, columns: number) => rows * (cost.a + cached.load) + columns * (cost.b + cached.load);
+  const work =
+    tile.staging === 'none'
+      ? threads * each * (a * b + loads(a, b))
+      : each * (threads * cached.staged * a * b + (threads / threadsOf(tile)) * loads(tile.m, tile.n));
+  const joined = splits === 1 ? 0 : cached.dispatch + (2 * splits * batch * m * n * cached.load) / cached.rate;
+  const before = first ? cached.dispatch + (first * cached.word) / cached.rate : 0;
+  return before + (work * Math.max(1, cached.busy / threads)) / cached.rate + joined;
+}
+
 /** Seconds that a product would take. */
-export function predict({ batch, m, n, k, segments, cost }: Extent, { tile, splits }: Tiled): number {
+export function predict(extent: Extent, choice: Tiled, target: Pick<Target, 'cached'>): number {
+  if (target.cached) return predictCached(extent, choice);
+  const { batch, m, n, k, segments, cost, first } = extent;
+  const { tile, splits } = choice;
   const threads = threadsOf(tile);
   const [a, b] = tile.perThread;
   const slabs = segments * Math.ceil(k / tile.k);
@@ -109,9 +161,11 @@ export function predict({ batch, m, n, k, segments, cost }: Extent, { tile, spli
   const rest = groups - waves * perWave;
   // Cycles that a multiprocessor takes for a slab of one workgroup: arithmetic, addresses, workgroup memory.
   const sums = (tile.m * tile.n * tile.k) / machine.lanes;
-  const staged = ((tile.m * cost.a + tile.n * cost.b) * tile.k) / machine.lanes;
-  const read = (tile.k * threads * (a + b) * 4) / (machine.bank * 2);
-  const cycles = Math.max(sums + staged, read) + (tile.ahead ? 12 : 24);
+  const straight = tile.staging === 'none';
+  const found = straight ? threads * (a * cost.a + b * cost.b) : tile.m * cost.a + tile.n * cost.b;
+  const staged = (found * tile.k) / machine.lanes;
+  const read = (tile.k * threads * (a + b) * 4) / (straight ? machine.bank / 4 : machine.bank * 2);
+  const cycles = Math.max(sums + staged, read) + { once: 24, ahead: 12, none: 0 }[tile.staging];
   const secondsOf = (resident: number) => {
     const idle = Math.max(1, machine.busy / (Math.max(1, resident) * threads));
     return (Math.max(1, resident) * cycles * each * idle) / machine.clock + machine.latency;
@@ -127,7 +181,7 @@ export function predict({ batch, m, n, k, segments, cost }: Extent, { tile, spli
     (x, y) => y - x,
   );
   const hidden = others.reduce((sum, seconds) => sum + seconds, 0);
-  return longest + machine.overlap * hidden + written / machine.memory + joined;
+  return longest + machine.overlap * hidden + written / machine.memory + joined + (first ? machine.dispatch : 0);
 }
 
 /** All that fit the device, best first. Scratch of split products is bounded. */
@@ -142,6 +196,6 @@ export function tiledChoices(extent: Extent, target: Target): Tiled[] {
       made.push({ way: 'tiles', tile, splits });
     }
   }
-  const times = new Map(made.map((choice) => [choice, predict(extent, choice)]));
+  const times = new Map(made.map((choice) => [choice, predict(extent, choice, target)]));
   return made.sort((a, b) => (times.get(a) as number) - (times.get(b) as number));
 }

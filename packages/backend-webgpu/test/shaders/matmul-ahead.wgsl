@@ -15,7 +15,7 @@ fn finish(batch: u32, row: u32, column: u32, sum: vec4<f32>) {
   let v_20 = sum.y;
   let v_21 = sum.z;
   let v_22 = sum.w;
-  out0[(i32(row) * 64i + i32(column)) >> 2u] = vec4<f32>(v_19, v_20, v_21, v_22);
+  out0[((i32(row)) * 64i + i32(column)) >> 2u] = vec4<f32>(v_19, v_20, v_21, v_22);
 }
 
 @compute @workgroup_size(64)
@@ -48,12 +48,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       let p_4 = i32(k_2) + 1i;
       let p_5 = i32(k_2) + 2i;
       let p_6 = i32(k_2) + 3i;
-      let q_7 = in0[(i32(o_3) * 64i + i32(k_2)) >> 2u];
+      let q_7 = in0[((i32(o_3)) * 64i + i32(k_2)) >> 2u];
       let k_10 = start + v_9;
       let p_12 = i32(o_11) + 1i;
       let p_13 = i32(o_11) + 2i;
       let p_14 = i32(o_11) + 3i;
-      let q_15 = in1[(i32(k_10) * 64i + i32(o_11)) >> 2u];
+      let q_15 = in1[((i32(k_10)) * 64i + i32(o_11)) >> 2u];
       nextA0 = q_7;
       nextB0 = q_15;
     }

@@ -49,7 +49,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       let p_4 = i32(k_2) + 1i;
       let p_5 = i32(k_2) + 2i;
       let p_6 = i32(k_2) + 3i;
-      let q_7 = vec4<f32>(in0[(i32(o_3) * 64i + i32(k_2)) >> 2u]);
+      let q_7 = vec4<f32>(in0[((i32(o_3)) * 64i + i32(k_2)) >> 2u]);
       slabA[y_1 * 40u + x_0 * 4u + 0u] = f16(q_7.x);
       slabA[y_1 * 40u + x_0 * 4u + 1u] = f16(q_7.y);
       slabA[y_1 * 40u + x_0 * 4u + 2u] = f16(q_7.z);
@@ -63,7 +63,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
       let p_12 = i32(o_11) + 1i;
       let p_13 = i32(o_11) + 2i;
       let p_14 = i32(o_11) + 3i;
-      let q_15 = vec4<f32>(in1[(i32(k_10) * 64i + i32(o_11)) >> 2u]);
+      let q_15 = vec4<f32>(in1[((i32(k_10)) * 64i + i32(o_11)) >> 2u]);
       slabB[y_9 * 72u + x_8 * 4u + 0u] = f16(q_15.x);
       slabB[y_9 * 72u + x_8 * 4u + 1u] = f16(q_15.y);
       slabB[y_9 * 72u + x_8 * 4u + 2u] = f16(q_15.z);

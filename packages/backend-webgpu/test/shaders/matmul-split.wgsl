@@ -41,15 +41,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let p_4 = i32(k_2) + 1i;
     let p_5 = i32(k_2) + 2i;
     let p_6 = i32(k_2) + 3i;
-    let q_7 = in0[(i32(o_3) * 64i + i32(k_2)) >> 2u];
-    let q_10 = in0[(i32(o_9) * 64i + i32(k_2)) >> 2u];
+    let q_7 = in0[((i32(o_3)) * 64i + i32(k_2)) >> 2u];
+    let q_10 = in0[((i32(o_9)) * 64i + i32(k_2)) >> 2u];
     let k_13 = start + v_12;
     let p_15 = i32(o_14) + 1i;
     let p_16 = i32(o_14) + 2i;
     let p_17 = i32(o_14) + 3i;
-    let q_18 = in1[(i32(k_13) * 64i + i32(o_14)) >> 2u];
+    let q_18 = in1[((i32(k_13)) * 64i + i32(o_14)) >> 2u];
     let k_20 = start + v_19;
-    let q_21 = in1[(i32(k_20) * 64i + i32(o_14)) >> 2u];
+    let q_21 = in1[((i32(k_20)) * 64i + i32(o_14)) >> 2u];
     slabA[v_1 * 5u + v_0] = q_7;
     slabA[v_8 * 5u + v_0] = q_10;
     slabB[lane] = q_18;
@@ -108,7 +108,7 @@ fn finish(batch: u32, row: u32, column: u32, sum: vec4<f32>) {
   let v_4 = sum.y;
   let v_5 = sum.z;
   let v_6 = sum.w;
-  out0[(i32(row) * 64i + i32(column)) >> 2u] = vec4<f32>(v_3, v_4, v_5, v_6);
+  out0[((i32(row)) * 64i + i32(column)) >> 2u] = vec4<f32>(v_3, v_4, v_5, v_6);
 }
 
 @compute @workgroup_size(64)
