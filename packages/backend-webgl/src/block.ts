@@ -101,7 +101,10 @@ export class Block {
     const sampler = shader.sampler(ref);
     if (place.texel !== undefined && isContiguous(view)) {
       const name = shader.name('x');
-      shader.native(name, [], 'Array(4)', `vec4 ${name}() { return ${sampler}_texel(${place.texel}); }`);
+      // Where rows are as long as those that are drawn, the fragment's own place; known when the program is made.
+      const here = `FETCH(${sampler}_texture, ivec2(gl_FragCoord.xy))`;
+      const text = `${sampler}_bits == own_bits ? ${here} : ${sampler}_texel(${place.texel})`;
+      shader.native(name, [], 'Array(4)', `vec4 ${name}() { return ${text}; }`);
       return lanesOf(shader.bind(`${name}()`, 'x'));
     }
     if (place.linear !== undefined && isContiguous(view)) {

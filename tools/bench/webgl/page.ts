@@ -152,7 +152,8 @@ export async function measure(wanted: string, turns: number, tell: (row: Measure
   for (const row of [...kernels, ...wholes].filter(({ name }) => new RegExp(wanted).test(name))) {
     const runs = { ours: await row.ours(), theirs: await row.theirs() };
     const times = { ours: [] as number[], theirs: [] as number[] };
-    for (let turn = row.fresh ? 0 : -2; turn < turns; turn++) {
+    const before = row.fresh ? 0 : row.slow ? 1 : 2;
+    for (let turn = -before; turn < (row.slow ? Math.min(3, turns) : turns); turn++) {
       for (const who of ['ours', 'theirs'] as const) {
         const count = turn < 0 || row.long ? 1 : 3;
         const start = performance.now();

@@ -11,6 +11,8 @@ export interface Row {
   readonly theirs: () => Run | Promise<Run>;
   /** One run a turn. */
   readonly long?: true;
+  /** Seconds a run: three turns at most, one before them. */
+  readonly slow?: true;
   /** Each run waits for its own result, the first as the others. */
   readonly fresh?: true;
 }

@@ -13,7 +13,7 @@ import { mnistNet } from '../tessera.ts';
 import { numbers } from '../work.ts';
 import type { Row, Run } from './row.ts';
 
-/** A training step, or a network of the zoo on small images: an emulator takes half a minute for one of 224². */
+/** A training step, or a network of the zoo. */
 const step: Row = {
   name: 'MNIST training step, batch 16',
   goal: 0.4,
@@ -25,19 +25,20 @@ const step: Row = {
   theirs: async () => (await mnist(16)).run as Run,
 };
 
-const forward: Row = {
-  name: 'ResNet-18 forward, 64², batch 1',
+const forward = (size: number, pace: Pick<Row, 'slow'> = {}): Row => ({
+  name: `ResNet-18 forward, ${size}², batch 1`,
   goal: 0.6,
   long: true,
+  ...pace,
   ours: async () => {
-    const { step, inputs } = await prepareNetwork({ net: 'resnet18', batch: 1, pass: 'forward', size: 64 });
+    const { step, inputs } = await prepareNetwork({ net: 'resnet18', batch: 1, pass: 'forward', size });
     return () => step(...inputs).dispose();
   },
   theirs: async () => {
-    const { network } = await modelOf({ net: 'resnet18', batch: 1, pass: 'forward', size: 64 });
+    const { network } = await modelOf({ net: 'resnet18', batch: 1, pass: 'forward', size });
     return (await networkOf(network)).run as Run;
   },
-};
+});
 
 /** A backend of its own for each of theirs, too. */
 let made = 0;
@@ -117,4 +118,4 @@ const transfer: Row = {
   },
 };
 
-export const wholes: readonly Row[] = [step, forward, transfer, first];
+export const wholes: readonly Row[] = [step, forward(64), forward(224, { slow: true }), transfer, first];
