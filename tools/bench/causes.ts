@@ -1,5 +1,3 @@
-const rowsOfState =
-  'a norm’s scale is read by the kernel that updates it, so it is not written in place: its two buffers take turns, and what binds them is made for both; a later step makes none (ResNet-50’s from the fourth on, MNIST’s from the sixth)';
 const normsPass =
   'a norm of a training step is a kernel that reads its map in each of its passes and writes it out again, where the bound has its statistics alone';
 
@@ -14,8 +12,6 @@ export const causes: Readonly<Record<string, string>> = {
     'plain stores of whole lines end at 22 to 26 GB/s here, in C too, for each line is read before it is written; stores that pass the caches reach 35 to 42, and WebAssembly has none; squares of 32, 64, 96 and 128, and other strips, are within 12 %',
   'matmul 1×4096×4096':
     'both read the matrix at the rate of the memory: the kernel alone takes 38 to 42 GB/s where a loop that only reads takes 41 to 43; the rest is two phases and their barriers, and what other work leaves of the memory',
-  'ResNet-50 step: objects made by the second step': rowsOfState,
-  'MNIST step: objects made by the second step': rowsOfState,
   'ResNet-50 step: bytes over the op graph’s bound': normsPass,
   'MNIST step: bytes over the op graph’s bound': normsPass,
   'ResNet-50 step: first trace and schedule':

@@ -3,6 +3,8 @@
  * whatever is written to it later comes behind what still reads it. Sizes are rounded up by an eighth at most, so that
  * there are few of them. Each has a GPUBuffer of its own, until a kernel wants more of them than the device binds (pages.ts):
  * then they are moved into a page, a GPUBuffer of many, once; what is freed there is kept like others, and a page goes with its last.
+ * Small results of plans, the losses that a user holds, lie in pages from the start. No kernel writes to those: it writes to a buffer
+ * that all plans have for it, and the result is copied (submit.ts), so that what a plan binds is the same at each run.
  */
 import { BackendError, type DeviceBuffer, type MemoryUse } from '@tessera/tensor/backend';
 import { usage } from './device';
@@ -17,9 +19,12 @@ export interface Region {
   readonly page: Page | null;
 }
 interface Page {
+  readonly results: boolean;
   readonly regions: Region[];
   /** How many of them somebody has. */
   live: number;
+  /** The next of so many bytes. */
+  add(bytes: number): Region;
 }
 
 export class GpuBuffer implements DeviceBuffer {
@@ -30,6 +35,8 @@ export class GpuBuffer implements DeviceBuffer {
   live = true;
   /** It came from outside, with whatever size and use it has. */
   foreign: GPUBuffer | null = null;
+  /** A small result that no plan has made yet. */
+  fresh = false;
   /** A kernel reads it beside a page: it has a GPUBuffer of its own. */
   alone = false;
 
@@ -69,6 +76,12 @@ export interface Most {
   readonly all: number;
 }
 
+/** Bytes of a page of results, each of which has the smallest size. */
+const pageOfResults = 2 ** 16;
+
+/** Under which what is freed is kept: by size, results apart. */
+const shelfOf = ({ size, page }: Region): number => (page?.results ? 0 : size);
+
 /** Freed buffers are kept up to the highest use so far, and this much in any case. */
 const leastKept = 64 * 2 ** 20;
 
@@ -87,8 +100,8 @@ export class Memory {
    * whatever else was freed.
    */
   readonly #kept = new Map<number, Region[]>();
+  readonly #drafts = new Map<number, GpuBuffer>();
   #scratch: Region | null = null;
-  #spare: GPUBuffer | null = null;
   #bytes = 0;
   #keptBytes = 0;
   #peak = 0;
@@ -101,9 +114,10 @@ export class Memory {
 
   /**
    * @param what for messages: `float32[1000]`
+   * @param result a plan makes it, the next that it is submitted with
    * @param fresh none that was freed: work that still waits may have to do with those
    */
-  allocate(bytes: number, what: string, fresh = false): GpuBuffer {
+  allocate(bytes: number, what: string, result = false, fresh = false): GpuBuffer {
     if (bytes > this.#most.buffer) {
       throw new BackendError(
         `webgpu: ${what} needs ${bytes} bytes, this device holds at most ${this.#most.buffer} in one buffer; use a smaller batch`,
@@ -115,11 +129,46 @@ export class Memory {
         `webgpu: out of memory: ${what} needs ${size} bytes beside ${this.#bytes} in use (peak ${this.#peak}), maxMemoryBytes is ${this.#most.all}; use a smaller batch, or free tensors with using or dispose()`,
       );
     }
-    const kept = fresh ? undefined : this.#kept.get(size)?.shift();
+    const small = result && size === smallest && this.#bytes + pageOfResults <= this.#most.all;
+    const shelf = small ? 0 : size;
+    if (small && !this.#kept.get(shelf)?.length) {
+      this.#shrink(this.#most.all - this.#bytes - pageOfResults);
+      const page = this.#page(pageOfResults, 'page of results', true);
+      for (let i = 0; i < pageOfResults; i += smallest) this.#keep(page.add(smallest), page);
+    }
+    const kept = fresh ? undefined : this.#kept.get(shelf)?.shift();
     if (kept) this.#keptBytes -= size;
     else this.#shrink(this.#most.all - this.#bytes - size);
     if (kept?.page) kept.page.live++;
-    return this.#own(new GpuBuffer(this, kept ?? this.#region(this.#create(size, what))));
+    const buffer = this.#own(new GpuBuffer(this, kept ?? this.#region(this.#create(size, what))));
+    buffer.fresh = small;
+    return buffer;
+  }
+
+  #page(bytes: number, what: string, results: boolean): Page {
+    const gpu = this.#create(bytes, what);
+    const regions: Region[] = [];
+    let offset = 0;
+    const add = (size: number): Region => {
+      const region = this.#region(gpu, offset, size, page);
+      offset += size;
+      page.live++;
+      regions.push(region);
+      return region;
+    };
+    const page = { results, regions, live: 0, add };
+    return page;
+  }
+
+  /** Small buffers that stay: where plans make small results, each at a place of its own. */
+  draft(index: number): GpuBuffer {
+    const draft = this.#drafts.get(index) ?? new GpuBuffer(this, this.#region(this.#create(smallest, 'result')));
+    this.#drafts.set(index, draft);
+    return draft;
+  }
+  /** Something to bind where a kernel takes more pages than its operands lie in. */
+  spare(index: number): GPUBufferBinding {
+    return bindingOf(this.draft(-1 - index).region);
   }
 
   #own(buffer: GpuBuffer): GpuBuffer {
@@ -159,11 +208,12 @@ export class Memory {
 
   #keep(region: Region, page: Page | null): void {
     if (page) page.live--;
-    const kept = this.#kept.get(region.size) ?? [];
+    const shelf = shelfOf(region);
+    const kept = this.#kept.get(shelf) ?? [];
     const rank = ({ id, page: of }: Region): number => (of ? id - Number.MAX_SAFE_INTEGER : id);
     const later = kept.findIndex((other) => rank(other) > rank(region));
     kept.splice(later < 0 ? kept.length : later, 0, region);
-    this.#kept.set(region.size, kept);
+    this.#kept.set(shelf, kept);
     this.#keptBytes += region.size;
   }
 
@@ -175,7 +225,7 @@ export class Memory {
         const { gpu, page } = region;
         if (page?.live || !list.includes(region)) continue;
         for (const gone of page?.regions ?? [region]) {
-          const kept = this.#kept.get(gone.size) as Region[];
+          const kept = this.#kept.get(shelfOf(gone)) as Region[];
           kept.splice(kept.indexOf(gone), 1);
           this.#keptBytes -= gone.size;
         }
@@ -201,26 +251,18 @@ export class Memory {
     for (const list of this.pagesOf(buffers)) {
       const bytes = list.reduce((sum, { region }) => sum + aligned(region.size), 0);
       this.#shrink(this.#most.all - this.#bytes - bytes);
-      const gpu = this.#create(bytes, `page of ${list.length} tensors`);
-      const page: Page = { regions: [], live: 0 };
-      let offset = 0;
-      this.#move(list, ({ region: { size } }) => {
-        const to = this.#region(gpu, offset, aligned(size), page);
-        offset += to.size;
-        page.regions.push(to);
-        page.live++;
-        return to;
-      });
+      const page = this.#page(bytes, `page of ${list.length} tensors`, false);
+      this.#move(list, ({ region: { size } }) => page.add(aligned(size)));
     }
   }
 
-  /** Moves one out of its page, for good. */
-  separate(buffer: GpuBuffer): void {
-    buffer.alone = true;
-    this.#move([buffer], ({ region: { size } }) => this.#region(this.#create(size, 'tensor out of a page')));
+  /** Moves them out of their pages. */
+  separate(buffers: readonly GpuBuffer[]): void {
+    this.#move(buffers, ({ region: { size } }) => this.#region(this.#create(size, 'tensor out of a page')));
   }
 
   #move(buffers: readonly GpuBuffer[], place: (buffer: GpuBuffer) => Region): void {
+    if (buffers.length === 0) return;
     const copies = buffers.map((buffer): Copy => {
       const copy = { from: buffer.region, to: place(buffer) };
       const before = buffer.bytes;
@@ -237,12 +279,6 @@ export class Memory {
     });
   }
 
-  /** Something to bind where a kernel takes more pages than its operands lie in. */
-  spare(index: number): GPUBufferBinding {
-    this.#spare ??= this.#create(16 * smallest, 'spare');
-    return { buffer: this.#spare, offset: index * smallest, size: smallest };
-  }
-
   /** The scratch of all kernels, which each uses from its start. */
   scratch(bytes: number): Region {
     const old = this.#scratch;
@@ -253,16 +289,17 @@ export class Memory {
   }
 
   use(): MemoryUse {
-    const reserved = this.#bytes + this.#keptBytes + (this.#scratch?.size ?? 0) + (this.#spare?.size ?? 0);
+    const reserved = this.#bytes + this.#keptBytes + (this.#scratch?.size ?? 0) + this.#drafts.size * smallest;
     return { bytes: this.#bytes, buffers: this.#live.size, reserved, peak: this.#peak };
   }
 
   dispose(): void {
-    for (const { region, foreign } of this.#live) for (const gpu of [region.gpu, foreign]) gpu?.destroy();
+    for (const { region, foreign } of [...this.#live, ...this.#drafts.values()])
+      for (const gpu of [region.gpu, foreign]) gpu?.destroy();
     for (const list of this.#kept.values()) for (const { gpu } of list) gpu.destroy();
     this.#scratch?.gpu.destroy();
-    this.#spare?.destroy();
     this.#live.clear();
+    this.#drafts.clear();
     this.#kept.clear();
     this.#bytes = this.#keptBytes = 0;
   }

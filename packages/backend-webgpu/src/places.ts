@@ -113,7 +113,8 @@ function separate(
   });
   for (const buffer of new Set(wrong)) {
     if (buffer.alone) throw tooMuch(executable.name);
-    memory.separate(buffer);
+    buffer.alone = true;
+    memory.separate([buffer]);
   }
   return wrong.length > 0;
 }

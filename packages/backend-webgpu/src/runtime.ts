@@ -110,9 +110,9 @@ export class WebgpuBackend implements Webgpu {
     return { ...use, reserved: use.reserved + this.#reads.bytes + this.#uploads.bytes };
   }
 
-  allocate(dtype: DType, size: number): GpuBuffer {
+  allocate(dtype: DType, size: number, result?: boolean): GpuBuffer {
     if (this.#failure) throw this.#failure;
-    return this.#memory.allocate(size * bytesOf[dtype], `${dtype}[${size}]`);
+    return this.#memory.allocate(size * bytesOf[dtype], `${dtype}[${size}]`, result);
   }
 
   free(buffer: DeviceBuffer): void {
@@ -162,17 +162,17 @@ export class WebgpuBackend implements Webgpu {
   submit(plan: Plan, buffers: readonly DeviceBuffer[], uniforms: readonly number[]): void {
     if (this.#failure) return;
     const submitter = this.#submitter;
-    const regions = submitter.place(
+    const placed = submitter.place(
       plan,
       buffers.map((buffer) => this.#own(buffer)),
     );
-    const ready = submitter.waiting(plan, regions);
+    const ready = submitter.waiting(plan, placed.regions);
     const shared = submitter.numbers(plan, uniforms);
     const numbers = ready || this.#waiting.length ? shared.slice() : shared;
     const timer = this.#timer;
     this.#then(ready, () => {
       const passOf: PassOf | undefined = timer?.passesOf(plan.steps.length);
-      submitter.submit(plan, regions, numbers, this.#checks, passOf);
+      submitter.submit(plan, placed, numbers, this.#checks, passOf);
       timer?.collect();
     });
   }
@@ -197,7 +197,7 @@ export class WebgpuBackend implements Webgpu {
   /** A buffer that no work that still waits has to do with: commands may fill it at once. */
   allocateFresh(dtype: DType, size: number): GpuBuffer {
     if (this.#failure) throw this.#failure;
-    return this.#memory.allocate(size * bytesOf[dtype], `${dtype}[${size}]`, this.#waiting.length > 0);
+    return this.#memory.allocate(size * bytesOf[dtype], `${dtype}[${size}]`, false, this.#waiting.length > 0);
   }
   /** The user's buffer as one of ours; it is destroyed with its tensor. */
   adopt(gpu: GPUBuffer): GpuBuffer {

@@ -1,10 +1,11 @@
 /**
  * Plans to commands: a plan is one command encoder, one compute pass, one submit. What a plan's steps bind is kept with the
- * plan, so a step that comes again with the same buffers creates nothing.
+ * plan, so a step that comes again with the same buffers creates nothing. Its small results, new ones at each run, are made in
+ * buffers that stay and are copied at the end.
  */
 import { BackendError, type DeviceBuffer, type Plan, type PlanStep } from '@tessera/tensor/backend';
 import { type Built, type Compiler, GpuExecutable, Uniforms, waitingOf } from './compile';
-import { bindingOf, GpuBuffer, type Memory, type Region } from './memory';
+import { bindingOf, type Copy, copyAll, GpuBuffer, type Memory, type Region } from './memory';
 import type { Operand } from './pages';
 import { apart, gather } from './places';
 import type { Uploads } from './uploads';
@@ -14,6 +15,8 @@ interface Bound {
   readonly words: Uint32Array<ArrayBuffer>;
   readonly floats: Float32Array;
   readonly steps: readonly BoundStep[];
+  /** Positions in its table that its steps write to. */
+  readonly written: readonly number[];
   /** Words of scratch that its hungriest step wants. */
   scratch: number;
   /** What all steps run and bind for buffers that came before, last used first. */
@@ -41,6 +44,12 @@ const mostGroups = 8;
 
 /** Called for each step; without it a plan is one pass. */
 export type PassOf = (encoder: GPUCommandEncoder, executable: GpuExecutable) => GPUComputePassEncoder;
+
+/** Where a plan's buffers lie, and which of its results are copied from there. */
+export interface Placed {
+  readonly regions: readonly Region[];
+  readonly copies: readonly Copy[];
+}
 
 /** What submitting wants of the backend. */
 export interface Checks {
@@ -77,12 +86,22 @@ export class Submitter {
   }
 
   /** Where the plan's buffers lie, once those are moved that must be. */
-  place(plan: Plan, buffers: readonly GpuBuffer[]): Region[] {
-    const { steps, sets } = this.#bound(plan);
-    const regions = buffers.map(({ region }) => region);
-    if (sets.some(({ ids }) => isSame(ids, regions))) return regions;
-    gather(steps, buffers, this.#memory);
-    return buffers.map(({ region }) => region);
+  place(plan: Plan, given: readonly GpuBuffer[]): Placed {
+    const { steps, written, sets } = this.#bound(plan);
+    const memory = this.#memory;
+    const buffers = [...given];
+    const results = written.filter((at) => given[at]?.fresh);
+    results.forEach((at, i) => {
+      (given[at] as GpuBuffer).fresh = false;
+      buffers[at] = memory.draft(i);
+    });
+    const regions = () => buffers.map(({ region }) => region);
+    if (!sets.some(({ ids }) => isSame(ids, regions()))) {
+      memory.separate(written.flatMap((at) => (buffers[at]?.region.page?.results ? (buffers[at] as GpuBuffer) : [])));
+      gather(steps, buffers, memory);
+    }
+    const copies = results.map((at) => ({ from: buffers[at]!.region, to: given[at]!.region }));
+    return { regions: regions(), copies };
   }
 
   /** What the plan waits for on these places, or null where all its pipelines are there. */
@@ -114,7 +133,7 @@ export class Submitter {
   /** Encodes and submits; all pipelines are there. Only what comes for the first time is validated in a scope of its own. */
   submit(
     plan: Plan,
-    regions: readonly Region[],
+    { regions, copies }: Placed,
     numbers: Uint32Array<ArrayBuffer>,
     checks: Checks,
     passOf?: PassOf,
@@ -132,6 +151,7 @@ export class Submitter {
       const encoder = device.createCommandEncoder();
       this.#uploads.encode(encoder);
       this.#encode(encoder, bound.steps, jobs, passOf);
+      copyAll(encoder, copies);
       device.queue.submit([encoder.finish()]);
       this.#uploads.done();
     } finally {
@@ -175,7 +195,8 @@ export class Submitter {
       return { executable, ...positionsOf(step), uniforms, offset: at, jobs: [] };
     });
     const words = new Uint32Array(offset / 4);
-    const bound: Bound = { words, floats: new Float32Array(words.buffer), steps, scratch: 0, sets: [] };
+    const written = [...new Set(plan.steps.flatMap(({ outputs }) => outputs))];
+    const bound: Bound = { words, floats: new Float32Array(words.buffer), steps, written, scratch: 0, sets: [] };
     this.#plans.set(plan, bound);
     return bound;
   }

@@ -24,7 +24,7 @@ function isVector({ shape, strides, offset, valid }: View, axis: number, size: n
   );
 }
 
-const loadsOf = (expr: Expr): Load[] =>
+export const loadsOf = (expr: Expr): Load[] =>
   expr.op === 'load'
     ? [expr, ...(expr.at ?? []).flatMap(loadsOf)]
     : expr.op === 'apply'

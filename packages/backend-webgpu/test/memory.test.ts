@@ -4,11 +4,15 @@ import { type Copy, type GpuBuffer, Memory } from '../src/memory';
 
 function setUp(all = Number.POSITIVE_INFINITY) {
   const destroyed: string[] = [];
+  const created: number[] = [];
   const copies: Copy[] = [];
   const device = {
     pushErrorScope: () => {},
     popErrorScope: async () => null,
-    createBuffer: ({ size, label }: GPUBufferDescriptor) => ({ size, destroy: () => void destroyed.push(`${label}`) }),
+    createBuffer: ({ size, label }: GPUBufferDescriptor) => {
+      created.push(size);
+      return { size, destroy: () => void destroyed.push(`${label}`) };
+    },
   } as unknown as GPUDevice;
   const memory = new Memory(
     device,
@@ -16,7 +20,7 @@ function setUp(all = Number.POSITIVE_INFINITY) {
     { failed: () => {}, later: (run) => run(), copy: (list) => void copies.push(...list) },
   );
   const make = (...sizes: number[]): GpuBuffer[] => sizes.map((size) => memory.allocate(size, `t${size}`));
-  return { memory, make, destroyed, copies };
+  return { memory, make, created, destroyed, copies };
 }
 
 describe('a page', () => {
@@ -68,13 +72,34 @@ describe('a page', () => {
     expect(memory.use()).toMatchObject({ bytes: 2560 + 768, reserved: 2560 + 768 });
   });
 
-  it('lets go of one that a kernel binds beside it, for good', () => {
+  it('lets go of one that a kernel binds beside it', () => {
     const { memory, make } = setUp();
     const [a, b] = make(256, 256) as [GpuBuffer, GpuBuffer];
     memory.gather([a, b]);
-    memory.separate(a);
+    memory.separate([a]);
     expect(a.region.gpu).not.toBe(b.region.gpu);
-    expect([a.alone, b.alone]).toEqual([true, false]);
     expect(memory.use()).toMatchObject({ bytes: 512, reserved: 768 });
+  });
+});
+
+describe('small results', () => {
+  it('lie in pages of their own, made 64 kB at a time and apart from what else is that small', () => {
+    const { memory, make, created } = setUp(2 ** 20);
+    const results = Array.from({ length: 257 }, () => memory.allocate(4, 'loss', true));
+    expect(created).toEqual([2 ** 16, 2 ** 16]);
+    expect(results.map(({ region }) => region.offset).slice(255)).toEqual([255 * 256, 0]);
+    const [first, second] = results as [GpuBuffer, GpuBuffer];
+    memory.free(first);
+    expect(make(4)[0]?.region.page).toBeNull();
+    expect(memory.allocate(4, 'loss', true).region).toBe(first.region);
+    memory.separate([second]);
+    expect(second.region).toMatchObject({ page: null, size: 256 });
+  });
+
+  it('are as others where a page of them is more than there may be, or where they are large', () => {
+    const few = setUp(4096);
+    expect(few.memory.allocate(4, 'loss', true)).toMatchObject({ fresh: false, region: { page: null } });
+    const { memory } = setUp();
+    expect(memory.allocate(257, 'logits', true)).toMatchObject({ fresh: false, region: { page: null } });
   });
 });

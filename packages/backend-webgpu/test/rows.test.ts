@@ -78,6 +78,8 @@ const table: readonly (readonly [KernelCase, readonly Form[]])[] = [
   [named('sum, max, min and their places of [4,33,65] along [0,2]'), [[16, 4, 1], [4, 2, 8]]],
   [named('NaN wins every reduction; the first of equals is the place'), [[4, 4, 1], [1, 2, 2], [2, 2, 3]]],
   [named('int32 reductions wrap'), [[4, 4, 1], [32, 1, 3]]],
+  // what a row writes over is read by its elements: by lanes of several subgroups, and by other workgroups
+  [named('batch norm of [4,3,9,11] with statistics out, running means and its gain in place'), [[64, 2, 1], [32, 1, 3]]],
 ]; // biome-ignore format: a row a kernel
 
 const forms = table.flatMap(([test, forms]) =>

@@ -67,7 +67,7 @@ describe('shaders', () => {
     ],
     [
       'batch-norm-chunks',
-      'batch norm of [4,3,9,11] with statistics out and running means in place',
+      'batch norm of [4,3,9,11] with statistics out, running means and its gain in place',
       { way: 'rows', lanes: 64, rows: 1, across: false, chunks: 2 },
     ],
     [

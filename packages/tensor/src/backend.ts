@@ -68,8 +68,11 @@ export interface PrepareOptions {
 export interface Backend {
   readonly name: string;
   readonly limits: Limits;
-  /** Room for `size` elements; contents are undefined. @throws BackendError when out of memory. */
-  allocate(dtype: DType, size: number): DeviceBuffer;
+  /**
+   * Room for `size` elements; contents are undefined. `result`: the next plan that is submitted with it makes it, and whoever asked
+   * for it may hold it as long as they like. @throws BackendError when out of memory.
+   */
+  allocate(dtype: DType, size: number, result?: boolean): DeviceBuffer;
   /** Gives the buffer back once the work submitted so far is through with it. */
   free(buffer: DeviceBuffer): void;
   /** Copies host data in; the array may change afterwards. bool and uint8 come as Uint8Array, float16 as Float32Array. */

@@ -176,7 +176,10 @@ interface KernelBase {
   readonly outputs: readonly Operand[];
   /** Types of the numbers handed in at each run. */
   readonly uniforms: readonly Compute[];
-  /** aliases[output] = the input that is the same buffer (every load of it reads exactly the element that the store then writes), or −1. */
+  /**
+   * aliases[output] = the input that is the same buffer, or −1. Every load of it reads exactly the element that the store then writes,
+   * in the very expression or, where a reduction writes it once a row, anywhere in that row: row stores come after all else.
+   */
   readonly aliases: readonly number[];
 }
 

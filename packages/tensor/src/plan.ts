@@ -28,6 +28,8 @@ interface Shelf {
   readonly use: CacheUse;
 }
 const shelves = /* @__PURE__ */ new WeakMap<Backend, Shelf>();
+/** Of a plan, that a backend need think of as those of a step that comes again: a model's first values are not. */
+const mostResults = 16;
 /** Of the keys of one cache. */
 const mostBytes = 2 ** 23;
 
@@ -114,7 +116,7 @@ export function run(
   const results = program.results.map(({ dtype, size, leaf }) => {
     if (leaf !== null) return leaves[leaf] as DeviceBuffer;
     try {
-      made.push(backend.allocate(dtype, size));
+      made.push(backend.allocate(dtype, size, made.length < mostResults));
     } catch (error) {
       for (const buffer of made) backend.free(buffer);
       throw tooMuch(error, program, backend);

@@ -1,6 +1,20 @@
 /** What `pnpm bench:webgpu` counts without a GPU: the counts themselves, and that the counting is right. */
+import { valueAndGrad } from '@tessera/autograd';
 import { webgpu } from '@tessera/backend-webgpu';
-import { add, batchNorm, compile, conv2d, ones, relu, setBackend, type Tensor } from '@tessera/tensor';
+import { AdamW, BatchNorm2d, Conv2d, Flatten, Linear, ReLU, Sequential, SGD } from '@tessera/nn';
+import {
+  add,
+  batchNorm,
+  compile,
+  conv2d,
+  crossEntropy,
+  manualSeed,
+  ones,
+  relu,
+  setBackend,
+  type Tensor,
+  tensor,
+} from '@tessera/tensor';
 import { programsOf } from '@tessera/tensor/inspect';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { causes } from '../causes.ts';
@@ -25,9 +39,55 @@ describe('steps on a GPU', () => {
     const unexplained = lost.filter(({ fact }) => !(fact.name in causes));
     expect(unexplained.map(({ fact, ours }) => `${fact.name}: ${ours}`)).toEqual([]);
   });
+  it('make no buffer, bind group or pipeline from the second on', () => {
+    const made = results.filter(({ fact }) => fact.name.endsWith('objects made by the second step'));
+    expect(made.map(({ ours }) => ours)).toEqual([0, 0, 0, 0]);
+  });
   it('are one encoder, one pass and one submit each', () => {
     const of = (name: string) => results.find(({ fact }) => fact.name === name)?.ours;
     expect([of('ResNet-50 step: submits'), of('ResNet-50 step: compute passes')]).toEqual([1, 1]);
+  });
+});
+
+describe('a loop that trains', () => {
+  const uses = {
+    'reads each loss': (loss: Tensor) => loss.item(),
+    'holds all losses': () => {},
+    'lets go of them': (loss: Tensor) => loss.dispose(),
+  };
+  it.each(
+    (['SGD', 'AdamW'] as const).flatMap((kind) => Object.entries(uses).map(([name, use]) => ({ kind, name, use }))),
+  )('with $kind that $name makes nothing from the second step on', async ({ kind, use }) => {
+    const { device } = countingDevice();
+    const made = countCreations(device);
+    const backend = await webgpu({ device, probe: false });
+    setBackend(backend);
+    manualSeed(0);
+    const model = new Sequential(
+      ...[new Conv2d(3, 8, 3), new BatchNorm2d(8), new ReLU()],
+      ...[new Conv2d(8, 300, 3), new BatchNorm2d(300), new ReLU(), new Flatten(), new Linear(300 * 16, 10)],
+    );
+    const optimizer =
+      kind === 'SGD' ? new SGD(model.parameters(), { lr: 0.1, momentum: 0.9 }) : new AdamW(model.parameters());
+    const step = compile((x: Tensor, y: Tensor) => {
+      const { value, grads } = valueAndGrad(() => crossEntropy(model.forward(x), y), model.parameters());
+      optimizer.step(grads);
+      return value;
+    });
+    const losses: Tensor[] = [];
+    const objects: number[] = [];
+    for (let batch = 0; batch < 5; batch++) {
+      const loss = step(
+        tensor(new Float32Array(400 * 3 * 8 * 8), { shape: [400, 3, 8, 8] }),
+        tensor(new Int32Array(400)),
+      );
+      losses.push(loss);
+      await use(loss);
+      await backend.sync();
+      objects.push(total(made));
+    }
+    expect(objects.slice(1)).toEqual(objects.slice(1).fill(objects[0] as number));
+    backend.dispose();
   });
 });
 
@@ -50,6 +110,7 @@ describe('counting', () => {
     const made = countCreations(device);
     const backend = await webgpu({ device, probe: false });
     setBackend(backend);
+    manualSeed(0); // the state of the random numbers was on another
     const step = compile((x: Tensor) => add(x, 1));
     const run = async () => {
       const [objects, dispatches] = [total(made), encoded.dispatches];

@@ -18,6 +18,7 @@ import type { Load, ReduceKernel } from '@tessera/tensor/backend';
 import { fromWord, toWord } from '../accumulate';
 import { all } from '../place';
 import { type Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
+import { loadsOf } from '../vector';
 import { joinLanes } from './lanes';
 import { type Pass, passesOf } from './passes';
 import { type ByRows, type Reduction, reductionOf, storesOf, tile } from './reduction';
@@ -96,9 +97,17 @@ function once(block: Block, { lanes, mayBeDead }: Walk, lines: readonly string[]
 function storeRow(block: Block, walk: Walk, first: readonly string[] = []): void {
   const stores = storesOf(walk.kernel, 'row');
   if (stores.length === 0) return;
+  if (overwrites(walk.kernel)) block.line('storageBarrier();');
   const inside = block.inside();
   inside.at(rowOf(walk)).store(stores);
   once(block, walk, inside.lines, first);
+}
+
+/** Do elements read what their row writes over? Then the row comes after all of them. */
+function overwrites(kernel: ReduceKernel): boolean {
+  const elements = [...kernel.stages.flat(), ...storesOf(kernel, 'element')].flatMap(({ expr }) => loadsOf(expr));
+  const over = storesOf(kernel, 'row').map(({ output }) => kernel.aliases[output]);
+  return elements.some(({ input }) => over.includes(input));
 }
 
 function whole({ stages, passes, walk, held }: RowPlan, target: Target, choice: ByRows): Program {
@@ -144,11 +153,20 @@ function chunked({ stages, passes, walk }: RowPlan, target: Target, choice: ByRo
     });
   });
   const elements = storesOf(walk.kernel, 'element').length > 0;
-  const options = { what: 'stores', chunks: elements ? chunks : 1, scratch: stages.length > 0 };
-  const stores = rowsDispatch(walk, target, choice, options, (block) => {
-    recall(block, stages.flat());
-    writePass(block, walk, passes[stages.length] as Pass);
-    storeRow(block, walk, elements ? ['chunk == 0u'] : []);
-  });
-  return { dispatches: [...dispatches, stores], scratch: words.size * count * chunks };
+  const storing = (chunks: number, what: string, body: (block: Block) => void) =>
+    rowsDispatch(walk, target, choice, { what, chunks, scratch: stages.length > 0 }, (block) => {
+      recall(block, stages.flat());
+      body(block);
+    });
+  const pass = (block: Block) => writePass(block, walk, passes[stages.length] as Pass);
+  const stores =
+    elements && overwrites(walk.kernel)
+      ? [storing(chunks, 'stores', pass), storing(1, 'stores of rows', (block) => storeRow(block, walk))]
+      : [
+          storing(elements ? chunks : 1, 'stores', (block) => {
+            pass(block);
+            storeRow(block, walk, elements ? ['chunk == 0u'] : []);
+          }),
+        ];
+  return { dispatches: [...dispatches, ...stores], scratch: words.size * count * chunks };
 }

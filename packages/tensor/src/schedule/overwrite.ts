@@ -1,5 +1,5 @@
 /** Which new values of state may be written over the old ones, and in which order the kernels must then run. */
-import type { Load, RowStore, Store, View } from '../ir';
+import type { Load, RowStore, Store } from '../ir';
 import { isRows } from '../view';
 import type { Job } from './emit';
 import { baseOf, type Value } from './graph';
@@ -87,7 +87,10 @@ function writeOver(
   return waits || lost ? null : [...jobs.slice(0, writer), ...between, job, ...jobs.slice(lastReader + 1)];
 }
 
-/** Does the kernel load the leaf only at the element that it then writes, in the very expression that writes it? */
+/**
+ * Does the kernel load the leaf only at the element that it then writes: in the very expression that writes it, or, where a reduction
+ * writes it once a row, anywhere in that row?
+ */
 function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Value, leaf: Value, known: Known): boolean {
   const input = inputs.indexOf(leaf);
   if (input < 0) return true;
@@ -99,18 +102,15 @@ function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Value, leaf
       const writes = part.stores.some((store) => store.output === output);
       return !found.length || (writes && found.every(({ at, view }) => !at && isRows(view, [])));
     });
-  // elsewhere only in stores at the same coordinates: an epilogue, or what is written once a row
   const stores: readonly (Store & Partial<RowStore>)[] = kernel.stores;
-  const axes = kernel.kind === 'reduce' ? kernel.axes : [];
   const isRow = ({ per }: Partial<RowStore>): boolean => per === 'row';
   const rows = stores.some((store) => store.output === output && isRow(store));
-  const aligned = (view: View): boolean => isRows(view, rows ? axes : []);
+  const axes = rows && kernel.kind === 'reduce' ? kernel.axes : [];
   return (
-    Object.entries(kernel).every(([key, part]) => key === 'stores' || !loads(part).length) &&
-    stores.every((store) => {
-      const found = loads(store);
-      return !found.length || (isRow(store) === rows && found.every(({ at, view }) => !at && aligned(view)));
-    })
+    loads(kernel).every(({ at, view }) => !at && isRows(view, axes)) &&
+    (rows ||
+      (Object.entries(kernel).every(([key, part]) => key === 'stores' || !loads(part).length) &&
+        stores.every((store) => !isRow(store) || !loads(store).length)))
   );
 }
 

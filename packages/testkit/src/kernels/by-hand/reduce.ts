@@ -169,9 +169,12 @@ export function reductions(): KernelCase[] {
     const running = c.input('float32', channels);
     const runningView = applyMoves(contiguous([channels]), [{ type: 'reshape', shape: perChannel }]) as View;
     const kept = e.add(e.mul(c.at(running, runningView), float(0.75)), e.mul(mean, float(0.25)));
-    const [gain, shift] = [c.load([channels], { moves: toAll }), c.load([channels], { moves: toAll })];
+    // elements are scaled by the gain that the row then writes over
+    const gain = c.input('float32', channels);
+    const scaling = c.at(gain, applyMoves(contiguous([channels]), toAll) as View);
+    const shift = c.load([channels], { moves: toAll });
     cases.push(
-      c.done(`batch norm of [${shape}] with statistics out and running means in place`, {
+      c.done(`batch norm of [${shape}] with statistics out, running means and its gain in place`, {
         kind: 'reduce',
         shape,
         axes,
@@ -180,10 +183,11 @@ export function reductions(): KernelCase[] {
           [{ combine: 'sum', expr: e.mul(centred, centred), dtype: 'float32' }],
         ],
         stores: [
-          c.whole(c.store(shape, e.add(e.mul(e.mul(centred, scale), gain), shift))),
+          c.whole(c.store(shape, e.add(e.mul(e.mul(centred, scale), scaling), shift))),
           c.row(c.store(perChannel, mean)),
           c.row(c.store(perChannel, scale)),
           c.row(c.storeOver(running, runningView, kept)),
+          c.row(c.storeOver(gain, runningView, e.sub(c.at(gain, runningView), e.mul(mean, scaling)))),
         ],
       }),
     );
