@@ -123,14 +123,16 @@ function loadsIn(part: unknown, known: Known): Loads {
   const found = new Map<number, Load[]>();
   const walked = new Set<unknown>();
   const walk = (inner: unknown): void => {
-    if (typeof inner !== 'object' || inner === null || walked.has(inner)) return;
-    walked.add(inner);
-    if (!('op' in inner)) Object.values(inner).forEach(walk);
-    else if ('args' in inner) walk(inner.args);
-    else if (inner.op === 'load') {
-      const load = inner as Load;
-      found.set(load.input, [...(found.get(load.input) ?? []), load]);
-      walk(load.at);
+    if (typeof inner !== 'object' || inner === null) return;
+    if (!('op' in inner)) for (const value of Object.values(inner)) walk(value);
+    else if (!walked.has(inner)) {
+      walked.add(inner);
+      if ('args' in inner) walk(inner.args);
+      else if (inner.op === 'load') {
+        const load = inner as Load;
+        found.set(load.input, [...(found.get(load.input) ?? []), load]);
+        walk(load.at);
+      }
     }
   };
   walk(part);
