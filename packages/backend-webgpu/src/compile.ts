@@ -49,8 +49,9 @@ function waysOf(unbound: Kernel, target: Target): Ways {
 }
 
 /** Is it written by what is loaded only where it is met (kernels/rare.ts)? */
-const isRare = (kernel: Kernel, { paged }: Bindings) =>
+const isRare = (kernel: Kernel, { paged }: Bindings, choice?: Choice) =>
   paged.length > 0 ||
+  choice?.way === 'winograd' ||
   ['pool', 'scatter', 'sort', 'scan', 'custom'].includes(kernel.kind) ||
   (kernel.kind === 'conv' && kernel.sizes.groups > 1);
 
@@ -176,7 +177,7 @@ export class Compiler {
   /** @param choice one of the kernel's candidates; the first where none is given */
   compile(kernel: Kernel, choice?: Choice): GpuExecutable {
     const bindings = bindingsOf(bind(kernel, this.#target.room));
-    if (isRare(kernel, bindings) && !this.#target.rare) return this.#later(kernel, bindings, choice);
+    if (isRare(kernel, bindings, choice) && !this.#target.rare) return this.#later(kernel, bindings, choice);
     const { dispatches, scratch, table } = this.#generate(kernel, choice);
     const types = bindings.own.map(
       ({ type }): GPUBufferBindingType => (type === 'in' ? 'read-only-storage' : 'storage'),

@@ -10,7 +10,7 @@ import type { Target } from './shader';
 import { findStore, type TuneStore } from './tune-store';
 
 /** Raised when generators change what a choice becomes: what was measured before is then measured anew. */
-const generation = 1;
+const generation = 2;
 /** At most: candidates of a kernel; milliseconds and runs of a stretch; bytes of a kernel's operands. */
 const most = { candidates: 12, milliseconds: 2, runs: 200, bytes: 2 ** 31 } as const;
 
@@ -63,7 +63,7 @@ export class Tuner {
     const kept = known.get(key);
     const found = kept !== undefined && ways.find((choice) => JSON.stringify(choice) === kept);
     if (found) return found;
-    const tried = ways.slice(0, this.#candidates);
+    const tried = spread(ways, this.#candidates);
     const measured = this.#turn.then(() => this.#measure(kernel, tried));
     this.#turn = measured.catch(() => {});
     const best = await measured;
@@ -171,6 +171,23 @@ export class Tuner {
 /** A tuner with the store that the next program on this machine, or page of this origin, reads. */
 export const tunerOf = (device: GPUDevice, compiler: Compiler, target: Target, adapter: string): Tuner =>
   new Tuner(device, compiler, target, adapter, findStore());
+
+/** The first of each kind, and then those that should be fastest. */
+function spread(ways: readonly Choice[], count: number): Choice[] {
+  const kindOf = (choice: Choice) =>
+    [
+      choice.way,
+      'order' in choice && choice.order,
+      'outputs' in choice && choice.outputs,
+      'tile' in choice && 'staging' in choice.tile && choice.tile.staging,
+    ].join();
+  const firsts = new Map([...ways].reverse().map((choice) => [kindOf(choice), choice]));
+  const [own, rest] = [false, true].map((others) =>
+    ways.filter((choice) => (firsts.get(kindOf(choice)) !== choice) === others),
+  ) as [Choice[], Choice[]];
+  const tried = new Set([...own, ...rest].slice(0, count));
+  return ways.filter((choice) => tried.has(choice));
+}
 
 const bytesOf = ({ inputs, outputs }: Kernel) => [...inputs, ...outputs].reduce((sum, { size }) => sum + 4 * size, 0);
 

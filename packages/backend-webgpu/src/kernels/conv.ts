@@ -4,6 +4,7 @@
  *   tiles     products of matrices that are never written down (implicit GEMM), in conv-product.ts
  *   matrix    the same products of float16 on tensor cores, in matrix.ts
  *   direct    groups of few channels (depthwise), in conv-direct.ts
+ *   winograd  windows of 3×3 by fewer multiplications, in winograd.ts; only the tuner takes it
  */
 import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import { type Program, rareOf, type Target } from '../shader';
@@ -13,9 +14,10 @@ import { type Direct, directChoices } from './direct-choices';
 import type { ByMatrix } from './matrix';
 import { productBy } from './product';
 import { predict, type Tiled, tiledChoices } from './tiles';
+import type { Winograd } from './winograd';
 
 /** `order`: how k runs over channels and places of the window. */
-export type ConvChoice = ((Tiled | ByMatrix) & { readonly order: Order }) | Direct;
+export type ConvChoice = ((Tiled | ByMatrix) & { readonly order: Order }) | Direct | Winograd;
 
 export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
   const kernel = collapsed(given);
@@ -38,7 +40,7 @@ export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
       order,
     })),
   );
-  return [...depthwise, ...byMatrix, ...products];
+  return [...depthwise, ...byMatrix, ...products, ...(target.rare?.winogradChoices(given, target) ?? [])];
 }
 
 /** Orders of k that differ for this convolution. */
@@ -50,6 +52,7 @@ function orders({ direction, sizes }: ConvKernel): Order[] {
 
 export function conv(given: ConvKernel, target: Target, choice: ConvChoice): Program {
   if (choice.way === 'direct') return rareOf(target).direct(given, target, choice, titleOf(given));
+  if (choice.way === 'winograd') return rareOf(target).winograd(given, target, choice);
   const kernel = collapsed(given);
   const of = productOf(kernel, target, choice.order);
   return productBy(kernel, target, of, choice);

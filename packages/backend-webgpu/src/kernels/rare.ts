@@ -9,3 +9,4 @@ export { pool, poolChoices } from './pool';
 export { scan } from './scan';
 export { scatter } from './scatter';
 export { sort } from './sort';
+export { winograd, winogradChoices } from './winograd';
