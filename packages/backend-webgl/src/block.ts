@@ -1,5 +1,6 @@
 /** Statements at one place of a domain: each expression is computed there once, in one lane or in the four of a texel. */
 import {
+  type Const,
   type DType,
   type Expr,
   expr as e,
@@ -43,7 +44,7 @@ export class Block {
     const { shader, place } = this;
     switch (expr.op) {
       case 'const':
-        return [literal(expr.value, expr.dtype, shader)];
+        return [isCount(expr) ? this.#count(expr.value) : literal(expr.value, expr.dtype, shader)];
       case 'uniform': {
         const name = shader.name('number');
         const bits = shader.number(expr.index);
@@ -74,6 +75,13 @@ export class Block {
       default:
         return expr satisfies never;
     }
+  }
+
+  #count(value: number): string {
+    const { shader, place } = this;
+    const name = shader.name('count');
+    shader.native(name, [], 'Number', `float ${name}() { return float(${place.sizes.int(value)}); }`);
+    return shader.bind(`${name}()`, 'n');
   }
 
   /** Binds the floats that GLSL gives for each lane. */
@@ -112,18 +120,20 @@ export class Block {
     }
     const lanes = movingAxes(view).every((axis) => place.shared(axis)) ? 1 : place.lanes;
     if (lanes === 4 && place.aligned && isTexels(view)) {
-      const element = elementOf(view, (axis) => place.coord(axis, 0));
-      const valid = validity(view, (axis) => place.coord(axis, 0), false);
+      const coord = (axis: number) => place.coord(axis, 0);
+      const element = elementOf(place.sizes, view)(coord);
+      const valid = validity(place.sizes, view, false)(coord);
       const name = shader.name('x');
       const texel = `${sampler}_texel((${element}) >> 2)`;
       const text = valid ? `mix(vec4(${nothing[dtype]}), ${texel}, bvec4(${valid}))` : texel;
       shader.native(name, [], 'Array(4)', `vec4 ${name}() { return ${text}; }`);
       return lanesOf(shader.bind(`${name}()`, 'x'));
     }
+    const [elementAt, validAt] = [elementOf(place.sizes, view), validity(place.sizes, view, false)];
     const element = (lane: number) => {
       const coord = (axis: number) => place.coord(axis, lane);
-      const valid = validity(view, coord, false);
-      const text = `${sampler}(${elementOf(view, coord)})`;
+      const valid = validAt(coord);
+      const text = `${sampler}(${elementAt(coord)})`;
       // a conditional would branch; what lies outside of the texture reads as zeros
       return valid ? `mix(${nothing[dtype]}, ${text}, ${valid})` : text;
     };
@@ -131,19 +141,19 @@ export class Block {
   }
 
   #loadAt(ref: Ref, dtype: DType, view: View, at: readonly Expr[]): readonly string[] {
-    const { shader } = this;
+    const { shader, place } = this;
     const sampler = shader.sampler(ref);
     const args = at.map((one) => this.value(one));
     const name = shader.name('at');
     const coord = (axis: number) => `c${axis}`;
     const list = at.map((_, axis) => `float w${axis}`).join(', ');
     const ints = at.map((_, axis) => `int c${axis} = ${shader.use('intOf')}(w${axis});`).join(' ');
-    const valid = validity(view, coord, true) ?? 'true';
+    const valid = validity(place.sizes, view, true)(coord) ?? 'true';
     shader.native(
       name,
       at.map(() => 'Number' as const),
       'Number',
-      `float ${name}(${list}) { ${ints} return mix(${nothing[dtype]}, ${sampler}(${elementOf(view, coord)}), ${valid}); }`,
+      `float ${name}(${list}) { ${ints} return mix(${nothing[dtype]}, ${sampler}(${elementOf(place.sizes, view)(coord)}), ${valid}); }`,
     );
     const lanes = Math.max(1, ...args.map(({ length }) => length));
     return Array.from({ length: lanes }, (_, lane) =>
@@ -168,6 +178,10 @@ export class Block {
     return Array.from({ length: place.lanes }, (_, lane) => made[made.length === 1 ? 0 : lane] as string);
   }
 }
+
+/** A whole number that formulas seldom have of themselves: how many elements something is the mean of. */
+const isCount = ({ value, dtype }: Const): boolean =>
+  dtype === 'float32' && Number.isInteger(value) && value > 16 && value < 2 ** 24;
 
 const lanesOf = (name: string): string[] => [0, 1, 2, 3].map((lane) => `${name}[${lane}]`);
 

@@ -14,7 +14,7 @@ export interface Caller {
   bits(bits: number): string;
 }
 
-const floatBits = (value: number): number => new Int32Array(Float32Array.of(value).buffer)[0] as number;
+export const floatBits = (value: number): number => new Int32Array(Float32Array.of(value).buffer)[0] as number;
 
 /** A number in the code. */
 export function literal(value: number, dtype: Compute, caller: Caller): string {

@@ -3,8 +3,11 @@
  * that JavaScript binds become floats. A place has one lane, or the four of a texel side by side.
  */
 import { type Load, rowMajor, sizeOf, type View } from '@tessera/tensor/backend';
-import { quotient, remainder } from './division';
+import { constants, quotient, remainder, type Sizes } from './division';
 import type { Shader } from './shader';
+
+/** The GLSL of a coordinate, by its axis. */
+export type Coords = (axis: number) => string;
 
 export interface Place {
   readonly lanes: 1 | 4;
@@ -12,6 +15,8 @@ export interface Place {
   coord(axis: number, lane: number): string;
   /** Is it the same in all lanes? */
   shared(axis: number): boolean;
+  /** How sizes stand in what is read here: in loops as constants, for a shift there is half of a turn. */
+  readonly sizes: Sizes;
   /** GLSL of the texel whose elements the lanes are, where the domain's elements lie in row-major order. */
   readonly texel?: string;
   /** GLSL of the row-major position in the domain, of a place with one lane. */
@@ -36,7 +41,7 @@ export function atTexel(shader: Shader, shape: readonly number[]): Place {
   const shared = (axis: number) => shape[axis] === 1 || (aligned && axis !== last);
   shader.declare(() => {
     const globals = [...used].map((axis) => `${shared(axis) ? 'int' : 'ivec4'} ${name}_${axis};`);
-    const lines = decode(shape, [...used], (axis, text) =>
+    const lines = decode(shader.sizes, shape, [...used], (axis, text) =>
       aligned && axis === last ? `${name}_${axis} = ${text} + ivec4(0, 1, 2, 3);` : `${name}_${axis} = ${text};`,
     );
     const first = aligned ? 'int e = texel() << 2;' : 'ivec4 e = (texel() << 2) + ivec4(0, 1, 2, 3);';
@@ -52,6 +57,7 @@ export function atTexel(shader: Shader, shape: readonly number[]): Place {
       return shared(axis) ? `${name}_${axis}` : `${name}_${axis}.${'xyzw'[lane]}`;
     },
     shared,
+    sizes: shader.sizes,
     texel: 'texel()',
     aligned,
   };
@@ -59,6 +65,7 @@ export function atTexel(shader: Shader, shape: readonly number[]): Place {
 
 /** The statements that take coordinates off the row-major position `e`, innermost first. */
 function decode(
+  sizes: Sizes,
   shape: readonly number[],
   axes: readonly number[],
   set: (axis: number, text: string) => string,
@@ -68,35 +75,35 @@ function decode(
   const outermost = shape.findIndex((size) => size !== 1);
   for (const axis of axes) {
     const [size, stride] = [shape[axis] as number, strides[axis] as number];
-    const divided = quotient('e', stride, sizeOf(shape));
-    lines.push(set(axis, axis === outermost ? divided : remainder(divided, size, sizeOf(shape) / stride)));
+    const divided = quotient(sizes, 'e', stride, sizeOf(shape));
+    lines.push(set(axis, axis === outermost ? divided : remainder(sizes, divided, size, sizeOf(shape) / stride)));
   }
   return lines;
 }
 
-/** A place with one lane, whose coordinates are GLSL ints of this name that `set` writes. */
+/** A place with one lane, whose coordinates are GLSL ints that whoever has it writes. */
 export interface Cursor extends Place {
   /** The name of the GLSL int of an axis. */
   global(axis: number): string;
 }
 
-export function cursor(shader: Shader, rank: number, acc?: (index: number) => readonly string[]): Cursor {
+export function cursor(shader: Shader, rank: number, sizes = constants): Cursor {
   const name = shader.name('c');
   if (rank) shader.declare(`int ${Array.from({ length: rank }, (_, axis) => `${name}_${axis}`).join(', ')};`);
   const global = (axis: number) => `${name}_${axis}`;
-  return { lanes: 1, coord: global, shared: () => true, global, ...(acc && { acc }) };
+  return { lanes: 1, coord: global, shared: () => true, sizes, global };
 }
 
 /** A cursor that `name(e)` puts at the row-major position e of a shape. */
 export function atElement(
   shader: Shader,
   shape: readonly number[],
-  acc?: (index: number) => readonly string[],
+  sizes = shader.sizes,
 ): Cursor & { readonly name: string } {
-  const at = cursor(shader, shape.length, acc);
+  const at = cursor(shader, shape.length, sizes);
   const name = shader.name('at');
   const axes = shape.map((_, axis) => axis).filter((axis) => shape[axis] !== 1);
-  const lines = decode(shape, axes, (axis, text) => `${at.global(axis)} = ${text};`);
+  const lines = decode(sizes, shape, axes, (axis, text) => `${at.global(axis)} = ${text};`);
   const linear = `${name}_e`;
   const zeros = shape.flatMap((size, axis) => (size === 1 ? [`${at.global(axis)} = 0;`] : []));
   shader.native(
@@ -108,26 +115,24 @@ export function atElement(
   return { ...at, name, linear };
 }
 
-/** The element that a view has at a lane: offset + Σ coordinate·stride. */
-export function elementOf(view: View, coord: (axis: number) => string): string {
-  const terms: string[] = [];
-  view.strides.forEach((stride, axis) => {
-    if (stride === 0 || view.shape[axis] === 1) return;
-    terms.push(stride === 1 ? coord(axis) : `${coord(axis)} * ${stride}`);
+/** The element that a view has at coordinates: offset + Σ coordinate·stride. */
+export function elementOf(sizes: Sizes, view: View): (coord: Coords) => string {
+  const terms = view.strides.flatMap((stride, axis) => {
+    if (stride === 0 || view.shape[axis] === 1) return [];
+    return [{ axis, by: stride === 1 ? '' : ` * ${sizes.int(stride)}` }];
   });
-  if (view.offset !== 0 || terms.length === 0) terms.push(String(view.offset));
-  return terms.join(' + ');
+  const offset = view.offset === 0 ? [] : [sizes.int(view.offset)];
+  return (coord) => [...terms.map(({ axis, by }) => coord(axis) + by), ...offset].join(' + ') || '0';
 }
 
-/** The condition under which a view has an element at these coordinates; null where it always has. */
-export function validity({ shape, valid }: View, coord: (axis: number) => string, computed: boolean): string | null {
-  const tests: string[] = [];
-  shape.forEach((size, axis) => {
+/** The condition under which a view has an element at coordinates; null where it always has. */
+export function validity(sizes: Sizes, { shape, valid }: View, computed: boolean): (coord: Coords) => string | null {
+  const tests = shape.flatMap((size, axis) => {
     const [low, high] = [Math.max(0, valid?.[axis]?.[0] ?? 0), Math.min(size, valid?.[axis]?.[1] ?? size)];
-    if (computed || low > 0) tests.push(`${coord(axis)} >= ${low}`);
-    if (computed || high < size) tests.push(`${coord(axis)} < ${high}`);
+    const from = computed || low > 0 ? [{ axis, text: `>= ${low === 0 ? 0 : sizes.int(low)}` }] : [];
+    return computed || high < size ? [...from, { axis, text: `< ${sizes.int(high)}` }] : from;
   });
-  return tests.length ? tests.join(' && ') : null;
+  return (coord) => tests.map(({ axis, text }) => `${coord(axis)} ${text}`).join(' && ') || null;
 }
 
 /** The axes along which the element that a view reads changes. */
@@ -169,7 +174,8 @@ export function backFrom(shader: Shader, at: Cursor, view: View): string | null 
   lines.push(`if (rest > ${span}) return false;`);
   for (const { axis, stride, size } of axes) {
     const step = Math.abs(stride);
-    lines.push(`c = ${quotient('rest', step, span + 1)};`, `if (c >= ${size}) return false;`, `rest -= c * ${step};`);
+    const back = quotient(constants, 'rest', step, span + 1);
+    lines.push(`c = ${back};`, `if (c >= ${size}) return false;`, `rest -= c * ${step};`);
     lines.push(`${at.global(axis)} = ${stride < 0 ? `${size - 1} - c` : 'c'};`);
   }
   for (const [axis, size] of view.shape.entries()) if (size === 1) lines.push(`${at.global(axis)} = 0;`);

@@ -9,6 +9,7 @@ export interface Built {
   readonly rows: string;
   readonly program: WebGLProgram;
   readonly numbers: WebGLUniformLocation | null;
+  readonly sizes: WebGLUniformLocation | null;
   /** False once it was deleted: whoever draws with it has it built again. */
   live: boolean;
   /** When it was last asked for. */
@@ -83,7 +84,8 @@ export class Programs {
     gl.disable(gl.SCISSOR_TEST); // which gpu.js turns on
     gl.useProgram(program);
     for (const unit of inputs.keys()) gl.uniform1i(gl.getUniformLocation(program, `s${unit}_texture`), unit);
-    return { rows, program, numbers: gl.getUniformLocation(program, 'numbers'), live: true, last: 0 };
+    const [numbers, sizes] = ['numbers', 'sizes'].map((name) => gl.getUniformLocation(program, name));
+    return { rows, program, numbers: numbers ?? null, sizes: sizes ?? null, live: true, last: 0 };
   }
 }
 

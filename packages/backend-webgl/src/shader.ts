@@ -3,8 +3,8 @@
  * places and loads. A fragment makes the four elements of one texel, its lanes.
  */
 import { BackendError } from '@tessera/tensor/backend';
-import { divisions } from './division';
-import type { Caller } from './expression';
+import { constants, divisions, type Sizes } from './division';
+import { type Caller, floatBits } from './expression';
 import { type FunctionName, functions, signatureOf, withDependencies } from './functions';
 import type { KernelSource, Native, Type } from './gpujs';
 
@@ -25,6 +25,8 @@ export interface Pass {
   readonly texels: number;
   /** Does it leave elements of its outputs as they are? Then it also reads them. */
   readonly keeps: boolean;
+  /** What its uniform `sizes` holds. */
+  readonly sizes: Int32Array;
 }
 
 /** Work between passes that the host does: it reads textures, and writes others. */
@@ -49,6 +51,9 @@ export interface Program {
 
 const sameRef = (a: Ref, b: Ref): boolean => a.of === b.of && a.index === b.index;
 
+/** Uniforms of sizes that a shader has at most: every device has room for them and for the numbers. */
+const mostSizes = 512;
+
 export class Shader implements Caller {
   readonly title: string;
   /** The lines of `function kernel()`. */
@@ -58,6 +63,7 @@ export class Shader implements Caller {
   readonly #natives = new Map<string, Native>();
   readonly #used = new Set<FunctionName>();
   readonly #constants = new Map<number, string>();
+  readonly #sizes: number[] = [];
   readonly #uniforms: number;
   #names = 0;
 
@@ -97,6 +103,26 @@ export class Shader implements Caller {
       this.native(name, [], 'Number', `float ${name}() { return uintBitsToFloat(${bits >>> 0}u); }`);
     }
     return `${name}()`;
+  }
+
+  /**
+   * Sizes as uniforms, one more each time one is asked for: what shapes have in common is their code. Where nothing else tells
+   * programs apart, they are one program.
+   */
+  readonly sizes: Sizes = {
+    known: false,
+    int: (value) => this.#size(value) ?? constants.int(value),
+    part: (by) => {
+      const bits = this.#size(floatBits(1 / by));
+      return bits ? `intBitsToFloat(${bits})` : constants.part(by);
+    },
+  };
+
+  #size(value: number): string | null {
+    const at = this.#sizes.length;
+    if (at === mostSizes) return null;
+    this.#sizes.push(value);
+    return `sizes[${at >> 2}].${'xyzw'[at & 3]}`;
   }
 
   /** GLSL that stands before the kernel; a function is asked for it when all lines are written. */
@@ -146,11 +172,15 @@ float ${name}(int layer, int e) { return ${name}_texel(layer, e >> 2)[e & 3]; }`
   pass(outputs: readonly Ref[], texels: number, keeps = false, targets = outputs.length): Pass {
     const vectors = Math.ceil(this.#uniforms / 4);
     const used = withDependencies(this.#used).map((name) => ({ name, source: functions[name].trim() }));
+    const parts = this.#glsl.map((part) => (typeof part === 'string' ? part : part()));
+    const sizes = new Int32Array(Math.ceil(this.#sizes.length / 4) * 4);
+    sizes.set(this.#sizes);
     const glsl = [
       `// ${this.title}`,
       ...(vectors ? [`uniform highp uvec4 numbers[${vectors}];`] : []),
+      ...(sizes.length ? [`uniform highp ivec4 sizes[${sizes.length / 4}];`] : []),
       ...used.map(({ source }) => source),
-      ...this.#glsl.map((part) => (typeof part === 'string' ? part : part())),
+      ...parts,
     ].join('\n');
     const natives = [
       ...used.filter(({ name }) => this.#used.has(name)).map(({ name, source }) => signatureOf(name, source)),
@@ -164,6 +194,7 @@ float ${name}(int layer, int e) { return ${name}_texel(layer, e >> 2)[e & 3]; }`
       outputs,
       texels,
       keeps,
+      sizes,
     };
   }
 }

@@ -14,6 +14,7 @@ import {
   type View,
 } from '@tessera/tensor/backend';
 import { Block } from './block';
+import { constants } from './division';
 import { readTurned, type Turned } from './kernels/turn';
 import { texelsOf } from './layout';
 import { atElement, atTexel, backFrom, type Cursor, cursor, isWhole, type Place } from './place';
@@ -80,20 +81,22 @@ export function sideBySide(exprs: readonly Expr[], size: number): boolean {
   return nodes <= (size < 4096 ? 16 : 160);
 }
 
-/** Writes all stores. `core` makes the kernel's own results, `lanesOnly` where it cannot make four side by side. */
-export function storePasses(
-  build: Build,
-  title: string,
-  parts: readonly Part[],
-  core?: { readonly make: Core; readonly lanesOnly?: boolean },
-): void {
+/** What makes a kernel's own results: `lanesOnly` where it cannot make four side by side, `known` where sizes stay constants. */
+export interface Maker {
+  readonly make: Core;
+  readonly lanesOnly?: boolean;
+  readonly known?: boolean;
+}
+
+/** Writes all stores. */
+export function storePasses(build: Build, title: string, parts: readonly Part[], core?: Maker): void {
   for (const group of groupsOf(build, parts)) {
     const exprs = group.parts.flatMap(({ stores }) => stores.map(({ expr }) => expr));
     const straight = isStraight(group);
     const pass =
       straight && !core?.lanesOnly && sideBySide(exprs, group.size)
         ? texelPass(build, title, group, core?.make)
-        : elementPass(build, title, group, straight, core?.make);
+        : elementPass(build, title, group, straight, core);
     build.steps.push(pass);
   }
 }
@@ -115,7 +118,7 @@ function texelPass(build: Build, title: string, { outputs, parts, size }: Group,
 }
 
 /** Element by element: where parts share an output, where elements stay as they are, and where four copies would be too long. */
-function elementPass(build: Build, title: string, group: Group, straight: boolean, core?: Core): Pass {
+function elementPass(build: Build, title: string, group: Group, straight: boolean, core?: Maker): Pass {
   const { kernel } = build;
   const { outputs, parts, size } = group;
   const shader = build.shader(title);
@@ -125,14 +128,14 @@ function elementPass(build: Build, title: string, group: Group, straight: boolea
   );
   lanesOf(shader, outputs.length, (put) => {
     const body = (place: Place, shape: readonly number[], stores: readonly Store[]) => {
-      const acc = core?.(shader, place, shape);
+      const acc = core?.make(shader, place, shape);
       const block = new Block(shader, kernel, { ...place, ...(acc && { acc }), load: build.load(shader, place) });
       const values = stores.map((store, k) => block.stored(store.expr, dtypeOf(kernel, outputs[k] as number)));
       for (const [k, [text]] of values.entries()) put(k, text as string);
     };
     if (straight) {
       const [{ shape, stores }] = parts as [Group['parts'][number]];
-      const at = atElement(shader, shape);
+      const at = atElement(shader, shape, core?.known ? constants : shader.sizes);
       shader.line(`${at.name}(first() + lane);`);
       body(at, shape, stores);
     } else {

@@ -129,14 +129,15 @@ export class Submitter {
     texels = step.texels,
   ): void {
     const { gl } = this.#device;
-    const { program, numbers: place } = this.#programs.of(step, from.map(bitsOf), bitsOf(to[0] as Texture));
+    const { program, ...places } = this.#programs.of(step, from.map(bitsOf), bitsOf(to[0] as Texture));
     gl.bindVertexArray(this.#vertices);
     gl.useProgram(program);
     from.forEach(({ texture, layers }, unit) => {
       gl.activeTexture(gl.TEXTURE0 + unit);
       gl.bindTexture(layers > 1 ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D, texture);
     });
-    if (place) gl.uniform4uiv(place, numbers);
+    if (places.numbers) gl.uniform4uiv(places.numbers, numbers);
+    if (places.sizes) gl.uniform4iv(places.sizes, step.sizes);
     this.#attach(to);
     const width = 2 ** bitsOf(to[0] as Texture);
     const rows = Math.floor(texels / width);

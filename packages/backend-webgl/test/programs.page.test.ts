@@ -1,6 +1,22 @@
 /** Programs: made once a source, warmed with progress, dropped when there are too many. */
-import { add, compile, exp, matmul, mul, setBackend, sum, type Tensor, tensor, warmup } from '@tessera/tensor';
+import {
+  add,
+  compile,
+  conv2d,
+  exp,
+  matmul,
+  mean,
+  mul,
+  relu,
+  setBackend,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  warmup,
+} from '@tessera/tensor';
 import { contiguous, type Expr, expr, type MapKernel } from '@tessera/tensor/backend';
+import { reference } from '@tessera/tensor/reference';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Draw, compile as toDraws } from '../src/compile';
 import { findDevice } from '../src/device';
@@ -19,6 +35,19 @@ const made = () => backend.info().objects.programs;
 
 /** From the host, so that no kernel makes them. */
 const ones = (shape: [number, number]) => tensor(new Float32Array(shape[0] * shape[1]).fill(1), { shape });
+
+/** From the host: 0.5, 1, 1.5, … for each channel. */
+const perChannel = ({ shape: [, c] }: Tensor) =>
+  tensor(
+    Float32Array.from({ length: c as number }, (_, i) => (i + 1) / 2),
+    { shape: [1, c as number, 1, 1] },
+  );
+const filters = ({ shape: [, c] }: Tensor) =>
+  tensor(
+    Float32Array.from({ length: 72 * (c as number) }, (_, i) => Math.cos(i)),
+    { shape: [8, c as number, 3, 3] },
+  );
+const centred = (x: Tensor) => sub(x, mean(x, [1, 2, 3], { keepdim: true }));
 
 /** x + c over a vector: another c is another source. */
 function plus(c: number, size = 8): MapKernel {
@@ -51,6 +80,57 @@ describe('programs', () => {
     expect([...(await backend.download(y, 'float32', 8))]).toEqual([3, 4, 5, 6, 7, 8, 9, 10]);
     expect(made()).toBe(before + 1);
     for (const each of [x, y]) backend.free(each);
+  });
+
+  it.each<[string, readonly (readonly number[])[], (x: Tensor) => Tensor]>([
+    [
+      'a chain with a scale for each channel',
+      [
+        [2, 3, 5, 7],
+        [4, 6, 3, 9],
+        [3, 9, 11, 5],
+      ],
+      (x) => relu(add(mul(x, perChannel(x)), 0.5)),
+    ],
+    [
+      'the mean of each image',
+      [
+        [2, 3, 5, 7],
+        [6, 3, 5, 7],
+        [9, 3, 5, 7],
+      ],
+      (x) => mean(x, [1, 2, 3]),
+    ],
+    [
+      'images that are centred',
+      [
+        [3, 5, 6, 6],
+        [7, 5, 6, 6],
+        [9, 5, 6, 6],
+      ],
+      centred,
+    ],
+    [
+      'a convolution',
+      [
+        [3, 8, 12, 12],
+        [5, 8, 12, 12],
+        [6, 8, 12, 12],
+      ],
+      (x) => conv2d(x, filters(x), { padding: 1 }),
+    ],
+  ])('of %s are those of another shape', async (_, shapes, f) => {
+    const host = reference();
+    for (const [turn, shape] of shapes.entries()) {
+      const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i));
+      setBackend(host);
+      const wanted = await f(tensor(values, { shape })).data();
+      setBackend(backend);
+      const before = made();
+      const saw = await f(tensor(values, { shape })).data();
+      for (const [i, each] of saw.entries()) expect(each).toBeCloseTo(wanted[i] as number, 4);
+      expect(made() === before).toBe(turn > 0);
+    }
   });
 
   it('go from the device when there are too many, the longest unused first, and are built again', async () => {

@@ -8,7 +8,7 @@
  *   weightGrad    o            r·c            g [n, …, o], x [n, …, c]: one texel of each makes a block
  */
 import { type ConvKernel, type Expr, isContiguous, rowMajor, sizeOf } from '@tessera/tensor/backend';
-import { quotient, remainder } from '../division';
+import { constants, quotient, remainder } from '../division';
 import type { Program, Ref } from '../shader';
 import { type Build, type Core, storePasses } from '../stores';
 import { multiply } from './matmul';
@@ -53,8 +53,8 @@ function windows(build: Build, { direction, sizes, a, b }: ConvKernel, title: st
   const read = (result: Blocks): Core =>
     fromBlocks(
       result,
-      (coord) => coord(1),
-      (coord) => linear(coord, shape, [0, ...spatial]),
+      () => (coord) => coord(1),
+      (sizes) => linear(sizes, shape, [0, ...spatial]),
       pixels !== 1,
     );
   const weights = plainInput(build, b);
@@ -86,8 +86,8 @@ function windows(build: Build, { direction, sizes, a, b }: ConvKernel, title: st
       const rows = Array.from({ length: size.height }, (_, r) => r);
       const name = (what: string, q: number, axis: number) => `${what}${q}_${axis}`;
       const places = lanes.flatMap((q) => [
-        `int image${q} = ${quotient(`(j + ${q})`, pixels, all)};`,
-        ...unravel(remainder(`(j + ${q})`, pixels, all), to).map(
+        `int image${q} = ${quotient(shader.sizes, `(j + ${q})`, pixels, all)};`,
+        ...unravel(shader.sizes, remainder(shader.sizes, `(j + ${q})`, pixels, all), to).map(
           (text, axis) => `int ${name('at', q, axis)} = ${text};`,
         ),
       ]);
@@ -151,12 +151,12 @@ function asProduct(build: Build, { sizes, a }: Pick<ConvKernel, 'sizes' | 'a'>, 
       inside(
         sizes,
         windows.map((text) => text(lane)),
-        unravel(remainder(term(lane), taps, c * taps), kernel),
+        unravel(constants, remainder(constants, term(lane), taps, c * taps), kernel),
       );
     return {
       coord: (axis, lane) => {
         if (axis === 0) return place.coord(0, lane);
-        return axis === 1 ? quotient(term(lane), taps, c * taps) : (read(lane).coords[axis - 2] as string);
+        return axis === 1 ? quotient(constants, term(lane), taps, c * taps) : (read(lane).coords[axis - 2] as string);
       },
       shared: (axis) => (axis === 0 ? place.shared(0) : [n, c, ...input][axis] === 1 && axis === 1),
       valid: (lane) => {
@@ -187,7 +187,7 @@ function weightGrad(build: Build, { sizes, a, b }: ConvKernel, title: string): C
   const size = { rows: o, columns: all, height: heightOf(build, o), turns };
   const result = blocks(build, title, size, (shader, count) => {
     const [s, t] = [shader.sampler(x), shader.sampler(g)];
-    const places = unravel(quotient('j', c4 * 4, all), kernel);
+    const places = unravel(constants, quotient(constants, 'j', c4 * 4, all), kernel);
     const strides = rowMajor(extents).map((step) => step * c4);
     const rows = Array.from({ length: size.height }, (_, r) => r);
     const quads = rows.filter((r) => r % 4 === 0);
@@ -195,11 +195,11 @@ function weightGrad(build: Build, { sizes, a, b }: ConvKernel, title: string): C
     const step = (axis: number) => at(stride, axis) * at(strides, axis);
     const inner = along.map((_, axis) => `p${axis + 1} * ${step(axis + 1)}`);
     return [
-      `int place = ${[`(${remainder('j', c4 * 4, all)} >> 2)`, ...start].join(' + ')};`,
+      `int place = ${[`(${remainder(constants, 'j', c4 * 4, all)} >> 2)`, ...start].join(' + ')};`,
       `for (int turn = 0; turn < ${count}; turn++) {`,
       'int line = first + turn;',
-      `int image = ${quotient('line', lines ?? 1, turns)};`,
-      `int corner = place + image * ${sizeOf(extents) * c4} + ${remainder('line', lines ?? 1, turns)} * ${lines === undefined ? 0 : step(0)};`,
+      `int image = ${quotient(constants, 'line', lines ?? 1, turns)};`,
+      `int corner = place + image * ${sizeOf(extents) * c4} + ${remainder(constants, 'line', lines ?? 1, turns)} * ${lines === undefined ? 0 : step(0)};`,
       `int p = line * ${sizeOf(along) * o4} + i / 4;`,
       ...along.map((size, axis) => `for (int p${axis + 1} = 0; p${axis + 1} < ${size}; p${axis + 1}++) {`),
       `vec4 v = ${s}_texel(${['corner', ...inner].join(' + ')});`,
@@ -213,8 +213,11 @@ function weightGrad(build: Build, { sizes, a, b }: ConvKernel, title: string): C
   const shape = [o, c, ...kernel];
   return fromBlocks(
     result,
-    (coord) => coord(0),
-    (coord) => `${linear(coord, shape, spatial)} * ${c4 * 4} + ${coord(1)}`,
+    () => (coord) => coord(0),
+    (sizes) => {
+      const [place, channels] = [linear(sizes, shape, spatial), sizes.int(c4 * 4)];
+      return (coord) => `${place(coord)} * ${channels} + ${coord(1)}`;
+    },
     false,
   );
 }

@@ -35,8 +35,12 @@ function inBlocks(build: Build, { batch, m, n, k, a, b }: MatmulKernel, title: s
   const shape = [...batch, m, n];
   return fromBlocks(
     made,
-    (coord) => `${linear(coord, shape, outer)} * ${high} + ${coord(rank)}`,
-    (coord) => coord(rank + 1),
+    (sizes) => {
+      if (rank === 0) return (coord) => coord(0);
+      const [matrix, rows] = [linear(sizes, shape, outer), sizes.int(high)];
+      return (coord) => `${matrix(coord)} * ${rows} + ${coord(rank)}`;
+    },
+    () => (coord) => coord(rank + 1),
     n !== 1,
   );
 }
@@ -65,10 +69,15 @@ export function multiply(build: Build, title: string, given: Matrices): Blocks {
   return blocks(build, title, size, (shader, count) => {
     const [s, t] = [shader.sampler(left), shader.sampler(right)];
     // Texel of a: row i (or four of them), term k (or four of them); of b likewise.
+    const { sizes } = shader;
     const lines = [
-      `int matrix = ${quotient('i', high, all)}; int row = ${remainder('i', high, all)};`,
-      aAlongK ? `int a = (matrix * ${m} + row) * ${k4};` : `int a = matrix * ${k * m4} + row / 4;`,
-      bAlongK ? `int b = (matrix * ${n} + j) * ${k4};` : `int b = matrix * ${k * n4} + j / 4;`,
+      `int matrix = ${quotient(sizes, 'i', high, all)}; int row = ${remainder(sizes, 'i', high, all)};`,
+      ...(aAlongK
+        ? [`int a = (matrix * ${sizes.int(m)} + row) * ${k4};`]
+        : [`int aLine = ${sizes.int(m4)}; int a = matrix * ${k} * aLine + row / 4;`]),
+      ...(bAlongK
+        ? [`int b = (matrix * ${sizes.int(n)} + j) * ${k4};`]
+        : [`int bLine = ${sizes.int(n4)}; int b = matrix * ${k} * bLine + j / 4;`]),
       `for (int q = 0; q < ${count}; q++) {`,
       'int k = first + q;',
     ];
@@ -78,8 +87,8 @@ export function multiply(build: Build, title: string, given: Matrices): Blocks {
     if (single) {
       return [
         ...lines,
-        ...quads.map((r) => `vec4 x${r} = ${s}_texel(a + ${r / 4} + k * ${m4});`),
-        `vec4 y = ${t}_texel(b + k * ${n4});`,
+        ...quads.map((r) => `vec4 x${r} = ${s}_texel(a + ${r / 4} + k * aLine);`),
+        `vec4 y = ${t}_texel(b + k * bLine);`,
         ...rows.map((r) => `row${r} += x${r - (r % 4)}[${r % 4}] * y;`),
         '}',
       ];
@@ -92,12 +101,12 @@ export function multiply(build: Build, title: string, given: Matrices): Blocks {
       ...(aAlongK
         ? rows.map((r) => `vec4 x${r} = ${s}_texel(a + ${r * k4} + k);`)
         : quads.flatMap((r) =>
-            terms.map((q) => `vec4 x${r}_${q} = ${guard(`${s}_texel(a + ${r / 4} + (k * 4 + ${q}) * ${m4})`, q)};`),
+            terms.map((q) => `vec4 x${r}_${q} = ${guard(`${s}_texel(a + ${r / 4} + (k * 4 + ${q}) * aLine)`, q)};`),
           )),
       ...terms.map((q) =>
         bAlongK
           ? `vec4 y${q} = ${t}_texel(b + ${q * k4} + k);`
-          : `vec4 y${q} = ${guard(`${t}_texel(b + (k * 4 + ${q}) * ${n4})`, q)};`,
+          : `vec4 y${q} = ${guard(`${t}_texel(b + (k * 4 + ${q}) * bLine)`, q)};`,
       ),
       ...rows.map((r) => {
         if (aAlongK && bAlongK) return `row${r} += vec4(${terms.map((q) => `dot(x${r}, y${q})`).join(', ')});`;

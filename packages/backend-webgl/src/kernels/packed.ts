@@ -11,9 +11,9 @@
  */
 import { type Expr, isContiguous, rowMajor, sizeOf, type View } from '@tessera/tensor/backend';
 import { Block } from '../block';
-import { quotient, remainder } from '../division';
+import { quotient, remainder, type Sizes } from '../division';
 import { texelsOf } from '../layout';
-import { atElement, atTexel, type Place } from '../place';
+import { atElement, atTexel, type Coords, type Place } from '../place';
 import type { Ref, Shader } from '../shader';
 import { type Build, type Core, lanesOf, sideBySide } from '../stores';
 
@@ -47,19 +47,22 @@ export function pack(
   }
   return fill(build, title, expr, turned, (place) => {
     const at = (axis: number, lane: number) => place.coord(order.indexOf(axis), lane);
+    const inside = shape.map((size, axis) => {
+      const { before = 0, extent = size } = margins[axis] ?? {};
+      const end = before + size;
+      return { begin: before > 0 ? place.sizes.int(before) : null, end: extent > end ? place.sizes.int(end) : null };
+    });
     return {
       coord: (axis, lane) => {
-        const before = margins[axis]?.before ?? 0;
-        return before === 0 ? at(axis, lane) : `(${at(axis, lane)} - ${before})`;
+        const { begin } = inside[axis] as (typeof inside)[number];
+        return begin === null ? at(axis, lane) : `(${at(axis, lane)} - ${begin})`;
       },
       shared: (axis) => place.shared(order.indexOf(axis)),
       valid: (lane) =>
-        margins.flatMap((margin, axis) => {
-          if (!margin) return [];
-          const end = margin.before + (shape[axis] as number);
-          const low = margin.before > 0 ? [`${at(axis, lane)} >= ${margin.before}`] : [];
-          return margin.extent > end ? [...low, `${at(axis, lane)} < ${end}`] : low;
-        }),
+        inside.flatMap(({ begin, end }, axis) => [
+          ...(begin === null ? [] : [`${at(axis, lane)} >= ${begin}`]),
+          ...(end === null ? [] : [`${at(axis, lane)} < ${end}`]),
+        ]),
     };
   });
 }
@@ -157,16 +160,16 @@ export function blocks(
   const names = Array.from({ length: height }, (_, k) => `row${k}`);
   shader.declare(`vec4 ${names.join(', ')};`);
   const lines = body(shader, turns / slices);
-  const at = slices > 1 ? remainder('texel()', texels, texels * slices) : 'texel()';
+  const at = slices > 1 ? remainder(shader.sizes, 'texel()', texels, texels * slices) : 'texel()';
   shader.native(
     'multiply',
     [],
     'Number',
     `float multiply() {
 int t = ${at};
-int i = ${quotient('t', wide, texels)} * ${height};
-int j = ${remainder('t', wide, texels)} * 4;
-int first = ${slices > 1 ? `${quotient('texel()', texels, texels * slices)} * ${turns / slices}` : '0'};
+int i = ${quotient(shader.sizes, 't', wide, texels)} * ${height};
+int j = ${remainder(shader.sizes, 't', wide, texels)} * 4;
+int first = ${slices > 1 ? `${quotient(shader.sizes, 'texel()', texels, texels * slices)} * ${turns / slices}` : '0'};
 ${names.map((name) => `${name} = vec4(0.0);`).join(' ')}
 ${lines.join('\n')}
 return 0.0;
@@ -180,13 +183,13 @@ return 0.0;
 }
 
 /**
- * How stores read blocks: `row` and `column` give the result's place in terms of a domain's coordinates.
+ * How stores read blocks: `row` and `column` give the result's place in terms of a domain's coordinates, and of sizes as they stand there.
  * @param together do neighbours along the domain's last axis that is longer than one stand in one texel?
  */
 export const fromBlocks =
   (
     { table, height, columns, slices, texels }: Blocks,
-    row: (coord: (axis: number) => string) => string,
+    row: (sizes: Sizes) => (coord: Coords) => string,
     column: typeof row,
     together: boolean,
   ): Core =>
@@ -197,16 +200,20 @@ export const fromBlocks =
       if (known) return known;
       const sampler = shader.layers(table);
       const name = shader.name('result');
+      const { sizes } = place;
+      const [rowAt, columnAt] = [row(sizes), column(sizes)];
       const at = (lane: number) => {
         const coord = (axis: number) => place.coord(axis, lane);
-        return `${row(coord)}, ${column(coord)}`;
+        return `${rowAt(coord)}, ${columnAt(coord)}`;
       };
       const whole = place.lanes === 4 && place.aligned && together;
       const [type, call] = whole ? ['vec4', '_texel'] : ['float', ''];
-      const summed = `${type} sum = ${type}(0.0); for (int k = 0; k < ${slices}; k++) sum += ${sampler}${call}(r, p + k * ${whole ? texels : texels * 4}); return sum;`;
+      const line = sizes.int(whole ? columns / 4 : columns);
+      const apart = slices > 1 ? sizes.int(whole ? texels : texels * 4) : '0';
+      const summed = `${type} sum = ${type}(0.0); for (int k = 0; k < ${slices}; k++) sum += ${sampler}${call}(r, p + k * ${apart}); return sum;`;
       shader.declare(
         `${type} ${name}_at(int i, int j) {
-int p = (i >> ${shift}) * ${whole ? `${columns / 4} + (j >> 2)` : `${columns} + j`};
+int p = (i >> ${shift}) * ${line} + ${whole ? '(j >> 2)' : 'j'};
 int r = i & ${height - 1};
 ${slices > 1 ? summed : `return ${sampler}${call}(r, p);`}
 }`,
@@ -235,8 +242,11 @@ export function liesAlong(expr: Expr, axis: number, other: number, seen = new Se
 }
 
 /** The row-major position of coordinates `axes` of a shape. */
-export const linear = (coord: (axis: number) => string, shape: readonly number[], axes: readonly number[]): string => {
-  const sizes = axes.map((axis) => shape[axis] as number);
-  const terms = axes.flatMap((axis, k) => (shape[axis] === 1 ? [] : [`${coord(axis)} * ${rowMajor(sizes)[k]}`]));
-  return terms.length ? `(${terms.join(' + ')})` : '0';
-};
+export function linear(sizes: Sizes, shape: readonly number[], axes: readonly number[]): (coord: Coords) => string {
+  const strides = rowMajor(axes.map((axis) => shape[axis] as number));
+  const terms = axes.flatMap((axis, k) => {
+    if (shape[axis] === 1) return [];
+    return [{ axis, by: strides[k] === 1 ? '' : ` * ${sizes.int(strides[k] as number)}` }];
+  });
+  return (coord) => (terms.length ? `(${terms.map(({ axis, by }) => coord(axis) + by).join(' + ')})` : '0');
+}

@@ -5,6 +5,7 @@
 import { type Expr, type PoolKernel, rowMajor, sizeOf } from '@tessera/tensor/backend';
 import { beats, fromCarried, join, start, toCarried } from '../accumulate';
 import { Block } from '../block';
+import { constants } from '../division';
 import { cursor } from '../place';
 import type { Program } from '../shader';
 import { type Build, type Core, countNodes, storePasses } from '../stores';
@@ -15,7 +16,7 @@ export function pool(build: Build, kernel: PoolKernel): Program {
   const { batch, input, output, kernel: window } = sizes;
   const shape = [batch, ...(direction === 'forward' ? output : input)];
   const title = `pool ${combine} ${direction} [${[batch, ...input]}] windows ${window} stride ${sizes.stride} dilation ${sizes.dilation} padding ${sizes.padding}`;
-  storePasses(build, title, [{ shape, stores }], { make: windows(build, kernel), lanesOnly: true });
+  storePasses(build, title, [{ shape, stores }], { make: windows(build, kernel), lanesOnly: true, known: true });
   return build.program();
 }
 
@@ -71,7 +72,7 @@ const windows =
     } else {
       const n = shader.name('n');
       shader.line(`for (let ${n} = 0; ${n} < ${count}; ${n}++) {`);
-      take(unravel('t', window), ['Integer'], (name) => `${name}(${n})`);
+      take(unravel(constants, 't', window), ['Integer'], (name) => `${name}(${n})`);
       shader.line('}');
     }
     return (index) => [index === 0 ? fromCarried(acc, a.dtype) : found];

@@ -2,7 +2,7 @@
 import { type ConvKernel, type Expr, type MatmulKernel, sizeOf } from '@tessera/tensor/backend';
 import { fromCarried, join, start, toCarried } from '../accumulate';
 import { Block } from '../block';
-import { quotient, remainder } from '../division';
+import { constants, quotient, remainder } from '../division';
 import { type Cursor, cursor, type Place } from '../place';
 import type { Shader } from '../shader';
 import type { Build, Core } from '../stores';
@@ -74,9 +74,9 @@ export function plainConv(build: Build, { direction, sizes, a, b }: ConvKernel):
     forward: {
       loops: [channels, sizeOf(kernel)],
       place: (at, x, w) => {
-        const taps = unravel('t1', kernel);
+        const taps = unravel(constants, 't1', kernel);
         const { coords, valid } = inside(sizes, spatial(at), taps);
-        const group = groups === 1 ? 't0' : `${quotient(at.coord(1, 0), outs, o)} * ${channels} + t0`;
+        const group = groups === 1 ? 't0' : `${quotient(constants, at.coord(1, 0), outs, o)} * ${channels} + t0`;
         return {
           lines: [...put(x, 0, [at.coord(0, 0), group, ...coords]), ...put(w, 0, [at.coord(1, 0), 't0', ...taps])],
           valid,
@@ -86,21 +86,22 @@ export function plainConv(build: Build, { direction, sizes, a, b }: ConvKernel):
     inputGrad: {
       loops: [outs, sizeOf(kernel)],
       place: (at, g, w) => {
-        const taps = unravel('t1', kernel);
+        const taps = unravel(constants, 't1', kernel);
         const { coords, valid } = windowOf(sizes, spatial(at), taps);
         const channel = at.coord(1, 0);
-        const out = groups === 1 ? 't0' : `${quotient(channel, channels, c)} * ${outs} + t0`;
-        const within = groups === 1 ? channel : remainder(channel, channels, c);
+        const out = groups === 1 ? 't0' : `${quotient(constants, channel, channels, c)} * ${outs} + t0`;
+        const within = groups === 1 ? channel : remainder(constants, channel, channels, c);
         return { lines: [...put(g, 0, [at.coord(0, 0), out, ...coords]), ...put(w, 0, [out, within, ...taps])], valid };
       },
     },
     weightGrad: {
       loops: [n, sizeOf(output)],
       place: (at, x, g) => {
-        const windows = unravel('t1', output);
+        const windows = unravel(constants, 't1', output);
         const { coords, valid } = inside(sizes, windows, spatial(at));
         const out = at.coord(0, 0);
-        const channel = groups === 1 ? at.coord(1, 0) : `${quotient(out, outs, o)} * ${channels} + ${at.coord(1, 0)}`;
+        const channel =
+          groups === 1 ? at.coord(1, 0) : `${quotient(constants, out, outs, o)} * ${channels} + ${at.coord(1, 0)}`;
         return { lines: [...put(x, 0, ['t0', channel, ...coords]), ...put(g, 0, ['t0', out, ...windows])], valid };
       },
     },

@@ -158,6 +158,7 @@ function chunked(build: Build, rows: Rows, stage: readonly Accumulator[]): Core 
     const four = lanes === 'across';
     const row: Place = {
       lanes: four ? 4 : 1,
+      sizes: place.sizes,
       coord: (one, lane) => place.coord(one + at, lane),
       shared: (one) => !four || place.shared(one + at),
       ...(four && { aligned: true }),
@@ -176,7 +177,8 @@ function chunked(build: Build, rows: Rows, stage: readonly Accumulator[]): Core 
 
   return (shader, row) => {
     const wide = [0, 1, 2, 3].slice(0, row.lanes);
-    const at = (lane: number) => linear((axis) => row.coord(axis, lane), rows.shape, [...rows.shape.keys()]);
+    const position = linear(row.sizes, rows.shape, [...rows.shape.keys()]);
+    const at = (lane: number) => position((axis) => row.coord(axis, lane));
     for (const a of stage) for (const lane of wide) declare(shader, a, lane);
     shader.line(`for (let k = 0; k < ${chunks}; k++) {`);
     const fetch = (returns: 'Number' | 'Array(4)', text: string): string => {
@@ -195,11 +197,11 @@ function chunked(build: Build, rows: Rows, stage: readonly Accumulator[]): Core 
         });
       }
       if (lanes === 'across' && row.lanes === 4) {
-        const bound = fetch('Array(4)', `${sampler}_texel((${at(0)} >> 2) + k * ${count / 4})`);
+        const bound = fetch('Array(4)', `${sampler}_texel((${at(0)} >> 2) + k * ${row.sizes.int(count / 4)})`);
         return wide.map((lane) => [`${bound}[${lane}]`]);
       }
-      const element = (lane: number) =>
-        lanes === 'one' ? `${at(lane)} * ${chunks} + k` : `k * ${count} + ${at(lane)}`;
+      const apart = lanes === 'one' ? chunks : row.sizes.int(count);
+      const element = (lane: number) => (lanes === 'one' ? `${at(lane)} * ${apart} + k` : `k * ${apart} + ${at(lane)}`);
       return wide.map((lane) => [fetch('Number', `${sampler}(${element(lane)})`)]);
     };
     stage.forEach((a, i) => {
@@ -286,6 +288,7 @@ ${valid ? 'bool' : 'float'} ${name}(${counters.map((one) => `int ${one}`).join('
       ? { ...at, acc }
       : {
           lanes: 4,
+          sizes: at.sizes,
           coord: (axis, lane) => {
             if (lanes === 'across') return axes.includes(axis) ? at.global(axis) : row.coord(axis, lane);
             return axis === last ? `(${at.global(axis)} + ${lane})` : at.global(axis);

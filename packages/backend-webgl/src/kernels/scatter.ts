@@ -5,6 +5,7 @@
 import { rowMajor, type ScatterKernel, sizeOf } from '@tessera/tensor/backend';
 import { fromCarried, join, toCarried } from '../accumulate';
 import { Block } from '../block';
+import { constants } from '../division';
 import { turn } from '../layout';
 import { atElement } from '../place';
 import type { Program, Ref } from '../shader';
@@ -37,7 +38,7 @@ const take =
     shader.line(`let ${acc} = ${toCarried(new Block(shader, kernel, at).value(init)[0] as string, dtype)};`);
     const count = sizeOf(updates);
     if (count > 0) {
-      const update = atElement(shader, updates);
+      const update = atElement(shader, updates, constants);
       const i = shader.name('u');
       const block = new Block(shader, build.kernel, update);
       const apply = () => {

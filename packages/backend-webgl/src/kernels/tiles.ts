@@ -10,6 +10,7 @@
  *     └─┴─────┴─┘
  */
 import { rowMajor, sizeOf } from '@tessera/tensor/backend';
+import type { Coords } from '../place';
 import type { Ref } from '../shader';
 import type { Build, Core } from '../stores';
 import { blocks, four, fromBlocks, heightOf, linear } from './packed';
@@ -102,7 +103,7 @@ export function tiles(
   const written = kernel.slice(rank - unrolled);
   const result = blocks(build, `${title}, tiles of ${lines} × 4`, size, (shader, count) => {
     const [s, t] = [shader.sampler(given.image), shader.sampler(given.weights)];
-    const at = unravel('j', grid).map((text, k) => {
+    const at = unravel(shader.sizes, 'j', grid).map((text, k) => {
       if (k === 0) return `${text} * ${sizeOf(extents) * k4}`;
       const pixels = (k === rank - 1 ? lines : 1) * (step[k - 1] as number);
       return `${text} * ${pixels * (strides[k - 1] as number)}`;
@@ -149,13 +150,16 @@ export function tiles(
     ];
   });
   const above = rank; // of the domain [n, made, …to], the axis of an image's lines
-  const across = (coord: (axis: number) => string) => (axis: number) =>
+  const across = (coord: Coords) => (axis: number) =>
     axis === above && lines > 1 ? `(${coord(axis)} >> 1)` : coord(axis);
   const [n = 1, ...spatial] = grid;
   return fromBlocks(
     result,
-    (coord) => (lines > 1 ? `(${coord(1)} * 2 + (${coord(above)} & 1))` : coord(1)),
-    (coord) => linear(across(coord), [n, made, ...spatial], [0, ...spatial.map((_, axis) => axis + 2)]),
+    () => (coord) => (lines > 1 ? `(${coord(1)} * 2 + (${coord(above)} & 1))` : coord(1)),
+    (sizes) => {
+      const position = linear(sizes, [n, made, ...spatial], [0, ...spatial.map((_, axis) => axis + 2)]);
+      return (coord) => position(across(coord));
+    },
     last(to) % 4 === 0,
   );
 }

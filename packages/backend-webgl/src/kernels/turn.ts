@@ -63,10 +63,10 @@ function turn(build: Build, { input, view }: Load, { axis, last }: Pick<Turned, 
   const sorted = order.map((i) => squares[i] as number);
   const shader = build.shader(`turned [${shape}] of strides ${strides}`);
   const sampler = shader.sampler({ of: 'input', index: input });
-  const terms = unravel('t', sorted).map((text, k) => {
+  const terms = unravel(shader.sizes, 't', sorted).map((text, k) => {
     const i = order[k] as number;
     const step = i === axis ? 1 : i === last ? (strides[i] as number) : (strides[i] as number) / 4;
-    return `${text} * ${step}`;
+    return step === 1 ? text : `${text} * ${shader.sizes.int(step)}`;
   });
   const [lanes, xyzw] = [
     [0, 1, 2, 3],
@@ -79,8 +79,9 @@ function turn(build: Build, { input, view }: Load, { axis, last }: Pick<Turned, 
     'Number',
     `float turn() {
 int t = texel();
-int from = ${[...terms, offset / 4].join(' + ')};
-${lanes.map((q) => `vec4 x${q} = ${sampler}_texel(from + ${(q * (strides[last] as number)) / 4});`).join(' ')}
+int from = ${[...terms, ...(offset === 0 ? [] : [shader.sizes.int(offset / 4)])].join(' + ')};
+int apart = ${shader.sizes.int((strides[last] as number) / 4)};
+${lanes.map((q) => `vec4 x${q} = ${sampler}_texel(from + ${q} * apart);`).join(' ')}
 ${lanes.map((r) => `turned_${r} = vec4(${lanes.map((q) => `x${q}.${xyzw[r]}`).join(', ')});`).join(' ')}
 return 0.0;
 }`,
@@ -102,12 +103,13 @@ export function readTurned(
 ): readonly string[] {
   const name = shader.name('turned');
   const sampler = shader.layers(table);
+  const steps = domain.map((size, i) => (size === 1 ? '' : place.sizes.int(strides[i] as number)));
   const texel = (lane: number) =>
     domain
       .flatMap((size, i) => {
         if (size === 1) return [];
         const coord = place.coord(i, lane);
-        return [`${i === axis || i === last ? `(${coord} >> 2)` : coord} * ${strides[i]}`];
+        return [`${i === axis || i === last ? `(${coord} >> 2)` : coord} * ${steps[i]}`];
       })
       .join(' + ');
   const call = (lane: number) => `${sampler}_texel(${place.coord(axis, lane)} & 3, ${texel(lane)})`;

@@ -1,6 +1,6 @@
 /** Which element a place of a window reads, and which window reads an element: for convolution and pooling, in GLSL ints. */
 import { type PoolSizes, rowMajor } from '@tessera/tensor/backend';
-import { quotient, remainder } from '../division';
+import { constants, quotient, remainder, type Sizes } from '../division';
 
 type Windows = Omit<PoolSizes, 'batch'>;
 /** Coordinates, and the condition under which they are of something; null where they always are. */
@@ -10,14 +10,14 @@ interface Met {
 }
 
 /** The coordinates of a row-major position. */
-export const unravel = (position: string, shape: readonly number[]): string[] =>
+export const unravel = (sizes: Sizes, position: string, shape: readonly number[]): string[] =>
   shape.map((size, axis) => {
     if (size === 1) return '0';
     const stride = rowMajor(shape)[axis] as number;
     const below = shape.reduce((a, b) => a * b, 1);
-    const divided = quotient(position, stride, below);
+    const divided = quotient(sizes, position, stride, below);
     const outermost = shape.slice(0, axis).every((other) => other === 1);
-    return outermost ? divided : remainder(divided, size, below / stride);
+    return outermost ? divided : remainder(sizes, divided, size, below / stride);
   });
 
 /** The row-major position of coordinates. */
@@ -46,7 +46,7 @@ export function windowOf(sizes: Windows, elements: readonly string[], places: re
   const coords = output.map((size, axis) => {
     const [s, d, p] = [stride[axis] as number, dilation[axis] as number, padding[axis] as number];
     const from = `(${elements[axis]} + ${p} - ${places[axis]} * ${d})`;
-    const window = quotient(from, s, size * s + s); // a wrong one of a negative is told below
+    const window = quotient(constants, from, s, size * s + s); // a wrong one of a negative is told below
     tests.push(`${from} >= 0`, `${window} < ${size}`, ...(s === 1 ? [] : [`${window} * ${s} == ${from}`]));
     return window;
   });
