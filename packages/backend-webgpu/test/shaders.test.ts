@@ -91,8 +91,12 @@ describe('shaders', () => {
     const inputs = kernel.inputs.map((one) => ({ ...one, dtype: 'float16' as const }));
     const matrix = { m: 16, n: 16, k: 16, lanes: 32, by };
     const tile = by.matrixTiles.find(({ m, n }) => m === 64 && n === 64) as (typeof by.matrixTiles)[number];
-    const { dispatches } = generate({ ...kernel, inputs }, { ...target, matrix }, { way: 'matrix', tile });
-    await expect(dispatches[0]?.source).toMatchFileSnapshot('shaders/matmul-matrix.wgsl');
+    for (const splits of [1, 2]) {
+      const { dispatches } = generate({ ...kernel, inputs }, { ...target, matrix }, { way: 'matrix', tile, splits });
+      await expect(dispatches.map(({ source }) => source).join('\n')).toMatchFileSnapshot(
+        `shaders/matmul-matrix${splits > 1 ? '-split' : ''}.wgsl`,
+      );
+    }
   });
 });
 

@@ -10,7 +10,7 @@ export function whereIs(
   { batch }: Product,
   tilesM: number,
   tilesN: number,
-  tile: Tile,
+  tile: Pick<Tile, 'm' | 'n'>,
   splits: number,
 ): void {
   const band = 8;
@@ -31,6 +31,15 @@ export function whereIs(
     `let firstRow = (top + place % ${band * tilesN}u % height) * ${tile.m}u;`,
     `let firstColumn = place % ${band * tilesN}u / height * ${tile.n}u;`,
   );
+}
+
+/** The slabs from `first` to `last` of so many that a workgroup goes through, whose part of k is `part`. */
+export function shareOf(block: Block, total: string, splits: number): void {
+  if (splits === 1) block.line('let first = 0u;', `let last = ${total};`);
+  else {
+    block.line(`let share = (${total} + ${splits - 1}u) / ${splits}u;`);
+    block.line('let first = part * share;', `let last = min(${total}, first + share);`);
+  }
 }
 
 /** Positions in the tile of the four rows or columns in a thread's q-th vector: base, and how far apart they are. */

@@ -8,11 +8,12 @@
  *    ┌─k─┐   │▒▒▒▒▒▒│      │     Last, block by block: sums to workgroup memory, barrier, and the lanes store them.
  *  m │ A │   ├──────┼──────┤
  *    └───┘   │      │      │     Rows of a slab have eight more elements than they need, which spreads them over the banks.
- *            └──────┴──────┘
+ *            └──────┴──────┘     `splits` cut the slabs: sums go to scratch, a second dispatch adds them in order and stores.
  */
 import type { Expr, Kernel } from '@tessera/tensor/backend';
 import { all } from '../place';
-import { Block, dispatch, type Program, type Target } from '../shader';
+import { Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
+import { shareOf, whereIs } from './in-tile';
 import type { Factor, Inside, Product } from './product';
 
 export interface MatrixTile {
@@ -25,6 +26,8 @@ export interface MatrixTile {
 export interface ByMatrix {
   readonly way: 'matrix';
   readonly tile: MatrixTile;
+  /** Into how many parts k is cut. */
+  readonly splits: number;
 }
 
 export const matrixTiles: readonly MatrixTile[] = [
@@ -45,10 +48,10 @@ export const matrixShared = (tile: MatrixTile, block: { m: number; n: number }):
 const isHalf = (expr: Expr, kernel: Kernel): boolean =>
   expr.op === 'load' && kernel.inputs[expr.input]?.dtype === 'float16';
 
-/** Tiles that fit, the widest of which there are enough to fill the device first; none without the hardware. */
+/** Tiles that fit, and parts of k: the widest of which there are enough to fill the device first; none without the hardware. */
 export function matrixChoices(
   kernel: Kernel & { readonly a: Expr; readonly b: Expr },
-  { batch, m, n }: Pick<Product, 'batch' | 'm' | 'n'>,
+  { batch, m, n, k, segments }: Pick<Product, 'batch' | 'm' | 'n' | 'k' | 'segments'>,
   target: Target,
 ): ByMatrix[] {
   const block = target.matrix;
@@ -61,19 +64,33 @@ export function matrixChoices(
       subgroupsOf(tile) * block.lanes <= target.threads &&
       matrixShared(tile, block) <= target.shared,
   );
-  const waste = (tile: MatrixTile) => {
-    const count = batch * Math.ceil(m / tile.m) * Math.ceil(n / tile.n);
+  const choices = fit.flatMap((tile) => {
+    const slabs = segments * Math.ceil(k / tile.k);
+    const parts = [1, 2, 4, 8, 16, 32].filter(
+      (splits) => splits === 1 || (slabs >= 4 * splits && 4 * splits * partOf(tile, { batch, m, n }) <= target.scratch),
+    );
+    return parts.map((splits): ByMatrix => ({ way: 'matrix', tile, splits }));
+  });
+  const waste = ({ tile, splits }: ByMatrix) => {
+    const count = batch * splits * Math.ceil(m / tile.m) * Math.ceil(n / tile.n);
     const waves = Math.ceil(count / enough);
-    // work of all waves, and what each tile moves for it
-    return waves * enough * tile.m * tile.n * (1 + (fixed * (tile.m + tile.n)) / (tile.m * tile.n));
+    const slabs = Math.ceil((segments * Math.ceil(k / tile.k)) / splits);
+    // work of all waves, and what each tile moves for it; then parts are written and read
+    const work = waves * enough * tile.m * tile.n * (1 + (fixed * (tile.m + tile.n)) / (tile.m * tile.n));
+    return work * slabs * tile.k + (splits > 1 ? joined + moved * splits * batch * m * n : 0);
   };
-  return fit.sort((one, other) => waste(one) - waste(other)).map((tile) => ({ way: 'matrix', tile }));
+  return choices.sort((one, other) => waste(one) - waste(other));
 }
-/** Tiles at work at once; and multiply-adds that an element of a slab costs. */
+/** Words of scratch of one part: whole tiles. */
+const partOf = (tile: MatrixTile, { batch, m, n }: Pick<Product, 'batch' | 'm' | 'n'>): number =>
+  batch * Math.ceil(m / tile.m) * tile.m * Math.ceil(n / tile.n) * tile.n;
+/** Tiles at work at once; multiply-adds that an element of a slab costs, a word of a part, and a dispatch more. */
 const enough = 132;
 const fixed = 64;
+const moved = 64;
+const joined = 1.2e8;
 
-export function matrix(kernel: Kernel, target: Target, of: Product, { tile }: ByMatrix): Program {
+export function matrix(kernel: Kernel, target: Target, of: Product, { tile, splits }: ByMatrix): Program {
   const block = target.matrix;
   if (!block) throw new Error('this device multiplies no matrices');
   const { batch, m, n, k, a, b } = of;
@@ -88,11 +105,12 @@ export function matrix(kernel: Kernel, target: Target, of: Product, { tile }: By
     `${batch} × (${m} × ${of.segments * k}) · (${of.segments * k} × ${n}) of float16, tile ${tile.m} × ${tile.n} × ${tile.k}, ${tile.part.join(' × ')} a subgroup in blocks of ${block.m} × ${block.n} × ${block.k}`,
   ];
   const words = of.first?.words ?? 0;
+  if (splits > 1) header.push(`k in ${splits} parts`);
   const options = {
     header,
     threads,
-    groups: batch * tilesM * tilesN,
-    scratch: words > 0,
+    groups: batch * splits * tilesM * tilesN,
+    scratch: words > 0 || splits > 1,
     vectors: new Set(of.vectors).add('scratch'),
   };
   const main = dispatch(kernel, target, options, (main) => {
@@ -105,16 +123,14 @@ export function matrix(kernel: Kernel, target: Target, of: Product, { tile }: By
     const right = `subgroup_matrix_right<f16, ${block.n}, ${block.k}>`;
     const result = `subgroup_matrix_result<f32, ${block.n}, ${block.m}>`;
     shader.declare(`var<workgroup> blocks: array<f32, ${subgroups * block.m * block.n}>;`);
+    whereIs(main, 'group', of, tilesM, tilesN, tile, splits);
     main.line(
-      `let batch = ${batch === 1 ? '0u' : `group / ${tilesM * tilesN}u`};`,
-      `let firstRow = ${tilesM > 1 ? `group % ${tilesM}u * ${tile.m}u` : '0u'};`,
-      `let firstColumn = ${tilesN > 1 ? `group / ${tilesM}u % ${tilesN}u * ${tile.n}u` : '0u'};`,
       `let subgroup = lane / ${block.lanes}u;`,
       `let partRow = subgroup / ${across}u * ${tile.part[0]}u;`,
       `let partColumn = subgroup % ${across}u * ${tile.part[1]}u;`,
     );
     const total = of.segmentsOf ? `${of.segmentsOf(main, 'batch')} * ${slabs}u` : `${of.segments * slabs}u`;
-    main.line(`let last = ${total};`);
+    shareOf(main, total, splits);
     const each = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i));
     for (let i = 0; i < blocksM; i++) main.line(...each(blocksN, (j) => `var c${i}_${j}: ${result};`));
     const inside = main.inside();
@@ -139,21 +155,80 @@ export function matrix(kernel: Kernel, target: Target, of: Product, { tile }: By
       inside.line(...each(blocksM, (i) => `c${i}_${j} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, c${i}_${j});`));
     }
     inside.line('}', 'workgroupBarrier();');
-    main.line('', `for (var slab = 0u; slab < last; slab++) {`, ...inside.lines, '}', '');
+    main.line('', 'for (var slab = first; slab < last; slab++) {', ...inside.lines, '}', '');
 
-    finish(main, of, tile, block);
+    const parts: Pick<Product, 'store' | 'store4'> = {
+      store: of.store,
+      store4: (at, batch, row, column, sum) =>
+        at.line(`${partAt(of, tile, `part * ${of.batch}u + ${batch}`, row, column)} = bitcast<vec4<u32>>(${sum});`),
+    };
+    // a part is whole tiles, and is guarded nowhere
+    const whole = { ...of, ...parts, m: tilesM * tile.m, n: tilesN * tile.n };
+    finish(main, splits > 1 ? whole : of, tile, block, splits > 1);
     for (let i = 0; i < blocksM; i++) {
       for (let j = 0; j < blocksN; j++) {
         main.line(
           `subgroupMatrixStore(&blocks, subgroup * ${block.m * block.n}u, c${i}_${j}, false, ${block.n}u);`,
           'workgroupBarrier();',
-          `finish(lane, batch, firstRow + partRow + ${i * block.m}u, firstColumn + partColumn + ${j * block.n}u);`,
+          `finish(lane, ${splits > 1 ? 'part, ' : ''}batch, firstRow + partRow + ${i * block.m}u, firstColumn + partColumn + ${j * block.n}u);`,
           'workgroupBarrier();',
         );
       }
     }
   });
-  return { dispatches: [...(of.first?.dispatches ?? []), main], scratch: words };
+  const before = of.first?.dispatches ?? [];
+  if (splits === 1) return { dispatches: [...before, main], scratch: words };
+  const last = joinParts(kernel, target, of, { way: 'matrix', tile, splits }, header);
+  return { dispatches: [...before, main, last], scratch: words + splits * partOf(tile, of) };
+}
+
+/** The vector of a part, by tile and matrix, that begins at a row and column: matrices of whole tiles lie behind each other. */
+function partAt(of: Product, tile: MatrixTile, matrix: string, row: string, column: string): string {
+  const [rows, columns] = [Math.ceil(of.m / tile.m) * tile.m, Math.ceil(of.n / tile.n) * tile.n];
+  const from = (of.first?.words ?? 0) / 4;
+  return `scratch[${from ? `${from}u + ` : ''}((${matrix}) * ${rows}u + ${row}) * ${columns / 4}u + ${column} / 4u]`;
+}
+
+/** Adds the parts of each sum in their order: a thread four columns. */
+function joinParts(
+  kernel: Kernel,
+  target: Target,
+  of: Product,
+  { tile, splits }: ByMatrix,
+  header: readonly string[],
+): Dispatch {
+  const threads = 64;
+  const across = Math.ceil(of.n / 4);
+  const count = of.batch * of.m * across;
+  const options = {
+    header: [...header, 'the parts of each sum added in order, and stored'],
+    threads,
+    groups: Math.ceil(count / threads),
+    scratch: true,
+    vectors: new Set(of.vectors).add('scratch'),
+  };
+  return dispatch(kernel, target, options, (block) => {
+    const i = block.once(`group * ${threads}u + lane`, 'i');
+    if (count % threads) block.line(`if (${i} >= ${count}u) { return; }`);
+    block.line(
+      `let column = ${i} % ${across}u * 4u;`,
+      `let row = ${i} / ${across}u % ${of.m}u;`,
+      `let batch = ${i} / ${across * of.m}u;`,
+      'var sum = vec4<f32>();',
+      `for (var part = 0u; part < ${splits}u; part++) {`,
+      `sum += bitcast<vec4<f32>>(${partAt(of, tile, `part * ${of.batch}u + batch`, 'row', 'column')});`,
+      '}',
+    );
+    if (of.store4) {
+      of.store4(block, 'batch', 'row', 'column', 'sum');
+      return;
+    }
+    const bound = of.n % 4 ? ` && column + e < ${of.n}u` : '';
+    block.line(`for (var e = 0u; e < 4u${bound}; e++) {`, 'let place = column + e;');
+    const inner = block.inside();
+    of.store(inner, 'batch', 'row', 'place', 'sum[e]');
+    block.line(...inner.lines, '}');
+  });
 }
 
 /** Stages a slab, four elements a time; the length of its rows. */
@@ -208,22 +283,33 @@ function stage(
   return row;
 }
 
-/** The lanes of a subgroup store the block that it has put into workgroup memory. */
-function finish(main: Block, of: Product, tile: MatrixTile, block: NonNullable<Target['matrix']>): void {
+/** The lanes of a subgroup store the block that it has put into workgroup memory: four columns at once where stores are vectors. */
+function finish(
+  main: Block,
+  of: Product,
+  tile: MatrixTile,
+  block: NonNullable<Target['matrix']>,
+  inParts: boolean,
+): void {
   const body = new Block(main.shader, main.place);
   const size = block.m * block.n;
+  const { store4 } = of;
+  const wide = store4 ? 4 : 1;
+  const across = block.n / wide;
   body.line(
-    `for (var e = lane % ${block.lanes}u; e < ${size}u; e += ${block.lanes}u) {`,
-    `let row = firstRow + e / ${block.n}u;`,
-    `let column = firstColumn + e % ${block.n}u;`,
+    `for (var e = lane % ${block.lanes}u; e < ${size / wide}u; e += ${block.lanes}u) {`,
+    `let row = firstRow + e / ${across}u;`,
+    `let column = firstColumn + e % ${across}u${wide > 1 ? ` * ${wide}u` : ''};`,
   );
   const tests = [...(of.m % tile.m ? [`row < ${of.m}u`] : []), ...(of.n % tile.n ? [`column < ${of.n}u`] : [])];
   if (tests.length) body.line(`if (${all(tests)}) {`);
   const inner = body.inside();
-  const sum = inner.once(`blocks[lane / ${block.lanes}u * ${size}u + e]`, 'sum');
-  of.store(inner, 'batch', 'row', 'column', sum);
+  const from = inner.once(`lane / ${block.lanes}u * ${size}u + e${wide > 1 ? ` * ${wide}u` : ''}`, 'from');
+  if (store4) {
+    const four = [0, 1, 2, 3].map((part) => `blocks[${from}${part ? ` + ${part}u` : ''}]`);
+    store4(inner, 'batch', 'row', 'column', inner.once(`vec4<f32>(${four.join(', ')})`, 'sum'));
+  } else of.store(inner, 'batch', 'row', 'column', inner.once(`blocks[${from}]`, 'sum'));
   body.line(...inner.lines, ...(tests.length ? ['}'] : []), '}');
-  main.shader.declare(
-    ['fn finish(lane: u32, batch: u32, firstRow: u32, firstColumn: u32) {', ...body.lines, '}'].join('\n'),
-  );
+  const of4 = `lane: u32, ${inParts ? 'part: u32, ' : ''}batch: u32, firstRow: u32, firstColumn: u32`;
+  main.shader.declare([`fn finish(${of4}) {`, ...body.lines, '}'].join('\n'));
 }

@@ -13,7 +13,7 @@
 import type { Compute, Kernel } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
 import { type Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
-import { fours, whereIs } from './in-tile';
+import { fours, shareOf, whereIs } from './in-tile';
 import type { ByMatrix } from './matrix';
 import { finish, join } from './product-store';
 import { multiplied, stage } from './slab';
@@ -91,11 +91,7 @@ export function product(kernel: Kernel, target: Target, of: Product, { tile, spl
     whereIs(block, 'group', of, tilesM, tilesN, tile, splits);
     block.line(`let laneRow = lane / ${lanesN}u;`, `let laneColumn = lane % ${lanesN}u;`);
     const total = of.segmentsOf ? `${of.segmentsOf(block, 'batch')} * ${slabs}u` : `${of.segments * slabs}u`;
-    if (splits === 1) block.line('let first = 0u;', `let last = ${total};`);
-    else {
-      block.line(`let share = (${total} + ${splits - 1}u) / ${splits}u;`);
-      block.line('let first = part * share;', `let last = min(${total}, first + share);`);
-    }
+    shareOf(block, total, splits);
     const sums = each(perM * (perN / 4), (i) => `c${Math.floor(i / (perN / 4))}_${i % (perN / 4)}`);
     block.line(...sums.map((name) => `var ${name} = vec4<${type}>();`));
 

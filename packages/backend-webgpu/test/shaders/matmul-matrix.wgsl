@@ -13,14 +13,19 @@ var<workgroup> blocks: array<f32, 1024>;
 var<workgroup> slabA: array<f16, 2560>; // [64][k + 8]
 var<workgroup> slabB: array<f16, 2304>; // [k][64 + 8]
 fn finish(lane: u32, batch: u32, firstRow: u32, firstColumn: u32) {
-  for (var e = lane % 32u; e < 256u; e += 32u) {
-    let row = firstRow + e / 16u;
-    let column = firstColumn + e % 16u;
-    let sum_16 = blocks[lane / 32u * 256u + e];
-    let c_17 = i32(row);
-    let c_18 = i32(column);
-    let e_19 = u32(c_17 * 64i + c_18);
-    out0[e_19 >> 2u][e_19 & 3u] = sum_16;
+  for (var e = lane % 32u; e < 64u; e += 32u) {
+    let row = firstRow + e / 4u;
+    let column = firstColumn + e % 4u * 4u;
+    let from_16 = lane / 32u * 256u + e * 4u;
+    let sum_17 = vec4<f32>(blocks[from_16], blocks[from_16 + 1u], blocks[from_16 + 2u], blocks[from_16 + 3u]);
+    let p_18 = i32(column) + 1i;
+    let p_19 = i32(column) + 2i;
+    let p_20 = i32(column) + 3i;
+    let v_21 = sum_17.x;
+    let v_22 = sum_17.y;
+    let v_23 = sum_17.z;
+    let v_24 = sum_17.w;
+    out0[((i32(row)) * 64i + i32(column)) >> 2u] = vec4<f32>(v_21, v_22, v_23, v_24);
   }
 }
 
@@ -33,13 +38,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   let subgroup = lane / 32u;
   let partRow = subgroup / 2u * 32u;
   let partColumn = subgroup % 2u * 32u;
+  let first = 0u;
   let last = 2u;
   var c0_0: subgroup_matrix_result<f32, 16, 16>;
   var c0_1: subgroup_matrix_result<f32, 16, 16>;
   var c1_0: subgroup_matrix_result<f32, 16, 16>;
   var c1_1: subgroup_matrix_result<f32, 16, 16>;
 
-  for (var slab = 0u; slab < last; slab++) {
+  for (var slab = first; slab < last; slab++) {
     let start = slab * 32u;
     for (var e = lane; e < 512u; e += 128u) {
       let x_0 = e % 8u;
