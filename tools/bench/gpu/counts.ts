@@ -4,6 +4,7 @@
  */
 import type { Backend } from '@tessera/tensor';
 import { programsOf } from '@tessera/tensor/inspect';
+import type { Target } from '../../../packages/backend-webgpu/src/shader.ts';
 import { type Creations, total } from './counting-device.ts';
 import { type Prepared, prepareOptimizer, prepareStep, type StepWork } from './steps.ts';
 import { bytesOfStep, leastBytes } from './traffic.ts';
@@ -98,13 +99,15 @@ export const encoding = (emulated: boolean): readonly Count[] => {
 export interface Counted {
   readonly backend: Backend;
   readonly made: Creations;
+  /** What its shaders are written for. */
+  readonly target: Target;
   readonly encoded: { readonly dispatches: number; readonly passes: number; readonly submits: number };
 }
 
 /** @param times steps that are looked at, behind the first two */
 export async function countStep(
   subject: Subject,
-  { backend, made, encoded }: Counted,
+  { backend, made, encoded, target }: Counted,
   times = 20,
 ): Promise<StepCounts> {
   const prepared = await ('optimizer' in subject
@@ -135,7 +138,7 @@ export async function countStep(
     updates: updates.length,
     objects,
     encode: Math.min(...calls),
-    traffic: bytesOfStep(program) / leastBytes(program),
+    traffic: bytesOfStep(program, target) / leastBytes(program),
   };
 }
 

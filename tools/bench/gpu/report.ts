@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { webgpu } from '@tessera/backend-webgpu';
 import { type Backend, manualSeed, setBackend } from '@tessera/tensor';
+import { targetOf } from '../../../packages/backend-webgpu/src/device.ts';
 import { nodeGpu } from '../../gpu/node.ts';
 import type { FactResult, Measured } from '../networks/facts.ts';
 import { python } from '../peers.ts';
@@ -28,7 +29,8 @@ export async function countAll(counts: readonly Count[]): Promise<FactResult[]> 
   const known = new Map<Subject, StepCounts>();
   const results: FactResult[] = [];
   for (const count of counts) {
-    const seen = known.get(count.of) ?? (await countStep(count.of, { backend, made, encoded }));
+    const seen =
+      known.get(count.of) ?? (await countStep(count.of, { backend, made, encoded, target: targetOf(device) }));
     known.set(count.of, seen);
     results.push({ fact: lessIsBetter(count), ours: seen[count.number], torch: null, missing: {} });
   }
@@ -53,7 +55,9 @@ export async function countHere(counts: readonly Count[]): Promise<FactResult[]>
   const known = new Map<Subject, StepCounts>();
   for (const count of counts) {
     const encoded = { dispatches: 0, passes: 0, submits: 0 };
-    const seen = known.get(count.of) ?? (await countStep(count.of, { backend, made, encoded }, 5));
+    const seen =
+      known.get(count.of) ??
+      (await countStep(count.of, { backend, made, encoded, target: targetOf(backend.device) }, 5));
     known.set(count.of, seen);
     results.push({ fact: lessIsBetter(count), ours: seen[count.number], torch: null, missing: {} });
   }

@@ -2,28 +2,30 @@
  * Bytes that a step moves, and the least that its op graph lets it move. The bound: each convolution, product, pool and each of their
  * gradients reads its operands once and writes once; state is read and written once; element-wise work is free, being part of what
  * stands before or behind it; a reduction, and so a norm, reads its input once, the gradient of a norm its input and its cotangent.
- * A gradient of weights that never reaches memory, its update being the end of its kernel, stays below it.
+ * A gradient of weights that never reaches memory, its update being the end of its kernel, stays below it. Bytes are those that a GPU
+ * stores: a bool is a word there. Operands are counted once a kernel, as if caches kept what tiles read again.
  */
-import { type Expr, elementBytes, type Kernel } from '@tessera/tensor/backend';
+import type { DType, Expr, Kernel } from '@tessera/tensor/backend';
 import type { Explanation } from '@tessera/tensor/inspect';
+import { planOf } from '../../../packages/backend-webgpu/src/kernels/reduce.ts';
+import { type ByRows, reduceChoices, reductionOf } from '../../../packages/backend-webgpu/src/kernels/reduction.ts';
+import { bind } from '../../../packages/backend-webgpu/src/pages.ts';
+import type { Target } from '../../../packages/backend-webgpu/src/shader.ts';
+import { bytesOf } from '../../../packages/backend-webgpu/src/stored.ts';
 import { product } from '../work.ts';
 
-/** Elements of a row that a workgroup can keep, so that it reads them once in all stages: 32 kB. */
-const keptRow = 8192;
-
-/** What a kernel reads and writes; a reduction whose rows no workgroup can keep reads them again in each stage. */
-export function bytesMoved(kernel: Kernel): number {
-  const sizes = (operands: Kernel['inputs']) => operands.map(({ dtype, size }) => size * elementBytes[dtype]);
+/** What a kernel reads and writes: each operand once, but a reduction reads what each of its passes over a row loads (kernels/reduce.ts). */
+export function bytesMoved(kernel: Kernel, target: Target): number {
+  const sizes = (operands: Kernel['inputs']) => operands.map(({ dtype, size }) => size * bytesOf[dtype]);
   const [read, written] = [sizes(kernel.inputs), sizes(kernel.outputs)];
   const sum = (bytes: readonly number[]) => bytes.reduce((a, b) => a + b, 0);
-  if (kernel.kind !== 'reduce' || product(kernel.axes.map((axis) => kernel.shape[axis] as number)) <= keptRow)
-    return sum(read) + sum(written);
-  const passes = [
-    ...kernel.stages.map((stage) => stage.map(({ expr }) => expr)),
-    kernel.stores.filter(({ per }) => per === 'element').map(({ expr }) => expr),
-    kernel.stores.filter(({ per }) => per === 'row').map(({ expr }) => expr),
-  ];
-  return sum(passes.map((exprs) => sum([...loaded(exprs)].map((input) => read[input] as number)))) + sum(written);
+  if (kernel.kind !== 'reduce') return sum(read) + sum(written);
+  const bound = bind(kernel, target.room);
+  const [choice] = reduceChoices(bound, target) as [ByRows];
+  const { passes } = planOf(reductionOf(bound), choice);
+  const loads = passes.flatMap(({ exprs, keeps }) => [...loaded([...exprs, ...keeps.values()])]);
+  const once = read.filter((_, input) => !loads.includes(input)); // by the row
+  return sum(loads.map((input) => read[input] as number)) + sum(once) + sum(written);
 }
 
 /** Inputs that expressions load, shared ones once. */
@@ -43,24 +45,23 @@ function loaded(exprs: readonly Expr[]): Set<number> {
   return found;
 }
 
-export const bytesOfStep = ({ program }: Explanation): number =>
-  program.steps.reduce((sum, { kernel }) => sum + bytesMoved(kernel), 0);
+export const bytesOfStep = ({ program }: Explanation, target: Target): number =>
+  program.steps.reduce((sum, { kernel }) => sum + bytesMoved(kernel, target), 0);
 
 /** Work that is heavy by itself. */
 const heavy: readonly string[] = ['matmul', 'conv', 'pool', 'scatter', 'sort', 'scan'];
 
 export function leastBytes({ graph, program }: Explanation): number {
-  const bytesOf = ({ shape, dtype }: { shape: readonly number[]; dtype: keyof typeof elementBytes }) =>
-    product(shape) * elementBytes[dtype];
+  const bytes = ({ shape, dtype }: { shape: readonly number[]; dtype: DType }) => product(shape) * bytesOf[dtype];
   const places = (shape: readonly number[], axes: readonly number[]) => `${shape}|${[...axes].sort()}`;
   const norms = new Map<string, number>();
   const sums = new Map<string, Set<unknown>>();
   let least = 0;
   for (const { lowering, inputs, outputs, node } of graph.items) {
     if (!lowering) continue;
-    const operands = inputs.map(({ item, output }) => bytesOf(item.outputs[output] as (typeof outputs)[number]));
+    const operands = inputs.map(({ item, output }) => bytes(item.outputs[output] as (typeof outputs)[number]));
     if (heavy.includes(lowering.kind)) {
-      least += [...operands, ...outputs.map(bytesOf)].reduce((a, b) => a + b, 0);
+      least += [...operands, ...outputs.map(bytes)].reduce((a, b) => a + b, 0);
     } else if (lowering.kind === 'reduce') {
       const key = places(lowering.shape, lowering.axes);
       if (node.op?.opName === 'standardize') {
@@ -77,6 +78,6 @@ export function leastBytes({ graph, program }: Explanation): number {
     const times = norms.has(key) ? 2 * (norms.get(key) as number) : read.size;
     least += 4 * elements * times;
   }
-  for (const { dtype, size, leaf } of program.results) if (leaf !== null) least += 2 * size * elementBytes[dtype];
+  for (const { dtype, size, leaf } of program.results) if (leaf !== null) least += 2 * size * bytesOf[dtype];
   return least;
 }

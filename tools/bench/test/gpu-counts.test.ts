@@ -15,8 +15,10 @@ import {
   type Tensor,
   tensor,
 } from '@tessera/tensor';
+import { type Accumulate, contiguous, type Expr, expr as e } from '@tessera/tensor/backend';
 import { programsOf } from '@tessera/tensor/inspect';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { targetOf } from '../../../packages/backend-webgpu/src/device.ts';
 import { causes } from '../causes.ts';
 import { countCreations, countingDevice, total } from '../gpu/counting-device.ts';
 import { counts } from '../gpu/counts.ts';
@@ -142,23 +144,27 @@ describe('counting', () => {
     backend.dispose();
   });
 
-  it('counts a long row as often as its reduction goes over it, a short one once', () => {
-    const load = { op: 'load', dtype: 'float32', input: 0, view: {}, at: null } as never;
-    const reduce = (row: number) =>
-      bytesMoved({
-        kind: 'reduce',
-        shape: [2, row],
-        axes: [1],
-        stages: [
-          [{ combine: 'sum', expr: load, dtype: 'float32' }],
-          [{ combine: 'sum', expr: load, dtype: 'float32' }],
-        ],
-        stores: [{ per: 'element', output: 0, view: {} as never, expr: load }],
-        inputs: [{ dtype: 'float32', size: 2 * row }],
-        outputs: [{ dtype: 'float32', size: 2 * row }],
-        uniforms: [],
-        aliases: [-1],
-      });
+  it('counts a row once where lanes hold it, else as often as its reduction goes over it; a bool as a word', () => {
+    const { device } = countingDevice();
+    const reduce = (row: number) => {
+      const view = contiguous([2, row]);
+      const x: Expr = { op: 'load', dtype: 'float32', input: 0, view, at: null };
+      const stage = (expr: Expr): Accumulate[] => [{ combine: 'sum', expr, dtype: 'float32' }];
+      return bytesMoved(
+        {
+          kind: 'reduce',
+          shape: [2, row],
+          axes: [1],
+          stages: [stage(x), stage(e.mul(x, e.acc(0)))],
+          stores: [{ per: 'element', output: 0, view, expr: e.cast(e.mul(x, e.acc(1)), 'bool') }],
+          inputs: [{ dtype: 'float32', size: 2 * row }],
+          outputs: [{ dtype: 'bool', size: 2 * row }],
+          uniforms: [],
+          aliases: [-1],
+        },
+        targetOf(device),
+      );
+    };
     expect(reduce(100)).toBe(4 * (200 + 200));
     expect(reduce(100_000)).toBe(4 * (3 * 200_000 + 200_000));
   });

@@ -40,7 +40,7 @@ interface RowPlan {
   readonly held: boolean;
 }
 
-function planOf(of: Reduction, { lanes, rows: beside, chunks }: ByRows): RowPlan {
+export function planOf(of: Reduction, { lanes, rows: beside, chunks }: ByRows): RowPlan {
   const { kernel, rows, wide } = of;
   const stride = lanes * wide;
   const length = Math.ceil(rows.length / chunks / stride) * stride;
