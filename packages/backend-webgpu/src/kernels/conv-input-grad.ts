@@ -102,7 +102,7 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
     const from = along(before, batch).map(({ rho, first }, axis) =>
       before.once(`${elements[axis]} + (${rho} + ${padding[axis]}i - ${first}) / ${classes[axis]}i`, 'w'),
     );
-    const less = steps.map((step) => slab.once(`-${step}`, 'w'));
+    const less = steps.map((step, axis) => slab.once(`${step} * ${-(sizes.dilation[axis] as number)}i`, 'w'));
     const valid = all(
       from.map((at, axis) => `u32(${slab.once(`${at} + ${less[axis]}`, 'w')}) < ${sizes.output[axis]}u`),
     );

@@ -140,8 +140,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let tap_17 = u32((r_15) * 7i + r_16);
     let k_20 = start + v_19;
     let u_27 = i32(k_10);
-    let w_30 = -step_14;
-    let w_31 = -step_12;
+    let w_30 = step_14 * -1i;
+    let w_31 = step_12 * -1i;
     let w_32 = w_28 + w_30;
     let w_33 = w_29 + w_31;
     let has_34 = (u32(w_32) < 16u) & (u32(w_33) < 16u);

@@ -47,6 +47,10 @@ export function convolutions(): KernelCase[] {
     ['3 groups', conv(2, 12, 18, [8, 8], [3, 3], { groups: 3, padding: [1, 1] })],
     ['dilated 3×3', conv(1, 5, 7, [17, 15], [3, 3], { dilation: [2, 3], padding: [2, 3] })],
     ['5×1 and stride of two kinds', conv(2, 4, 6, [20, 11], [5, 1], { stride: [3, 2], padding: [2, 0] })],
+    [
+      'strided one way, dilated the other',
+      conv(1, 4, 2, [8, 9], [3, 4], { stride: [1, 3], dilation: [2, 1], padding: [0, 2] }),
+    ],
     ['a kernel as large as its input, as a linear layer', conv(3, 8, 20, [5, 5], [5, 5])],
     ['zeros in front only', conv(1, 3, 4, [9, 9], [3, 3], { padding: [2, 2], output: [8, 8], stride: [1, 1] })],
     ['a window far beyond the end', conv(1, 2, 3, [4, 5], [3, 3], { output: [7, 9] })],
