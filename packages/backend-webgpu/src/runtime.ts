@@ -17,7 +17,6 @@ import { type Choice, Compiler } from './compile';
 import { type Found, limitsOf, targetOf, type WebgpuOptions } from './device';
 import { infoOf, type WebgpuInfo } from './info';
 import { copyAll, type GpuBuffer, Memory } from './memory';
-import { prepare } from './prepare';
 import { Reads } from './reads';
 import { bytesOf, restore, store, storedBytes } from './stored';
 import { type Checks, own, type PassOf, Submitter } from './submit';
@@ -155,6 +154,7 @@ export class WebgpuBackend implements Webgpu {
 
   async prepare(plan: Plan, options: PrepareOptions = {}): Promise<void> {
     if (this.#failure) throw this.#failure;
+    const { prepare } = await import('./prepare'); // few warm up
     await prepare(this.#submitter.executables(plan), options);
     if (this.#failure) throw this.#failure;
   }

@@ -13,7 +13,8 @@ import { carriedAs, toCarried } from '../accumulate';
 import { atCoords, atLinear, unravel } from '../place';
 import { type Block, dispatch, type Program, type Target } from '../shader';
 import { type Direct, sumsOf, tile } from './direct-choices';
-import { inside, windowOf } from './windows';
+import { inside } from './inside';
+import { windowOf } from './windows';
 
 export function direct(kernel: ConvKernel, target: Target, choice: Direct, title: string): Program {
   return kernel.direction === 'weightGrad'

@@ -14,7 +14,8 @@ import { beats, type Carried, carriedAs, fromCarried, start, toCarried } from '.
 import { all, atCoords, unravel } from '../place';
 import { type Block, dispatch, type Program, type Target } from '../shader';
 import { Quad, vectorStores, vectorsOf } from '../vector';
-import { inside, windowOf } from './windows';
+import { inside } from './inside';
+import { windowOf } from './windows';
 
 /** Elements of the result that a thread has along the last axis. */
 export interface ByWindows {

@@ -109,7 +109,7 @@ export function reduceChoices(original: ReduceKernel, target: Target): ByRows[] 
       : own.lanes
     : Math.min(
         Math.max(own.lanesAcross, power(own.busy / Math.max(1, count))),
-        own.lanes / Math.min(own.across, power(count)),
+        Math.max(1, own.lanes / Math.min(own.across, power(count))),
       );
   const first = made(Math.min(power(length / own.perLane), most));
   const { lanes, chunks } = first;

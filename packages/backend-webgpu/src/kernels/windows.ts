@@ -1,27 +1,13 @@
-/** Which element a place of a window reads, and which window reads an element: for convolution and pooling. */
+/** Which element a place of a window reads, and which window reads an element: for convolution. */
 import type { PoolSizes } from '@tessera/tensor/backend';
 import { all, type Known, sumOf } from '../place';
 import type { Block } from '../shader';
 
-type Windows = Omit<PoolSizes, 'batch'>;
+export type Windows = Omit<PoolSizes, 'batch'>;
 /** Coordinates (i32), and the condition under which they are of something; null where they always are. */
-interface Met {
+export interface Met {
   readonly coords: readonly string[];
   readonly valid: string | null;
-}
-
-/** Place r of window p reads element p·stride + r·dilation − padding. */
-export function inside(block: Block, sizes: Windows, windows: readonly string[], places: readonly string[]): Met {
-  const { input, kernel, output, stride, dilation, padding } = sizes;
-  const tests: string[] = [];
-  const coords = input.map((size, axis) => {
-    const [s, d, p] = [stride[axis] as number, dilation[axis] as number, padding[axis] as number];
-    const at = block.once(`${windows[axis]} * ${s}i + ${places[axis]} * ${d}i - ${p}i`, 'at');
-    const most = ((output[axis] as number) - 1) * s + ((kernel[axis] as number) - 1) * d - p;
-    if (p > 0 || most >= size) tests.push(`u32(${at}) < ${size}u`);
-    return at;
-  });
-  return { coords, valid: all(tests) };
 }
 
 /** Coordinates as sums of two parts, each where it is known, and the condition. */
@@ -29,7 +15,7 @@ export interface Parts {
   readonly of: readonly [Known, Known];
   readonly valid: string | null;
 }
-/** The same in parts: what windows give and what places in them give, each where it is known; and the condition, where both are. */
+/** Place r of window p reads element p·stride + r·dilation − padding, in parts: what windows give and what places in them give, each where it is known; and the condition, where both are. */
 export function insideParts(sizes: Windows, windows: Known, places: Known, both: Block): Parts {
   const { input, kernel, output, stride, dilation, padding } = sizes;
   const scaled = ({ block, coords }: Known, by: readonly number[], padded: boolean): Known => ({
@@ -66,7 +52,7 @@ export function windowOf(block: Block, sizes: Windows, elements: readonly string
   return { coords, valid: all(tests) };
 }
 
-/** The same in parts, of elements and of places; with a stride, which divides, all of it is known where both are. */
+/** The window whose place is an element in parts, of elements and of places; with a stride, which divides, all of it is known where both are. */
 export function windowParts(sizes: Windows, elements: Known, places: Known, both: Block): Parts {
   const { output, stride, dilation, padding } = sizes;
   if (stride.some((s) => s > 1)) {
