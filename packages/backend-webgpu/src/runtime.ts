@@ -20,7 +20,7 @@ import { copyAll, type GpuBuffer, Memory } from './memory';
 import { Reads } from './reads';
 import { bytesOf, restore, store, storedBytes } from './stored';
 import { type Checks, own, type PassOf, Submitter } from './submit';
-import { Timer } from './timer';
+import type { Timer } from './timer';
 import type * as Tuning from './tune';
 import { Uploads } from './uploads';
 
@@ -78,8 +78,15 @@ export class WebgpuBackend implements Webgpu {
     this.#checks = { always: () => this.#memory.foreign > 0, check: (answer) => this.#check(answer) };
     if (device.features.has('timestamp-query')) {
       this.onKernel = (listener) => {
-        this.#timer?.stop();
-        this.#timer = listener && new Timer(device, listener);
+        // few programs measure; what is submitted meanwhile waits
+        let timer: Timer | null = null;
+        const load = async () => {
+          if (listener) timer = new (await import('./kernels/rare')).Timer(device, listener);
+        };
+        this.#then(listener && load(), () => {
+          this.#timer?.stop();
+          this.#timer = timer;
+        });
       };
     }
     if (found.own) {
@@ -154,7 +161,7 @@ export class WebgpuBackend implements Webgpu {
 
   async prepare(plan: Plan, options: PrepareOptions = {}): Promise<void> {
     if (this.#failure) throw this.#failure;
-    const { prepare } = await import('./prepare'); // few warm up
+    const { prepare } = await import('./kernels/rare'); // few programs wait so
     await prepare(this.#submitter.executables(plan), options);
     if (this.#failure) throw this.#failure;
   }
@@ -169,8 +176,8 @@ export class WebgpuBackend implements Webgpu {
     const ready = submitter.waiting(plan, placed.regions);
     const shared = submitter.numbers(plan, uniforms);
     const numbers = ready || this.#waiting.length ? shared.slice() : shared;
-    const timer = this.#timer;
     this.#then(ready, () => {
+      const timer = this.#timer;
       const passOf: PassOf | undefined = timer?.passesOf(plan.steps.length);
       submitter.submit(plan, placed, numbers, this.#checks, passOf);
       timer?.collect();

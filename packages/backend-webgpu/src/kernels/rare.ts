@@ -1,7 +1,9 @@
-/** What many programs have none of: loaded when the first kernel of it is met, and with the tuner. */
+/** What many programs have none of: loaded when the first kernel of it is met, with the tuner, and where one waits or measures. */
 
 export { access } from '../page-source';
 export { tableOf } from '../page-table';
+export { prepare } from '../prepare';
+export { Timer } from '../timer';
 export { direct } from './conv-direct';
 export { custom } from './custom';
 export { mapByTable } from './map-table';
