@@ -8,5 +8,5 @@ import { describeModels } from './models-suite';
 const asked = (import.meta as { readonly env?: Record<string, string> }).env?.['VITE_NETWORKS'];
 
 describeModels('webgl', () => webgl(), {
-  networks: asked?.split(',') ?? ['cifarResnet20', 'squeezenet1_1', 'resnet18'],
+  networks: asked?.split(',') ?? ['cifarResnet20', 'squeezenet1_1', 'resnet18', 'thinInception'],
 });
