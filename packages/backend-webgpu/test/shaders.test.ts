@@ -122,6 +122,21 @@ describe('the choice of tiles', () => {
     expect(ways.length).toBeGreaterThan(0);
     for (const { tile } of ways) expect(fits(tile, small)).toBe(true);
   });
+  it('goes straight to storage where workgroup memory is no faster than a cache, and only there by default', () => {
+    const cached = { ...target, cached: true };
+    expect(first(matmul(512, 512, 512), cached).tile.staging).toBe('none');
+    expect(first(matmul(512, 512, 512)).tile.staging).not.toBe('none');
+  });
+  it('gives a row whole lanes', () => {
+    for (const cached of [true, false]) {
+      for (const { kernel } of kernelCases) {
+        if (kernel.kind !== 'reduce') continue;
+        const ways = candidates(kernel, { ...target, cached }) as readonly Extract<Choice, { way: 'rows' }>[];
+        for (const { lanes, rows, chunks } of ways)
+          for (const count of [lanes, rows, chunks]) expect(Number.isInteger(count) && count > 0).toBe(true);
+      }
+    }
+  });
   it('is a pure function', () => {
     expect(candidates(matmul(512, 512, 512), target)).toEqual(candidates(matmul(512, 512, 512), target));
   });
