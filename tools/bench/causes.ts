@@ -1,5 +1,5 @@
 const normsPass =
-  'a norm writes its map out again, and reads it twice where no workgroup keeps a row (ResNet-50’s maps of 28² and more, forward and back: 2.7 of 23 GB); a mask of a ReLU is stored, a word an element. The bound has a norm’s statistics alone';
+  'a norm writes its map out again, and reads it twice where no workgroup keeps a row (ResNet-50’s maps of 28² and more, forward and back: 3.2 of 23.2 GB); a mask of a ReLU is stored, a word an element. The bound has a norm’s statistics alone';
 
 /** Why a lost row is lost, by the row's name: what was found when it was looked into. A row without an entry prints so. */
 export const causes: Readonly<Record<string, string>> = {
