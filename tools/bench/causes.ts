@@ -14,6 +14,4 @@ export const causes: Readonly<Record<string, string>> = {
     'both read the matrix at the rate of the memory: the kernel alone takes 38 to 42 GB/s where a loop that only reads takes 41 to 43; the rest is two phases and their barriers, and what other work leaves of the memory',
   'ResNet-50 step: bytes over the op graph’s bound': normsPass,
   'MNIST step: bytes over the op graph’s bound': normsPass,
-  'ResNet-50 step: first trace and schedule':
-    'in a fresh process, where V8 has compiled nothing of it yet, fusing takes a third (the expressions of each candidate are written to see whether they fit), writing expressions down as much, tracing a sixth',
 };
