@@ -13,11 +13,11 @@ import { type KernelCase, kernelCases } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { webgpu } from '../src/index';
 import { type ConvChoice, convChoices } from '../src/kernels/conv';
-import * as rare from '../src/kernels/rare';
 import { type Tile, tiles } from '../src/kernels/tiles';
 import type { WebgpuBackend } from '../src/runtime';
 import { checkChoice } from './choices';
 import { emulated } from './emulated';
+import { largeDevice } from './target';
 
 let backend: WebgpuBackend;
 beforeAll(async () => {
@@ -93,17 +93,7 @@ const convolutions = kernelCases.filter(
     test.kernel.sizes.c < 64 &&
     sizeOf(test.kernel.sizes.kernel) < 49,
 );
-const roomy = {
-  room: { buffers: 16, bytes: 2 ** 31 },
-  workgroups: 65535,
-  threads: 256,
-  shared: 65536,
-  scratch: 2 ** 28,
-  cached: false,
-  matrix: null,
-  rare,
-  subgroup: null,
-};
+const roomy = { ...largeDevice, threads: 256, shared: 65536 };
 
 describe('convolutions as products in the order of k that is not the first choice, with k in parts', () => {
   // each order has code for groups, strides, dilation: these reach all of it

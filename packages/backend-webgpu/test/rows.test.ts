@@ -4,13 +4,13 @@ import { type KernelCase, kernelCases } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { candidates } from '../src/compile';
 import { webgpu } from '../src/index';
-import * as rare from '../src/kernels/rare';
 import { reduce } from '../src/kernels/reduce';
 import { type ByRows, reduceChoices } from '../src/kernels/reduction';
 import type { WebgpuBackend } from '../src/runtime';
 import type { Target } from '../src/shader';
 import { checkChoice } from './choices';
 import { emulated, emulatedAdapter } from './emulated';
+import { largeDevice } from './target';
 
 let exchanging: WebgpuBackend;
 let plain: WebgpuBackend;
@@ -98,17 +98,7 @@ describe('rows with lanes that meet in workgroup memory', () => {
 });
 
 describe('what is read', () => {
-  const target: Target = {
-    room: { buffers: 16, bytes: 2 ** 31 },
-    workgroups: 65535,
-    threads: 1024,
-    shared: 49152,
-    scratch: 2 ** 28,
-    cached: false,
-    matrix: null,
-    rare,
-    subgroup: 32,
-  };
+  const target: Target = { ...largeDevice, subgroup: 32 };
   const sourcesOf = (shape: readonly number[]) => {
     const kernel = standardizing(shape);
     const { dispatches } = reduce(kernel, target, reduceChoices(kernel, target)[0] as ByRows);

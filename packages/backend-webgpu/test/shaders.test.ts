@@ -7,18 +7,8 @@ import * as by from '../src/kernels/matrix';
 import * as rare from '../src/kernels/rare';
 import { occupancy, sharedOf, type Tile, threadsOf, tiles } from '../src/kernels/tiles';
 import type { Target } from '../src/shader';
+import { largeDevice as target } from './target';
 
-const target: Target = {
-  room: { buffers: 16, bytes: 2 ** 31 },
-  workgroups: 65535,
-  threads: 1024,
-  shared: 49152,
-  scratch: 2 ** 28,
-  cached: false,
-  matrix: null,
-  rare,
-  subgroup: null,
-};
 const kernelOf = (title: string) => kernelCases.find((test) => test.title === title)?.kernel as Kernel;
 const sourceOf = (title: string, choice?: Choice, of: Target = target) =>
   generate(kernelOf(title), of, choice)

@@ -8,21 +8,19 @@ import { usage } from '../src/device';
 import { conv } from '../src/kernels/conv';
 import { matmul } from '../src/kernels/matmul';
 import * as by from '../src/kernels/matrix';
-import * as rare from '../src/kernels/rare';
 import type { Program, Target } from '../src/shader';
 import { emulatedAdapter } from './emulated';
+import { largeDevice } from './target';
 
 const size = 16;
 const lanes = 32;
 const target: Target = {
+  ...largeDevice,
   room: { buffers: 10, bytes: 2 ** 27 },
-  workgroups: 65535,
   threads: 256,
   shared: 32768,
   scratch: 2 ** 26,
-  cached: false,
   matrix: { m: size, n: size, k: size, lanes, by },
-  rare,
   subgroup: lanes,
 };
 

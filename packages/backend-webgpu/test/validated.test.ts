@@ -9,22 +9,12 @@ import { candidates, generate } from '../src/compile';
 import { conv, convChoices } from '../src/kernels/conv';
 import { matmul, matmulChoices } from '../src/kernels/matmul';
 import * as by from '../src/kernels/matrix';
-import * as rare from '../src/kernels/rare';
 import { operandsOf } from '../src/pages';
 import type { Program, Target } from '../src/shader';
 import { dawnOf } from './emulated';
+import { largeDevice } from './target';
 
-const target: Target = {
-  room: { buffers: 16, bytes: 2 ** 31 },
-  workgroups: 65535,
-  threads: 1024,
-  shared: 49152,
-  scratch: 2 ** 28,
-  cached: false,
-  matrix: { m: 16, n: 16, k: 16, lanes: 32, by },
-  rare,
-  subgroup: 32,
-};
+const target: Target = { ...largeDevice, matrix: { m: 16, n: 16, k: 16, lanes: 32, by }, subgroup: 32 };
 
 let dawn: GPU; // must outlive its device
 let device: GPUDevice;

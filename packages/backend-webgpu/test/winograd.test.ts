@@ -4,7 +4,6 @@ import { type KernelCase, kernelCases } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { webgpu } from '../src/index';
 import { convChoices } from '../src/kernels/conv';
-import * as rare from '../src/kernels/rare';
 import { tiles } from '../src/kernels/tiles';
 import { transformsOf } from '../src/kernels/transforms';
 import { winogradChoices } from '../src/kernels/winograd';
@@ -12,6 +11,7 @@ import type { WebgpuBackend } from '../src/runtime';
 import type { Target } from '../src/shader';
 import { checkChoice } from './choices';
 import { emulated } from './emulated';
+import { largeDevice } from './target';
 
 let backend: WebgpuBackend;
 beforeAll(async () => {
@@ -19,17 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => backend.dispose());
 
-const target: Target = {
-  room: { buffers: 16, bytes: 2 ** 31 },
-  workgroups: 65535,
-  threads: 256,
-  shared: 65536,
-  scratch: 2 ** 28,
-  cached: false,
-  matrix: null,
-  rare,
-  subgroup: null,
-};
+const target: Target = { ...largeDevice, threads: 256, shared: 65536 };
 const named = (part: string) =>
   kernelCases.find(({ title }) => title.includes(part)) as KernelCase & { kernel: ConvKernel };
 /** Times the error of a plain sum, as backend-cpu allows its own. */
