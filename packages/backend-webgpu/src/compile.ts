@@ -19,8 +19,10 @@ interface Ways<C extends Choice = Choice> {
   make(choice: C): Program;
 }
 
-function waysOf(unbound: Kernel, target: Target): Ways {
-  const kernel = bind(unbound, target.room);
+function waysOf(unbound: Kernel, given: Target): Ways {
+  const kernel = bind(unbound, given.room);
+  // what is found by a table is read by code that is long: whoever stages has it once, tiles without workgroup memory at each load
+  const target = bindingsOf(kernel).paged.length ? { ...given, cached: false } : given;
   const ways = <C extends Choice>(candidates: readonly C[], make: (choice: C) => Program) =>
     ({ candidates, make }) as unknown as Ways;
   const only = (make: () => Program) => ways([{ way: 'only' }], make);
