@@ -318,8 +318,8 @@ async function shaderFault(
   module: GPUShaderModule,
   cause: unknown,
 ): Promise<BackendError> {
-  const { messages } = await module.getCompilationInfo();
-  const first = messages.find(({ type }) => type === 'error');
+  const info = await module.getCompilationInfo().catch(() => null); // a lost device tells nothing
+  const first = info?.messages.find(({ type }) => type === 'error');
   const line = first ? `line ${first.lineNum}: ${source.split('\n')[first.lineNum - 1]?.trim()}: ${first.message}` : '';
   const reason = line || (cause instanceof Error ? cause.message : String(cause));
   const title = label.replace('tessera ', '');
