@@ -14,4 +14,6 @@ export const causes: Readonly<Record<string, string>> = {
     'both read the matrix at the rate of the memory: the kernel alone takes 38 to 42 GB/s where a loop that only reads takes 41 to 43; the rest is two phases and their barriers, and what other work leaves of the memory',
   'ResNet-50 step: bytes over the op graph’s bound': normsPass,
   'MNIST step: bytes over the op graph’s bound': normsPass,
+  'ResNet-50 step: first trace and schedule':
+    'the machine’s slow minutes: 216 to 316 ms in fast ones, 355 to 435 in slow ones, beside code generation that is the same work as ever and takes 241 to 324 and 333 to 351 (191 on 2026-11-23); V8 has compiled nothing yet, so the time is spread over all of fusing, writing expressions down and tracing',
 };
