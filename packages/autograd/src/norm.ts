@@ -27,43 +27,41 @@ export function norm(): void {
     const [x, eps, ...affine] = inputs as [Tensor, Tensor, ...Tensor[]];
     const gamma = weight ? (affine[0] as Tensor) : null;
     const beta = bias ? (affine[gamma ? 1 : 0] as Tensor) : null;
+    const [mu, sigma2] = [mean, variance] as [Tensor, Tensor];
     const count = countAlong(x, dims);
-    const of = [x, mean, variance, eps] as [Tensor, Tensor, Tensor, Tensor];
     let dx: Tensor | null = gMean ? expand(div(gMean, count), x.shape) : null;
-    if (gVariance) dx = plus(dx, mul(gVariance, mul(sub(x, mean as Tensor), 2 / count)));
+    if (gVariance) dx = plus(dx, mul(gVariance, mul(sub(x, mu), 2 / count)));
     let dGamma: Tensor | null = null;
     let dBeta: Tensor | null = null;
     if (g) {
       const rowwise = !gamma || constantAlong(gamma.shape, x.shape, dims);
       const h = rowwise ? g : mul(g, gamma);
-      const [inner, total, slope] = standardizeGrad([h, ...of], rowwise ? gamma : null, dims) as Triple;
+      const [inner, total, slope] = standardizeGrad([h, x, mu, sigma2, eps], rowwise ? gamma : null, dims) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
       dx = plus(dx, inner);
-      if (gamma) dGamma = sumTo(rowwise ? slope : mul(g, normalized(...of)), gamma.shape);
+      if (gamma) dGamma = sumTo(rowwise ? slope : mul(g, mul(sub(x, mu), rsqrt(add(sigma2, eps)))), gamma.shape);
       if (beta) dBeta = sumTo(rowwise && constantAlong(beta.shape, x.shape, dims) ? total : g, beta.shape);
     }
     return [dx, null, ...(gamma ? [dGamma] : []), ...(beta ? [dBeta] : [])];
   });
   /** That of the same written with ops. */
   defineGradient(standardizeGrad, (g, inputs, outputs, { dims }) => {
-    const composed = (...[h, x, mean, variance, eps, scale]: Tensor[]): Tensor[] => {
-      const of = [x, mean, variance, eps] as [Tensor, Tensor, Tensor, Tensor];
-      const count = countAlong(of[0], dims);
-      const normal = normalized(...of);
-      const [total, slope] = [h as Tensor, mul(h as Tensor, normal)].map((t) => sum(t, dims, { keepdim: true })) as [
-        Tensor,
-        Tensor,
-      ];
-      const inner = sub(sub(h as Tensor, div(total, count)), mul(normal, div(slope, count)));
-      const inverse = rsqrt(add(of[2], of[3]));
+    const composed = (...made: Tensor[]): Tensor[] => {
+      const [h, x, mean, variance, eps, scale] = made as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor?];
+      const rows = (t: Tensor) => sum(t, dims, { keepdim: true });
+      const count = countAlong(x, dims);
+      const inverse = rsqrt(add(variance, eps));
+      const normal = mul(sub(x, mean), inverse);
+      const [total, slope] = [rows(h), rows(mul(h, normal))];
+      const inner = sub(sub(h, div(total, count)), mul(normal, div(slope, count)));
       return [mul(inner, scale ? mul(inverse, scale) : inverse), total, slope];
     };
     return vjp(composed, inputs).pullback(orZeros(g, outputs));
   });
 }
-
-type Triple = [Tensor, Tensor, Tensor];
-const normalized = (x: Tensor, mean: Tensor, variance: Tensor, eps: Tensor): Tensor =>
-  mul(sub(x, mean), rsqrt(add(variance, eps)));
 
 /** How many elements a row along these axes has. */
 const countAlong = ({ shape }: Tensor, dims: readonly number[]): number =>
