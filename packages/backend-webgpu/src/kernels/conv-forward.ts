@@ -1,7 +1,7 @@
 /** The product that a convolution is: y [o, n·p] = w [o, r·c] · x at the window's places [r·c, n·p]. */
 import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
-import { atCoords, atSums, coordsOf, type Known } from '../place';
+import { atCoords, atSums, coordsOf } from '../place';
 import type { Block } from '../shader';
 import { Quad, vectorStores, vectorsOf } from '../vector';
 import {
@@ -15,6 +15,7 @@ import {
   placeIn,
   readAt,
   split,
+  termsOf,
 } from './conv-places';
 import { fromScratch, type Weights, weightsOf } from './conv-weights';
 import type { Inside } from './product';
@@ -40,7 +41,7 @@ export function forward(kernel: ConvKernel, order: Order): ConvPart {
         });
   /** Image and window of a column, channel and place of a k-position: what each adds to where x is read. */
   const place = (at: Inside, group: string, segment: string, inner: string, column: string) => {
-    const { block, before } = at;
+    const { before } = at;
     const where = placeIn(at, order);
     const [channel, places] = innerOf(at, order, segment, inner, window);
     const [image, windows] = split(before, column, output);
@@ -50,12 +51,8 @@ export function forward(kernel: ConvKernel, order: Order): ConvPart {
       { block: where, coords: places },
       where,
     );
-    const terms: Known[] = [
-      { block: before, coords: [image, groupAt(before, groups, c / groups, group), ...of[0].coords] },
-      { block: where, coords: ['0i', '0i', ...of[1].coords] },
-      { block, coords: ['0i', channel, ...none(window)] },
-    ];
-    return { terms, valid };
+    const first = groupAt(before, groups, c / groups, group);
+    return { terms: termsOf(at, where, [image, first, channel], of), valid };
   };
   const result = (block: Block, group: string, row: string, column: string) => {
     const [image, windows] = split(block, column, output);

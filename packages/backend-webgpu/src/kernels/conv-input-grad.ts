@@ -8,7 +8,7 @@
  */
 import { type ConvKernel, type ConvSizes, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
-import { all, atCoords, atSums, coordsOf, type Known, unravel } from '../place';
+import { all, atCoords, atSums, coordsOf, unravel } from '../place';
 import type { Block } from '../shader';
 import { Quad, vectorStores, vectorsOf } from '../vector';
 import {
@@ -22,6 +22,7 @@ import {
   placeIn,
   readAt,
   split,
+  termsOf,
 } from './conv-places';
 import { fromScratch, type Weights, weightsOf } from './conv-weights';
 import type { Inside } from './product';
@@ -89,12 +90,7 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
     const { of, valid } = strided
       ? byClass(at, batch, segment, elements)
       : windowParts(sizes, { block: before, coords: elements }, { block: where, coords: places }, where);
-    const terms: Known[] = [
-      { block: before, coords: [image, group, ...of[0].coords] },
-      { block: where, coords: ['0i', '0i', ...of[1].coords] },
-      { block, coords: ['0i', out, ...none(window)] },
-    ];
-    return { terms, valid: pointwise ? null : valid };
+    return { terms: termsOf(at, where, [image, group, out], of), valid: pointwise ? null : valid };
   };
   /** The windows that reach elements of a class. */
   const byClass = ({ slab, before }: Inside, batch: string, segment: string, elements: readonly string[]): Parts => {

@@ -1,9 +1,10 @@
 /** From positions in a convolution's matrices to coordinates of its tensors. */
 import { type ConvSizes, type Expr, sizeOf } from '@tessera/tensor/backend';
 import { toCarried } from '../accumulate';
-import { atCoords, type Place, unravel } from '../place';
+import { atCoords, type Known, type Place, unravel } from '../place';
 import type { Block } from '../shader';
 import type { Inside, Product } from './product';
+import type { Parts } from './windows';
 
 /** How k runs over channels and places of the window. */
 export type Order = 'taps' | 'flat';
@@ -43,6 +44,21 @@ export const none = (shape: readonly unknown[]): string[] => shape.map(() => '0i
 
 /** Where the place of the window is known. */
 export const placeIn = ({ block, slab }: Inside, order: Order): Block => (order === 'taps' ? slab : block);
+
+/**
+ * What each part of a k-position adds to where a map is read: image and first channel of the group are known before the loop, the
+ * channel in it, and the window's two parts where each of them is.
+ */
+export const termsOf = (
+  { block, before }: Inside,
+  where: Block,
+  [image, group, channel]: readonly [string, string, string],
+  of: Parts['of'],
+): Known[] => [
+  { block: before, coords: [image, group, ...of[0].coords] },
+  { block: where, coords: ['0i', '0i', ...of[1].coords] },
+  { block, coords: ['0i', channel, ...none(of[0].coords)] },
+];
 
 /** Channel and place of the window that a k-position is. */
 export function innerOf(
