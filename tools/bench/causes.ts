@@ -15,5 +15,5 @@ export const causes: Readonly<Record<string, string>> = {
   'ResNet-50 step: bytes over the op graph’s bound': normsPass,
   'MNIST step: bytes over the op graph’s bound': normsPass,
   'ResNet-50 step: first trace and schedule':
-    'the machine’s slow minutes: 216 to 316 ms in fast ones, 355 to 435 in slow ones, beside code generation that is the same work as ever and takes 241 to 324 and 333 to 351 (191 on 2026-11-23); V8 has compiled nothing yet, so the time is spread over all of fusing, writing expressions down and tracing',
+    'in a fresh process V8 has compiled nothing yet, so the time is spread over all of fusing, writing expressions down and tracing; 216 to 316 ms in the machine’s fast hour and 327 to 435 in its slow one, beside code generation, the same work as ever, at 241 to 324 and 333 to 351 (191 on 2026-11-23)',
 };
