@@ -47,6 +47,7 @@ export class WebgpuBackend implements Webgpu {
   readonly #checks: Checks;
   #timer: Timer | null = null;
   #failure: BackendError | null = null;
+  #onLost: WebgpuOptions['onLost'];
   /** What waits for pipelines that are still made, and whatever came after it. */
   readonly #waiting: { readonly ready: Promise<unknown> | null; readonly run: () => void }[] = [];
 
@@ -57,6 +58,7 @@ export class WebgpuBackend implements Webgpu {
   ) {
     const { device } = found;
     this.#found = found;
+    this.#onLost = onLost;
     this.device = device;
     this.limits = limitsOf(device);
     this.#uploads = new Uploads(device);
@@ -95,12 +97,12 @@ export class WebgpuBackend implements Webgpu {
       );
     }
     void device.lost.then(({ message, reason }) => {
-      if (this.#failure) return;
+      if (this.#failure && reason === 'destroyed') return; // by us
       const error = new BackendError(
         `webgpu: the device was lost (${reason}: ${message}); what was on it is gone, make a new backend with webgpu() and load the last checkpoint`,
       );
       this.#fail(error);
-      onLost?.(error);
+      this.#onLost?.(error);
     });
   }
 
@@ -195,6 +197,7 @@ export class WebgpuBackend implements Webgpu {
   }
 
   dispose(): void {
+    this.#onLost = undefined;
     this.#stop(new BackendError('webgpu: the backend was disposed of; make a new one with webgpu()'));
     this.#release();
   }
@@ -254,6 +257,7 @@ export class WebgpuBackend implements Webgpu {
       run();
       return;
     }
+    ready?.catch(() => {}); // where all ended meanwhile nobody waits for it
     this.#waiting.push({ ready, run });
     if (this.#waiting.length === 1) void this.#drain();
   }

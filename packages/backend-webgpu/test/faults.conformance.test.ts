@@ -13,6 +13,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  warmup,
 } from '@tessera/tensor';
 import { BackendError } from '@tessera/tensor/backend';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -135,6 +136,48 @@ describe('a lost device', () => {
     expect(losses).toEqual(wanted);
   });
 });
+
+describe('a device that is lost while shaders are made', () => {
+  it('is told to whoever reads, and to nobody else: no promise is left alone', async () => {
+    const device = await (await emulatedAdapter()).requestDevice();
+    const backend = await make({ device });
+    // as drivers do: pipelines that are under way when the device goes are refused
+    const refused = () => device.lost.then(() => Promise.reject(new Error('lost')));
+    Object.defineProperty(device, 'createComputePipelineAsync', { value: refused });
+    const alone: unknown[] = [];
+    const note = (event: unknown) => alone.push(event instanceof Error ? event.message : event);
+    const listening = unhandled(note);
+    try {
+      const w = new State(ones([4, 2]));
+      const step = compile((x: Tensor) => {
+        w.assign(mul(w.read(), sum(x)));
+        return square(matmul(x, w.read()));
+      });
+      const reads = [3, 5, 7].map((rows) => step(ones([rows, 4])).data());
+      for (const rows of [9, 11]) step(ones([rows, 4])); // nobody reads these
+      const waits = Promise.allSettled([...reads, warmup(step, [ones([13, 4])]), backend.sync()]);
+      device.destroy();
+      for (const wait of await waits)
+        expect(wait).toMatchObject({ status: 'rejected', reason: { message: expect.stringMatching(/^webgpu: /) } });
+      await device.lost;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    } finally {
+      listening();
+    }
+    expect(alone).toEqual([]);
+  });
+});
+
+/** Calls back for each promise that rejects and that nobody waits for. Gives what ends it. */
+function unhandled(listener: (reason: unknown) => void): () => void {
+  if ('document' in globalThis) {
+    const heard = (event: PromiseRejectionEvent) => listener(event.reason);
+    addEventListener('unhandledrejection', heard);
+    return () => removeEventListener('unhandledrejection', heard);
+  }
+  process.on('unhandledRejection', listener);
+  return () => process.off('unhandledRejection', listener);
+}
 
 describe('memory', () => {
   it('beyond the limit of one buffer is refused, naming tensor and limit', async () => {

@@ -36,6 +36,8 @@ function onDevice(backend: Backend, node: Node, output: number): Storage {
 /** Makes values for these tensors and states, and for all state assigned since the last flush, in one plan. */
 export function flush(values: readonly Value[], initial: Iterable<State> = []): void {
   const states = new Set([...runtime.dirty, ...initial]);
+  // what cannot run (too large, out of memory) throws here, and then where it is read: it stays pending, and no later flush tries it
+  runtime.dirty.clear();
   const assigned = [...states].flatMap(({ pending }) => (pending ? [pending] : []));
   const wanted: Value[] = [];
   for (const value of [...values, ...assigned]) {
@@ -62,11 +64,7 @@ export function flush(values: readonly Value[], initial: Iterable<State> = []): 
     });
     for (const { node } of wanted) if (node.realised) node.detach();
   }
-  // only now: where the plan could not run (out of memory), nothing that was assigned is lost
-  for (const state of states) {
-    state.commit();
-    runtime.dirty.delete(state);
-  }
+  for (const state of states) state.commit(); // only now: where the plan could not run, nothing that was assigned is lost
   runtime.pending = 0;
 }
 

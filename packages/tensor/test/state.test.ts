@@ -1,5 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { compile } from '../src/compile';
+import { BackendError } from '../src/errors';
 import { add, mul, sub } from '../src/ops/arithmetic';
+import { ones, zeros } from '../src/ops/create';
 import { sum } from '../src/ops/reduction';
 import { reference } from '../src/reference';
 import { setBackend } from '../src/runtime';
@@ -35,6 +38,33 @@ describe('State', () => {
       if (i % 10 === 9) await tensor([1]).data();
     }
     expect(await w.item()).toBe(100);
+  });
+
+  it('too large for the backend fails once and where it is read, and the rest goes on', async () => {
+    const backend = reference();
+    const allocate = backend.allocate.bind(backend);
+    let most = 100;
+    backend.allocate = (dtype, size) => {
+      if (size * 4 > most) throw new BackendError(`${dtype}[${size}] is beyond ${most} bytes`);
+      return allocate(dtype, size);
+    };
+    setBackend(backend);
+    const [large, w] = [new State(zeros([1000])), new State(tensor([1]))];
+    large.assign(ones([1000]));
+    w.assign(add(w, 1));
+    const failure = /out of memory: this plan of 1 kernels needs .* \(float32\[1000\] is beyond 100 bytes\)/;
+    await expect(mul(tensor([3]), 2).data()).rejects.toThrow(failure);
+    expect(await mul(tensor([3]), 2).toArray()).toEqual([6]);
+    w.assign(add(w, 1));
+    expect(await w.item()).toBe(3);
+    await expect(large.data()).rejects.toThrow(failure);
+    const step = compile(() => w.assign(mul(w, 2)));
+    step();
+    expect(await w.item()).toBe(6);
+    most = 10_000; // memory was freed: what was assigned is still there
+    expect((await large.data())[999]).toBe(1);
+    large.assign(add(large, 1));
+    expect((await large.data())[999]).toBe(2);
   });
 
   it('is an operand like a tensor', async () => {
