@@ -97,8 +97,8 @@ export function reduction(): void {
     if (p === 1) return [mul(over(g), sign(x))];
     const scaled = over(where(flat, 0, div(g, p === 2 ? size : pow(size, p - 1))));
     if (p === 2) return [mul(scaled, x)];
-    const zero = eq(x, 0); // |x|^(p−1) of 0 has no derivative for p < 2: kept out of the second one
-    const power = where(zero, p > 1 ? 0 : Number.POSITIVE_INFINITY, pow(abs(where(zero, 1, x)), p - 1));
+    const zero = eq(x, 0); // |x|^(p−1) of 0 has no derivative for p < 2, and is ∞ for p < 1: PyTorch takes 0
+    const power = where(zero, 0, pow(abs(where(zero, 1, x)), p - 1));
     return [mul(scaled, mul(sign(x), power))];
   });
 

@@ -29,19 +29,23 @@ export function scan(): void {
 
   /**
    * Σ_k g_k·y_k / x_i, k ≥ i, is right where x_i is not 0. At the first 0 of a row it is the same sum with that element
-   * taken for 1, and behind it everything is 0. (Of a row with several zeros, second derivatives among these are not found.)
+   * taken for 1, and behind it everything is 0; at the second too, but the second derivative between these two is not.
    */
   defineGradient(cumprod, (g, inputs, _, { axis, reverse, exclusive }) => {
     const [x] = inputs as [Tensor];
     if (x.rank === 0) return [exclusive ? null : g];
     const zero = eq(x, 0);
-    const first = logicalAnd(zero, eq(cumsum(zero, axis, { reverse }), 1));
+    const count = cumsum(zero, axis, { reverse });
     const back = (row: Tensor): Tensor => {
       const parts = mul(g, cumprod(row, axis, { reverse, exclusive }));
       const total = cumsum(parts, axis, { reverse: !reverse });
       return exclusive ? sub(total, parts) : total;
     };
-    return [where(first, back(where(first, 1, x)), div(back(x), where(zero, 1, x)))];
+    const at = (nth: number, otherwise: Tensor): Tensor => {
+      const here = logicalAnd(zero, eq(count, nth));
+      return where(here, back(where(here, 1, x)), otherwise);
+    };
+    return [at(1, at(2, div(back(x), where(zero, 1, x))))];
   });
 
   /** To where each value came from. */

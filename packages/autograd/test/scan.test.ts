@@ -38,10 +38,14 @@ describe('gradients of running results', () => {
     await checkGradients(f, [x()]);
   });
 
-  it('of cumprod are right where one element is 0, twice, and once where several are', async () => {
-    await checkGradients((t) => cumprod(t, 0), [tensor([1.5, 0, 2, 0.5])]);
-    await checkGradients((t) => cumprod(t, 0, { exclusive: true, reverse: true }), [tensor([1.5, 2, 0, 0.5])]);
-    await checkGradients((t) => cumprod(t, 0), [tensor([1.5, 0, 2, 0, 3])], { order: 1 });
+  it('of cumprod are right where elements are 0, one or several, twice', async () => {
+    for (const row of [
+      [1.5, 0, 2, 0.5],
+      [1.5, 0, 2, 0, 3],
+      [0, 2, 0, 1.5, 0],
+    ])
+      for (const options of [{}, { exclusive: true, reverse: true }])
+        await checkGradients((t) => cumprod(t, 0, options), [tensor(row)]);
   });
 
   it('of cummax go to the last of equals', async () => {

@@ -27,11 +27,12 @@ export class EarlyStopping {
     if (!(minDelta >= 0)) throw new ArgumentError(`earlyStopping: minDelta is ${minDelta}, wants a number ≥ 0`);
   }
 
-  /** Takes an epoch's metric in. Was it the best so far? */
+  /** Takes an epoch's metric in. Was it the best so far? NaN never is. */
   step(value: number): boolean {
     const { minDelta, mode } = this.options;
     const { best } = this.state;
-    const better = best === null || (mode === 'min' ? value < best - minDelta : value > best + minDelta);
+    const better =
+      best === null ? !Number.isNaN(value) : mode === 'min' ? value < best - minDelta : value > best + minDelta;
     this.state = better ? { best: value, bad: 0 } : { best, bad: this.state.bad + 1 };
     return better;
   }

@@ -390,6 +390,19 @@ describe('early stopping', () => {
     }
   });
 
+  it('takes a metric that is no number for no improvement, the first one too', async () => {
+    const { model, options } = climbing();
+    const { epochs } = await nn.fit(model, {
+      ...options,
+      metrics: { size: (y: t.Tensor) => t.where(t.lt(y, -1), Number.NaN, y) },
+      earlyStopping: { patience: 1, metric: 'size' },
+    });
+    expect(epochs.map(({ metrics, best }) => [metrics['size'], best])).toEqual([
+      [Number.NaN, false],
+      [Number.NaN, false],
+    ]);
+  });
+
   it('wants more than minDelta, and may look for the largest', async () => {
     const { model, options } = climbing();
     const { epochs } = await nn.fit(model, {
