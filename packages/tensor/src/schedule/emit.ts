@@ -1,11 +1,11 @@
 /** From groups to kernels: prints each group's expressions, and stores what others want of it. */
-import { computeOf, rewrite } from '../expr';
+import { computeOf } from '../expr';
 import type { Accumulate, Expr, Kernel, Operand, RowStore, Store, View } from '../ir';
 import type { Lowering, OpExpr } from '../op';
 import { contiguous, rowMajor, sizeOf } from '../view';
 import { Expressions, expressible } from './express';
 import type { Item, Value } from './graph';
-import { accsPerReduction, type Group, type ReduceLowering } from './group';
+import type { Group } from './group';
 import { evaluatesOnce, worthRecomputing } from './recompute';
 import { excess, type Room } from './room';
 
@@ -163,31 +163,10 @@ function print(
   }
 }
 
-/** Joins the stages of a group's reductions and numbers their accumulators through. */
+/** The stages of a group's reductions, joined. */
 function reduction(group: Group, expressions: Expressions, stores: readonly RowStore[]): Body {
-  const stages: { id: number; acc: Accumulate }[][] = [];
-  group.reductions.forEach(({ item, stage }, place) => {
-    const lowering = item.lowering as ReduceLowering;
-    let local = 0;
-    lowering.stages.forEach((accs, i) => {
-      for (const acc of accs) {
-        const list = (stages[stage + i] ??= []);
-        list.push({
-          id: place * accsPerReduction + local++,
-          acc: { ...acc, expr: expressions.reduced(acc.expr, item) },
-        });
-      }
-    });
-  });
-  const numbers = new Map(stages.flat().map(({ id }, place) => [id, place]));
-  const memo = new Map<Expr, Expr>();
-  const renumber = (expr: Expr): Expr =>
-    rewrite(expr, (leaf) => (leaf.op === 'acc' ? { ...leaf, index: numbers.get(leaf.index) as number } : leaf), memo);
-  return {
-    kind: 'reduce',
-    shape: group.domain,
-    axes: group.axes,
-    stages: stages.map((list) => list.map(({ acc }) => ({ ...acc, expr: renumber(acc.expr) }))),
-    stores: stores.map((store) => ({ ...store, expr: renumber(store.expr) })),
-  };
+  const stages: Accumulate[][] = [];
+  for (const { item, stage, acc } of group.accs)
+    (stages[stage] ??= []).push({ ...acc, expr: expressions.reduced(acc.expr, item) });
+  return { kind: 'reduce', shape: group.domain, axes: group.axes, stages, stores };
 }

@@ -151,10 +151,11 @@ export class Expressions {
 
   /** An expression of a reduction of this group, over the domain; its accumulators get their numbers within the group. */
   reduced(expr: OpExpr, item: Item): Expr {
-    const { first, stages } = this.group.reduction(item);
-    return this.of(expr, item, this.group.domain, [], (acc) => {
-      this.stage = Math.max(this.stage, stages[acc.index] as number);
-      return this.#interner.leaf({ ...acc, index: first + acc.index });
+    const { accs, domain } = this.group;
+    return this.of(expr, item, domain, [], (acc) => {
+      const place = accs.findIndex((each) => each.item === item && each.own === acc.index);
+      this.stage = Math.max(this.stage, (accs[place] as (typeof accs)[number]).stage);
+      return this.#interner.leaf({ ...acc, index: place });
     });
   }
 
@@ -179,7 +180,7 @@ export class Expressions {
 
   /** Kept, for a value that is used twice at every level would else be walked 2^levels times. */
   #inline(item: Item, output: number, moves: readonly Move[]): Expr {
-    const key = `${item.place}.${output}${JSON.stringify(moves)}`;
+    const key = `${item.place}.${output}${moves.length ? JSON.stringify(moves) : ''}`;
     let expr = this.#inlined.get(key);
     if (!expr) this.#inlined.set(key, (expr = this.#inlineOnce(item, output, moves)));
     return expr;
@@ -250,6 +251,8 @@ export class Expressions {
   #coordinates({ shape, moves, item }: Pick<Site, 'shape' | 'moves' | 'item'>): readonly Expr[] {
     const shapes = [shape];
     for (const move of moves) shapes.push(movedShape(shapes.at(-1) as readonly number[], move));
+    let at: Expr[] = (shapes.at(-1) as readonly number[]).map((_, axis) => index(axis));
+    for (let i = moves.length - 1; i >= 0; i--) at = undo(moves[i] as Move, at, shapes[i] as readonly number[], item);
     const known = new Map<Expr, Expr>();
     const intern = (expr: Expr): Expr => {
       let one = known.get(expr);
@@ -259,8 +262,6 @@ export class Expressions {
       }
       return one;
     };
-    let at: Expr[] = (shapes.at(-1) as readonly number[]).map((_, axis) => index(axis));
-    for (let i = moves.length - 1; i >= 0; i--) at = undo(moves[i] as Move, at, shapes[i] as readonly number[], item);
     return at.map(intern);
   }
 }

@@ -25,28 +25,14 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
   /** Expressions of each group as far as it has grown, so that trying one more member does not start over. */
   const drafts = new Map<Group, Expressions>();
 
-  /** The group needs what this item is computed from. */
-  const add = (group: Group, item: Item): void => {
-    for (const value of sourcesOf(item)) {
-      if (value.item.group === group) continue;
-      group.reads.add(value);
-      value.readers.add(group);
-    }
-  };
   const forget = (): void => {
     for (const item of items) {
       item.sources = null;
-      for (const { readers } of item.outputs) readers.clear();
+      for (const { readers } of item.outputs) if (readers.size) readers.clear();
     }
   };
-  const join = (group: Group, member: Member): void => {
-    add(group, member.item);
-    group.take(member);
-  };
   const open = (item: Item): void => {
-    const group = new Group(item);
-    groups.push(group);
-    add(group, item);
+    groups.push(new Group(item));
   };
 
   /**
@@ -54,12 +40,14 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
    * else is read elsewhere is known when kernels are written down.
    */
   const holds = (together: readonly Group[], item?: Item): boolean => {
-    const reads = [...(item ? sourcesOf(item) : []), ...together.flatMap((group) => [...group.reads])];
-    const outputs = together.flatMap((group) => group.outputs);
+    const sources = item ? sourcesOf(item) : [];
     const made = item?.outputs ?? [];
-    const inside = (group: Group | null): boolean => together.includes(group as Group);
+    const count = (sum: number, group: Group): number => sum + group.reads.size + group.outputs.length;
     // most kernels are far below what they may bind: no need to see what is counted twice
-    if (reads.length + outputs.length + made.length <= room.most) return true;
+    if (together.reduce(count, sources.length + made.length) <= room.most) return true;
+    const reads = [...sources, ...together.flatMap((group) => [...group.reads])];
+    const outputs = together.flatMap((group) => group.outputs);
+    const inside = (group: Group | null): boolean => together.includes(group as Group);
     const stored = outputs.filter((value) => room.targets.has(value) || ![...value.readers].every(inside));
     return (
       excess(
@@ -91,7 +79,7 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
         const member = { item, ...place };
         if (group.kind === 'reduce' && place.per === 'element' && !mayWriteBack(group)) continue;
         if (!fits(group, member)) continue;
-        join(group, member);
+        group.take(member);
         return true;
       }
     }
@@ -102,15 +90,8 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
   const joinReduction = (item: Item, lowering: ReduceLowering): boolean => {
     const origins = originsOf(sourcesOf(item));
     const over = `${lowering.shape}|${lowering.axes}`;
-    for (const group of [...groups].reverse()) {
-      if (
-        group.kind !== 'reduce' ||
-        group.over !== over ||
-        !meet(origins, group) ||
-        wouldCycle(item, group) ||
-        !holds([group], item)
-      )
-        continue;
+    for (const group of groups.filter((each) => each.kind === 'reduce' && each.over === over).reverse()) {
+      if (!meet(origins, group) || wouldCycle(item, group) || !holds([group], item)) continue;
       const expressions = new Expressions(group);
       const fitting = expressible(() => {
         for (const { expr } of lowering.stages.flat())
@@ -118,13 +99,14 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
       });
       // walked again only by what wants results of the first walk
       if (!fitting || (expressions.stage >= 0 && !mayWriteBack(group))) continue;
-      join(group, { item, per: 'element', moves: [] });
-      group.reductions.push({ item, stage: expressions.stage + 1 });
+      group.take({ item, per: 'element', moves: [] });
+      group.reduce(item, expressions.stage + 1);
       return true;
     }
     return false;
   };
 
+  /** Where it may, the members know already that they are of the other group. */
   const mayMerge = (into: Group, group: Group): boolean => {
     if (into.kind !== 'map' || into.over !== group.over) return false;
     const origins = originsOf(group.reads);
@@ -145,7 +127,7 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
       for (const { item, moves } of group.members)
         for (const { output } of item.outputs) expressions.member(item, output, moves);
     });
-    for (const { item } of group.members) item.group = group;
+    for (const { item } of fitting ? [] : group.members) item.group = group;
     return fitting;
   };
 
@@ -160,17 +142,16 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
       if (chain === longestChain) alone.add(item);
       if (alone.has(item)) open(item);
       // who reads as much as a kernel binds is stored, that those who read it have room
-      else if (!joinMap(item) && sourcesOf(item).size + item.outputs.length > room.most) open(item);
+      else if (!joinMap(item) && sourcesOf(item).length + item.outputs.length > room.most) open(item);
     } else if (lowering && lowering.kind !== 'view')
       if (alone.has(item) || lowering.kind !== 'reduce' || !joinReduction(item, lowering)) open(item);
   }
 
   // inlined work that must lie in a buffer, or that several groups want and that is not cheap, gets a kernel, users first
   const needed = new Set([...room.targets].map(({ item }) => item));
-  const users = new Map(items.map((item) => [item, new Set<Group>()]));
   for (const item of [...items].reverse()) {
     const { lowering, inputs } = item;
-    const wanted = users.get(item) as Set<Group>;
+    const wanted = usersOf(item);
     if (lowering?.kind === 'view') continue;
     // what products read as it is must lie in a buffer
     if (lowering?.kind === 'matmul' || lowering?.kind === 'conv')
@@ -182,26 +163,27 @@ export function fuse({ items }: Graph, room: Room, alone: Set<Item>): Group[] {
       if (needed.has(item) || share) open(item);
     }
     for (const { item: from } of inputs.map(baseOf))
-      for (const group of item.group ? [item.group] : wanted) users.get(from)?.add(group);
+      for (const group of item.group ? [item.group] : wanted) usersOf(from).add(group);
   }
   // what groups read is known only now
   forget();
   for (const group of groups) {
     group.reads.clear();
-    for (const { item } of group.members) add(group, item);
+    for (const { item } of group.members) group.needs(item);
   }
 
   // map kernels over the same domain that read each other or the same become one
   const merged: Group[] = [];
   for (const group of groups.sort(byPlace)) {
     const into = group.kind === 'map' && !alone.has(group.anchor) && merged.find((other) => mayMerge(other, group));
-    if (into) {
-      for (const member of group.members) into.take(member);
-      for (const value of group.reads) if (value.item.group !== into) into.reads.add(value);
-    } else merged.push(group);
+    if (into) for (const member of group.members) into.take(member);
+    else merged.push(group);
   }
   return merged;
 }
+
+/** The kernels that want an item, also where inlined work is between: a set that items without a kernel have no other use for. */
+const usersOf = ({ outputs }: Item): Set<Group> => (outputs[0] as Value).readers;
 
 export const byPlace = (a: Group, b: Group): number => a.anchor.place - b.anchor.place;
 
@@ -210,7 +192,7 @@ const originsOf = (values: Iterable<Value>): Set<Item | Group> =>
   new Set(Array.from(values, ({ item }) => item.group ?? item));
 /** Is the group among them, or something that it reads? */
 const meet = (origins: ReadonlySet<Item | Group>, group: Group): boolean =>
-  [group, ...originsOf(group.reads)].some((origin) => origins.has(origin));
+  origins.has(group) || [...group.reads].some(({ item }) => origins.has(item.group ?? item));
 
 const mayWriteBack = ({ rows, domain }: Group): boolean => rows > 1 || sizeOf(domain) <= longestRewrittenRow;
 
@@ -231,5 +213,5 @@ function isCheap(item: Item): boolean {
     if (lowering?.kind === 'map') lowering.outs.forEach(visit);
   };
   walk(item);
-  return functions.size <= cheap.functions && sourcesOf(item).size <= cheap.loads;
+  return functions.size <= cheap.functions && sourcesOf(item).length <= cheap.loads;
 }

@@ -20,7 +20,7 @@ export interface Item {
   /** Each output seen through views, once it was asked for. */
   seen: Seen[];
   /** The stored values that it is computed from (`sources.ts`), once they were asked for. */
-  sources: ReadonlySet<Value> | null;
+  sources: readonly Value[] | null;
   /** The kernel that computes it; null: a leaf, a scalar, a view, or inlined into each user. */
   group: Group | null;
 }

@@ -1,8 +1,9 @@
 /** A group is what one kernel computes: an anchor (the heavy part) and the element-wise work fused onto it. */
 import type { View } from '../ir';
-import type { Lowering } from '../op';
+import type { Lowering, OpAccumulate } from '../op';
 import { isRows, type Move, sizeOf } from '../view';
 import type { Item, Value } from './graph';
+import { sourcesOf } from './sources';
 
 export type GroupKind = Exclude<Lowering['kind'], 'view'>;
 export type MapLowering = Extract<Lowering, { kind: 'map' }>;
@@ -28,8 +29,9 @@ export class Group {
   readonly outputs: Value[] = [];
   /** `domain|axes`, to compare. */
   readonly over: string;
-  /** Reductions that share the passes, each with the stage its own stages start at. */
-  readonly reductions: { readonly item: Item; readonly stage: number }[] = [];
+  /** The accumulators of its reductions as the kernel numbers them, by stage. `own`: the number within its reduction. */
+  readonly accs: { readonly item: Item; readonly own: number; readonly stage: number; readonly acc: OpAccumulate }[] =
+    [];
 
   constructor(readonly anchor: Item) {
     const lowering = anchor.lowering as Lowering;
@@ -37,7 +39,7 @@ export class Group {
     this.domain = lowering.kind === 'reduce' ? lowering.shape : (anchor.outputs[0]?.shape ?? []);
     this.axes = lowering.kind === 'reduce' ? lowering.axes : [];
     this.over = `${this.domain}|${this.axes}`;
-    if (lowering.kind === 'reduce') this.reductions.push({ item: anchor, stage: 0 });
+    if (lowering.kind === 'reduce') this.reduce(anchor, 0);
     this.take({ item: anchor, per: 'element', moves: [] });
   }
 
@@ -45,6 +47,15 @@ export class Group {
     member.item.group = this;
     this.members.push(member);
     this.outputs.push(...member.item.outputs);
+    this.needs(member.item);
+  }
+  /** It reads what this item is computed from. */
+  needs(item: Item): void {
+    for (const value of sourcesOf(item)) {
+      if (value.item.group === this) continue;
+      this.reads.add(value);
+      value.readers.add(this);
+    }
   }
 
   /** How many rows a reduction has. */
@@ -73,14 +84,12 @@ export class Group {
     return `${view.shape}` === `${this.domain}` && isRows(view, per === 'row' ? this.axes : []);
   }
 
-  /** Where a reduction's accumulators are, until the kernel numbers them by stage: from `first` on; and the stage of each. */
-  reduction(item: Item): { first: number; stages: readonly number[] } {
-    const place = this.reductions.findIndex((reduction) => reduction.item === item);
-    const start = this.reductions[place]?.stage ?? 0;
-    const { stages } = item.lowering as ReduceLowering;
-    return { first: place * accsPerReduction, stages: stages.flatMap((accs, i) => accs.map(() => start + i)) };
+  /** A reduction shares its passes, its own stages from this one on. */
+  reduce(item: Item, first: number): void {
+    let own = 0;
+    (item.lowering as ReduceLowering).stages.forEach((accs, i) => {
+      for (const acc of accs) this.accs.push({ item, own: own++, stage: first + i, acc });
+    });
+    this.accs.sort((a, b) => a.stage - b.stage);
   }
 }
-
-/** More accumulators than any one reduction has. */
-export const accsPerReduction = 1000;

@@ -70,8 +70,11 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
   const slots: Slot[] = [];
   /** The smallest free slot that is large enough, else the largest, which grows. */
   const take = (dtype: DType, size: number): Slot => {
-    const free = slots.filter((slot) => slot.free && slot.dtype === dtype).sort((a, b) => a.size - b.size);
-    let slot = free.find((each) => each.size >= size) ?? free.at(-1);
+    let slot = slots.reduce<Slot | null>((best, each) => {
+      const most = best?.size ?? -1;
+      const better = most < size ? each.size >= most : each.size >= size && each.size < most;
+      return each.free && each.dtype === dtype && better ? each : best;
+    }, null);
     if (!slot) slots.push((slot = { dtype, size, free: false }));
     slot.size = Math.max(slot.size, size);
     slot.free = false;

@@ -1,5 +1,5 @@
 /** Which new values of state may be written over the old ones, and in which order the kernels must then run. */
-import type { Load, RowStore, Store } from '../ir';
+import type { Apply, Kernel, Load, Store } from '../ir';
 import { isRows } from '../view';
 import type { Job } from './emit';
 import { baseOf, type Value } from './graph';
@@ -92,50 +92,47 @@ function writeOver(
  * writes it once a row, anywhere in that row?
  */
 function readsWhereItWrites({ kernel, inputs, outputs }: Job, value: Value, leaf: Value, known: Known): boolean {
-  const input = inputs.indexOf(leaf);
-  if (input < 0) return true;
   const output = outputs.indexOf(value);
-  const loads = (part: unknown): readonly Load[] => loadsIn(part, known).get(input) ?? [];
-  if (kernel.kind === 'map')
-    return kernel.parts.every((part) => {
-      const found = loads(part);
-      const writes = part.stores.some((store) => store.output === output);
-      return !found.length || (writes && found.every(({ at, view }) => !at && isRows(view, [])));
-    });
-  const stores: readonly (Store & Partial<RowStore>)[] = kernel.stores;
-  const isRow = ({ per }: Partial<RowStore>): boolean => per === 'row';
-  const rows = stores.some((store) => store.output === output && isRow(store));
-  const axes = rows && kernel.kind === 'reduce' ? kernel.axes : [];
-  return (
-    loads(kernel).every(({ at, view }) => !at && isRows(view, axes)) &&
-    (rows ||
-      (Object.entries(kernel).every(([key, part]) => key === 'stores' || !loads(part).length) &&
-        stores.every((store) => !isRow(store) || !loads(store).length)))
-  );
+  const writes = (store: Store): boolean => store.output === output;
+  const rows = kernel.kind === 'reduce' && kernel.stores.some((store) => writes(store) && store.per === 'row');
+  const axes = rows ? kernel.axes : [];
+  const loads = loadsIn(kernel, known)[inputs.indexOf(leaf)] ?? [];
+  return loads.every(({ load, beside }) => !load.at && isRows(load.view, axes) && (rows || beside.some(writes)));
 }
 
-type Loads = ReadonlyMap<number, readonly Load[]>;
-type Known = Map<unknown, Loads>;
-/** All loads in some part of a kernel, by input; each part is walked once. */
-function loadsIn(part: unknown, known: Known): Loads {
-  const before = known.get(part);
+interface Found {
+  readonly load: Load;
+  /** What is stored of the element that it is loaded for: nothing where a whole row, or more, is. */
+  readonly beside: readonly Store[];
+}
+type Known = Map<Kernel, readonly Found[][]>;
+/** All loads of a kernel, by input; it is walked once. */
+function loadsIn(kernel: Kernel, known: Known): readonly Found[][] {
+  const before = known.get(kernel);
   if (before) return before;
-  const found = new Map<number, Load[]>();
-  const walked = new Set<unknown>();
-  const walk = (inner: unknown): void => {
-    if (typeof inner !== 'object' || inner === null) return;
-    if (!('op' in inner)) for (const value of Object.values(inner)) walk(value);
-    else if (!walked.has(inner)) {
-      walked.add(inner);
-      if ('args' in inner) walk(inner.args);
-      else if (inner.op === 'load') {
-        const load = inner as Load;
-        found.set(load.input, [...(found.get(load.input) ?? []), load]);
-        walk(load.at);
-      }
-    }
+  const found: Found[][] = [];
+  known.set(kernel, found);
+  const walk = (inner: unknown, beside: readonly Store[], walked: Set<unknown>): void => {
+    if (typeof inner !== 'object' || inner === null || walked.has(inner)) return;
+    const { op, args, input, at } = inner as Apply & Load;
+    if (op) walked.add(inner);
+    if (op === 'load') (found[input] ??= []).push({ load: inner as Load, beside });
+    for (const each of op ? (args ?? at ?? []) : Object.values(inner)) walk(each, beside, walked);
   };
-  walk(part);
-  known.set(part, found);
+  const exprs = (stores: readonly Store[], beside: readonly Store[]): void => {
+    const walked = new Set();
+    for (const { expr } of stores) walk(expr, beside, walked);
+  };
+  if (kernel.kind === 'map') for (const { stores } of kernel.parts) exprs(stores, stores);
+  else {
+    const { stores, ...rest } = kernel;
+    const isRow = (store: Store): boolean => 'per' in store && store.per === 'row';
+    exprs(
+      stores.filter((store) => !isRow(store)),
+      stores,
+    );
+    exprs(stores.filter(isRow), []);
+    walk(rest, [], new Set());
+  }
   return found;
 }

@@ -18,8 +18,9 @@ export interface Room {
   readonly over: ReadonlyMap<Value, Value>;
 }
 
-/** Buffers beyond those that a kernel can bind, for one that reads and stores these. */
-export function excess({ most, over }: Room, inputs: Iterable<Value>, outputs: readonly Value[]): number {
+/** Buffers beyond those that a kernel can bind, for one that reads and stores these; at most 0 where there are none. */
+export function excess({ most, over }: Room, inputs: readonly Value[], outputs: readonly Value[]): number {
+  if (inputs.length + outputs.length <= most) return 0;
   const reads = new Set(inputs);
   return reads.size + outputs.filter((value) => !reads.has(over.get(value) as Value)).length - most;
 }
@@ -32,9 +33,7 @@ export function outOf({ members, anchor }: Group, more: number, { most }: Room):
   const kept = new Set(members.map(({ item }) => item));
   const out: Item[] = [];
   while (out.length < more && kept.size > 1) {
-    const read = new Set(
-      [...kept].flatMap((item) => Array.from(sourcesOf(item), (value) => value.item)).concat(anchor),
-    );
+    const read = new Set([...kept].flatMap((item) => sourcesOf(item).map((value) => value.item)).concat(anchor));
     const bytes = ({ outputs: [first] }: Item): number => bytesOf(first as Value);
     const [least] = [...kept].filter((item) => !read.has(item)).sort((a, b) => bytes(a) - bytes(b)) as [Item];
     kept.delete(least);

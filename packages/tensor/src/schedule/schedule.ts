@@ -95,16 +95,9 @@ function lastMaps(groups: readonly Group[], room: Room): Group[][] {
     if (group.kind !== 'map' || awaited.has(group)) continue;
     const last = [...(ends.at(-1) ?? []), group];
     const reads = last.flatMap((each) => [...each.reads]);
-    if (
-      last.length > 1 &&
-      excess(
-        room,
-        reads,
-        last.flatMap(({ outputs }) => outputs).filter((value) => room.targets.has(value)),
-      ) <= 0
-    )
-      ends[ends.length - 1] = last;
-    else ends.push([group]);
+    const stored = last.flatMap(({ outputs }) => outputs).filter((value) => room.targets.has(value));
+    if (last.length > 1 && excess(room, reads, stored) > 0) ends.push([group]);
+    else ends.splice(-1, 1, last);
   }
   return ends;
 }

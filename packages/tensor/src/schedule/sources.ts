@@ -3,15 +3,12 @@ import { baseOf, type Item, type Value } from './graph';
 import type { Group } from './group';
 
 /** Leaves and values of groups; numbers are none. Kept with the item, until inlined work gets a kernel (`sources = null`). */
-export function sourcesOf(item: Item): ReadonlySet<Value> {
+export function sourcesOf(item: Item): readonly Value[] {
   if (!item.sources) {
-    const found = new Set<Value>();
-    for (const input of item.inputs) {
-      const base = baseOf(input);
-      if (base.item.leaf || base.item.group) found.add(base);
-      else for (const value of sourcesOf(base.item)) found.add(value);
-    }
-    item.sources = found;
+    const values = item.inputs
+      .map(baseOf)
+      .flatMap((base) => (base.item.leaf || base.item.group ? base : sourcesOf(base.item)));
+    item.sources = values.length > 1 ? [...new Set(values)] : values;
   }
   return item.sources;
 }
@@ -23,7 +20,7 @@ export function sourcesOf(item: Item): ReadonlySet<Value> {
 export function wouldCycle(item: Item, group: Group): boolean {
   const before = item.inputs.map(baseOf).flatMap((base) => {
     const { group: maker } = base.item;
-    return maker === group ? [] : maker ? [maker] : Array.from(sourcesOf(base.item), (source) => source.item.group);
+    return maker === group ? [] : maker ? [maker] : sourcesOf(base.item).map((source) => source.item.group);
   });
   // nothing but leaves: no need to look
   return before.some(Boolean) && reaches(before, group);
