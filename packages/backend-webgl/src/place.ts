@@ -81,17 +81,19 @@ function decode(
   return lines;
 }
 
-/** A place with one lane, whose coordinates are GLSL ints that whoever has it writes. */
+/** A place whose coordinates are written by whoever has it: GLSL ints, or an ivec4 where there are four lanes. */
 export interface Cursor extends Place {
-  /** The name of the GLSL int of an axis. */
+  /** The name of the variable of an axis. */
   global(axis: number): string;
 }
 
-export function cursor(shader: Shader, rank: number, sizes = constants): Cursor {
+export function cursor(shader: Shader, rank: number, sizes = constants, lanes: 1 | 4 = 1): Cursor {
   const name = shader.name('c');
-  if (rank) shader.declare(`int ${Array.from({ length: rank }, (_, axis) => `${name}_${axis}`).join(', ')};`);
+  const type = lanes === 4 ? 'ivec4' : 'int';
+  if (rank) shader.declare(`${type} ${Array.from({ length: rank }, (_, axis) => `${name}_${axis}`).join(', ')};`);
   const global = (axis: number) => `${name}_${axis}`;
-  return { lanes: 1, coord: global, shared: () => true, sizes, global };
+  const coord = (axis: number, lane: number) => (lanes === 4 ? `${name}_${axis}.${'xyzw'[lane]}` : `${name}_${axis}`);
+  return { lanes, coord, shared: () => lanes === 1, sizes, global };
 }
 
 /** A cursor that `name(e)` puts at the row-major position e of a shape. */
