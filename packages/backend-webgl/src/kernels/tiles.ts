@@ -16,6 +16,8 @@ import type { Build, Core } from '../stores';
 import { blocks, four, fromBlocks, heightOf, linear } from './packed';
 import { unravel } from './windows';
 
+/** Texels read pixel by pixel from which tiles pay: their code takes an emulator 60 to 100 ms more to compile, once. */
+const worth = 2 ** 19;
 /** The most places of a window whose code is written out, in its last two axes and in its last. */
 const [square, line] = [9, 11];
 
@@ -55,12 +57,13 @@ function spread({ step, dilation, kernel }: Windows, back: number, pixels: numbe
 
 /** The tile that reads least; null where pixel by pixel no more is read. */
 export function tileOf(build: Build, windows: Windows): Tile | null {
-  const { images, made, to, kernel } = windows;
+  const { images, channels, made, to, kernel } = windows;
   const taps = sizeOf(kernel);
   if (last(kernel) > line) return null;
   const unrolled = kernel.length > 1 && last(kernel) * last(kernel, 2) <= square ? 2 : 1;
   const height = heightOf(build, made);
   let least = (height + 4) * taps * Math.ceil(made / height) * Math.ceil((images * sizeOf(to)) / 4);
+  if (least * Math.ceil(channels / 4) < worth) return null;
   let best: Tile | null = null;
   for (const lines of [2, 1] as const) {
     const rows = heightOf(build, made * lines);
