@@ -25,19 +25,19 @@ export const constants: Sizes = {
 const exact = 2 ** 21;
 const near = 2 ** 22;
 
-/** What `quotient` and `remainder` call, for positions of one lane and of four. */
-export const divisions = /* @__PURE__ */ (() =>
-  ['int', 'ivec4']
-    .map((ints) => {
-      const floats = ints === 'int' ? 'float' : 'vec4';
-      const below = ints === 'int' ? 'rest < 0' : 'lessThan(rest, ivec4(0))';
-      const above = ints === 'int' ? 'rest >= by' : 'greaterThanEqual(rest, ivec4(by))';
-      return `${ints} over(${ints} e, float part) { return ${ints}((${floats}(e) + 0.5) * part); }
-${ints} behind(${ints} e, int by, float part) { return e - by * over(e, part); }
-${ints} overFar(${ints} e, int by, float part) { ${ints} q = ${ints}(${floats}(e) * part); ${ints} rest = e - by * q; return q + ${ints}(${above}) - ${ints}(${below}); }
-${ints} behindFar(${ints} e, int by, float part) { return e - by * overFar(e, by, part); }`;
-    })
-    .join('\n'))();
+/** What `quotient` and `remainder` call, for positions of one lane and of four: each before whoever calls it. */
+export const divisions: readonly string[] = /* @__PURE__ */ (() =>
+  ['int', 'ivec4'].flatMap((ints) => {
+    const floats = ints === 'int' ? 'float' : 'vec4';
+    const below = ints === 'int' ? 'rest < 0' : 'lessThan(rest, ivec4(0))';
+    const above = ints === 'int' ? 'rest >= by' : 'greaterThanEqual(rest, ivec4(by))';
+    return [
+      `${ints} over(${ints} e, float part) { return ${ints}((${floats}(e) + 0.5) * part); }`,
+      `${ints} behind(${ints} e, int by, float part) { return e - by * over(e, part); }`,
+      `${ints} overFar(${ints} e, int by, float part) { ${ints} q = ${ints}(${floats}(e) * part); ${ints} rest = e - by * q; return q + ${ints}(${above}) - ${ints}(${below}); }`,
+      `${ints} behindFar(${ints} e, int by, float part) { return e - by * overFar(e, by, part); }`,
+    ];
+  }))();
 
 /** Is a position below this found by a product alone? Sizes of larger domains are constants: there a division is long. */
 const isShort = (below: number): boolean => below <= exact;

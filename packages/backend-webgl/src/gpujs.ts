@@ -53,6 +53,16 @@ interface Library {
   readonly GPU: new (settings: object) => GpuJs;
 }
 
+/** A program that is being made. */
+export interface Building {
+  readonly program: WebGLProgram;
+  /**
+   * Waits until it is there.
+   * @throws BackendError with the compiler's words where the source is none
+   */
+  check(): void;
+}
+
 /** One vertex an attribute, at a fixed place: gpu.js' own shader scales by the largest texture of any kernel. */
 const vertexShader = `#version 300 es
 precision highp float;
@@ -78,11 +88,15 @@ export class GpuJsCompiler {
   /** Loads gpu.js and binds it to our context. The canvas it gets is a stub: it would grow to the largest texture. */
   static async make({ gl, format }: { gl: WebGL2RenderingContext; format: Format }): Promise<GpuJsCompiler> {
     const { GPU } = await load();
-    return new GpuJsCompiler(gl, new GPU({ mode: 'webgl2', canvas: { width: 1, height: 1 }, context: gl }), format);
+    const gpu = new GPU({ mode: 'webgl2', canvas: { width: 1, height: 1 }, context: unasked(gl) });
+    return new GpuJsCompiler(gl, gpu, format);
   }
 
-  /** @throws BackendError with the compiler's words where the source is none. */
-  build({ source, glsl, natives, outputs }: KernelSource): WebGLProgram {
+  /**
+   * Begins with a program: the browser makes it while the next is written, and `check` waits for it.
+   * @throws BackendError where gpu.js does not read the source
+   */
+  build({ source, glsl, natives, outputs }: KernelSource): Building {
     const gl = this.#gl;
     const settings = {
       output: [1, 1],
@@ -125,21 +139,45 @@ export class GpuJsCompiler {
     try {
       kernel.build();
     } catch (cause) {
-      throw new BackendError(`webgl: gpu.js builds no kernel: ${said(cause, text)}\n${source}`, { cause });
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new BackendError(`webgl: gpu.js builds no kernel: ${message}\n${source}`, { cause });
     } finally {
       const { kernels } = this.#gpu;
       kernels.splice(0, kernels.length); // it would keep every kernel
     }
-    const { program } = kernel;
-    if (!program) throw new BackendError('webgl: gpu.js made no program; another version of it than 2.24.1?');
-    if (!gl.getProgramParameter(program, gl.LINK_STATUS)) {
-      throw new BackendError(`webgl: a kernel does not link: ${gl.getProgramInfoLog(program)}\n${source}`);
-    }
-    gl.deleteFramebuffer(kernel.framebuffer);
-    gl.deleteShader(kernel.vertShader);
-    gl.deleteShader(kernel.fragShader);
-    return program;
+    const { program, framebuffer, vertShader, fragShader } = kernel;
+    if (!program || !fragShader)
+      throw new BackendError('webgl: gpu.js made no program; another version of it than 2.24.1?');
+    gl.deleteFramebuffer(framebuffer);
+    gl.deleteShader(vertShader);
+    const check = () => {
+      const made = gl.getProgramParameter(program, gl.LINK_STATUS);
+      const why = made ? '' : gl.getShaderInfoLog(fragShader) || gl.getProgramInfoLog(program) || '';
+      gl.deleteShader(fragShader);
+      if (made) return;
+      gl.deleteProgram(program);
+      throw new BackendError(`webgl: gpu.js builds no kernel: ${withLine(why, text)}\n${source}`);
+    };
+    return { program, check };
   }
+}
+
+/**
+ * The context as gpu.js sees it: it asks whether each shader compiles and where its attributes are, and would wait for the
+ * answers; `check` asks once, later.
+ */
+function unasked(gl: WebGL2RenderingContext): WebGL2RenderingContext {
+  const answers: Readonly<Record<PropertyKey, unknown>> = {
+    getShaderParameter: () => true,
+    useProgram() {}, // browsers ask whether it links
+    getAttribLocation: (_: WebGLProgram, name: string) => (name === 'aPos' ? 0 : -1), // as the vertex shader says
+  };
+  return new Proxy(gl, {
+    get(target, name) {
+      const value = Object.hasOwn(answers, name) ? answers[name] : Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }
 
 const passThrough = (name: string) => `function ${name}(v) { return v; }`;
@@ -195,9 +233,8 @@ const int LOOP_MAX = 0x7fffffff;
   return head + asBits;
 }
 
-/** What went wrong, with the line of GLSL that the compiler names. */
-function said(cause: unknown, text: string): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
+/** What the compiler says, with the line of GLSL that it names. */
+function withLine(message: string, text: string): string {
   const line = /ERROR: \d+:(\d+)/.exec(message)?.[1];
   return line ? `${message}\n${text.split('\n')[Number(line) - 1]}` : message;
 }

@@ -43,6 +43,9 @@ export class GlBuffer implements DeviceBuffer {
   }
 }
 
+/** Of textures that were made, so many bytes at most are not known to be there; before a read all are. */
+const sure = 2 ** 20;
+
 /** Freed textures are kept up to the highest use so far, and this much in any case. */
 const leastKept = 64 * 2 ** 20;
 
@@ -59,6 +62,8 @@ export class Memory {
   #keptBytes = 0;
   #taken = 0;
   #peak = 0;
+  /** Bytes made since `check`. */
+  #unsure = 0;
 
   constructor(device: Device) {
     this.#device = device;
@@ -75,7 +80,7 @@ export class Memory {
     this.#rows = rowsOf(device);
     this.#all.clear();
     this.#kept.clear();
-    this.#keptBytes = this.#taken = 0;
+    this.#keptBytes = this.#taken = this.#unsure = 0;
     for (const buffer of this.#live) buffer.texture = this.takeLike(buffer.texture, `${buffer.dtype}[${buffer.size}]`);
   }
 
@@ -143,7 +148,6 @@ export class Memory {
   #create({ columns, rows, layers }: Extent, what: string): Texture {
     const { gl, format } = this.#device;
     const target = layers > 1 ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
-    while (gl.getError() !== gl.NO_ERROR && !gl.isContextLost()); // of before
     const texture = gl.createTexture();
     gl.bindTexture(target, texture);
     for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(target, filter, gl.NEAREST);
@@ -157,18 +161,36 @@ export class Memory {
         gl.framebufferTextureLayer(gl.FRAMEBUFFER, at, texture, 0, layer);
       gl.drawBuffers(attachments);
     } else gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, target, texture, 0);
-    if (gl.getError() === gl.OUT_OF_MEMORY) {
+    const made = { texture, framebuffer, columns, rows, layers };
+    this.#unsure += bytesOf(made);
+    try {
+      if (this.#unsure >= sure) this.check(what);
+    } catch (cause) {
       gl.deleteTexture(texture);
       gl.deleteFramebuffer(framebuffer);
-      const { bytes, reserved } = this.use();
-      throw new BackendError(
-        `webgl: out of memory for ${what} of ${bytesOf({ columns, rows, layers })} bytes, beside ${bytes} in use and ${reserved - bytes} kept; use a smaller batch, or free tensors with using or dispose()`,
-      );
+      throw cause;
     }
     this.made++;
-    const made = { texture, framebuffer, columns, rows, layers };
     this.#all.add(made);
     return made;
+  }
+
+  /**
+   * Was there memory for the textures that were made since it was last asked? The answer waits for all that was handed over.
+   * @throws BackendError
+   */
+  check(what: string): void {
+    const { gl } = this.#device;
+    if (this.#unsure === 0 || gl.isContextLost()) return;
+    const made = this.#unsure;
+    this.#unsure = 0;
+    for (let error = gl.getError(); error !== gl.NO_ERROR; error = gl.getError()) {
+      if (error !== gl.OUT_OF_MEMORY) continue;
+      const { bytes, reserved } = this.use();
+      throw new BackendError(
+        `webgl: out of memory for ${what}, in textures of ${made} bytes, beside ${bytes} in use and ${reserved - bytes} kept; use a smaller batch, or free tensors with using or dispose()`,
+      );
+    }
   }
 
   #delete(texture: Texture): void {

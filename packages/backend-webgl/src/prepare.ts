@@ -1,7 +1,8 @@
 /** Making the programs of a plan before it runs, one at a time, so that the page goes on between two of them. */
-import type { Plan, PrepareOptions } from '@tessera/tensor/backend';
+import type { Plan, PlanStep, PrepareOptions } from '@tessera/tensor/backend';
 import { type Draw, GlExecutable, isDraw } from './compile';
 import { bitsOf, extentOf, texelsOf } from './layout';
+import type { GlBuffer } from './memory';
 import type { Programs } from './programs';
 import type { Ref } from './shader';
 
@@ -36,10 +37,32 @@ export async function prepare(
   signal?.throwIfAborted();
 }
 
+/** Draws beyond a step whose programs are begun with before it runs. */
+const ahead = 4;
+
+/**
+ * For a plan that runs the first time: to be called before each of its steps; begins with programs that this one and the next will
+ * want, which are then made while those before are drawn.
+ */
+export function beginner(plan: Plan, table: readonly GlBuffer[], programs: Programs): (step: PlanStep) => void {
+  const coming = drawsOf(
+    plan,
+    table.map(({ texture }) => bitsOf(texture)),
+  );
+  let [begun, reached] = [0, 0];
+  return ({ executable }) => {
+    if (executable instanceof GlExecutable) reached += executable.steps.filter(isDraw).length;
+    for (; begun < Math.min(coming.length, reached + ahead); begun++) {
+      const { draw, from, to } = coming[begun] as Wanted;
+      programs.begin(draw, from, to);
+    }
+  };
+}
+
 /** What a plan will draw. Its buffers are as large as the largest value in them; those drawn together are as wide as the widest. */
-function wantedBy({ steps }: Plan): Wanted[] {
+function wantedBy(plan: Plan): Wanted[] {
   const widths: number[] = [];
-  for (const { executable, inputs, outputs } of steps) {
+  for (const { executable, inputs, outputs } of plan.steps) {
     if (!(executable instanceof GlExecutable)) continue;
     const { kernel } = executable;
     const widen = (at: number, size: number | undefined) => {
@@ -52,6 +75,11 @@ function wantedBy({ steps }: Plan): Wanted[] {
       widen(at, kernel.outputs[i]?.size);
     });
   }
+  return drawsOf(plan, widths);
+}
+
+/** @param widths of the buffers' textures, as bits; those drawn together become alike */
+function drawsOf({ steps }: Plan, widths: number[]): Wanted[] {
   return steps.flatMap(({ executable, inputs, outputs }) => {
     if (!(executable instanceof GlExecutable)) return [];
     const scratch = executable.scratch.map(({ size }) => bitsOfSize(size));

@@ -8,8 +8,12 @@ export interface Built {
   /** GLSL of the lengths of its textures' rows. */
   readonly rows: string;
   readonly program: WebGLProgram;
-  readonly numbers: WebGLUniformLocation | null;
-  readonly sizes: WebGLUniformLocation | null;
+  /** Null once it is known to be there: what waits for it. */
+  check: (() => void) | null;
+  numbers: WebGLUniformLocation | null;
+  sizes: WebGLUniformLocation | null;
+  /** Was something drawn with it? */
+  drawn: boolean;
   /** False once it was deleted: whoever draws with it has it built again. */
   live: boolean;
   /** When it was last asked for. */
@@ -44,8 +48,8 @@ export class Programs {
     return this.#kept.has(key);
   }
 
-  /** The program of a draw between textures of such rows, made when it is first wanted. */
-  of(draw: Draw, from: readonly number[], to: number): Built {
+  /** Begins with the program that `of` will want: what is begun together is made side by side, while more is written. */
+  begin(draw: Draw, from: readonly number[], to: number): Built {
     let { built } = draw;
     const rows = rowsOf(from, to);
     if (!built?.live || built.rows !== rows) {
@@ -56,6 +60,16 @@ export class Programs {
     }
     built.last = ++this.#clock;
     if (this.#kept.size > this.#most) this.#drop();
+    return built;
+  }
+
+  /**
+   * The program of a draw between textures of such rows, made when it is first wanted.
+   * @throws BackendError where it cannot be made
+   */
+  of(draw: Draw, from: readonly number[], to: number): Built {
+    const built = this.begin(draw, from, to);
+    if (built.check) this.#finish(draw, from, to, built);
     return built;
   }
 
@@ -77,15 +91,30 @@ export class Programs {
     }
   }
 
-  #make({ source, inputs }: Draw, rows: string): Built {
+  #make({ source }: Draw, rows: string): Built {
     const { gl } = this.#device;
     this.made++;
-    const program = this.#gpujs.build({ ...source, glsl: `${rows}\n${source.glsl}` });
+    const { program, check } = this.#gpujs.build({ ...source, glsl: `${rows}\n${source.glsl}` });
     gl.disable(gl.SCISSOR_TEST); // which gpu.js turns on
+    return { rows, program, check, numbers: null, sizes: null, drawn: false, live: true, last: 0 };
+  }
+
+  #finish(draw: Draw, from: readonly number[], to: number, built: Built): void {
+    const { gl } = this.#device;
+    const { program, check } = built;
+    try {
+      check?.();
+    } catch (cause) {
+      built.live = false;
+      this.#kept.delete(this.key(draw, from, to));
+      throw cause;
+    }
+    built.check = null;
     gl.useProgram(program);
-    for (const unit of inputs.keys()) gl.uniform1i(gl.getUniformLocation(program, `s${unit}_texture`), unit);
-    const [numbers, sizes] = ['numbers', 'sizes'].map((name) => gl.getUniformLocation(program, name));
-    return { rows, program, numbers: numbers ?? null, sizes: sizes ?? null, live: true, last: 0 };
+    for (const unit of draw.inputs.keys()) gl.uniform1i(gl.getUniformLocation(program, `s${unit}_texture`), unit);
+    const names = draw.source.glsl;
+    built.numbers = names.includes('numbers[') ? gl.getUniformLocation(program, 'numbers') : null;
+    built.sizes = names.includes('sizes[') ? gl.getUniformLocation(program, 'sizes') : null;
   }
 }
 

@@ -18,7 +18,7 @@ import { type Device, findDevice, type WebglOptions } from './device';
 import { GpuJsCompiler } from './gpujs';
 import { fromFloats, texelsOf, toFloats } from './layout';
 import { type GlBuffer, Memory } from './memory';
-import { prepare, type Wanted } from './prepare';
+import { beginner, prepare, type Wanted } from './prepare';
 import { Programs } from './programs';
 import { own, Submitter, spread } from './submit';
 import { Reads, readFloats, writeFloats } from './transfer';
@@ -59,6 +59,8 @@ export class WebglBackend implements Webgl {
   #failure: BackendError | null = null;
   #disposed = false;
   #restoring: Promise<void> | null = null;
+  /** Plans that ran: their programs are there. */
+  readonly #ran = new WeakSet<Plan>();
 
   constructor(device: Device, gpujs: GpuJsCompiler, options: WebglOptions) {
     this.#options = options;
@@ -126,7 +128,9 @@ export class WebglBackend implements Webgl {
       await this.sync();
       return fromFloats(dtype, new Float32Array(0), 0);
     }
-    return fromFloats(dtype, await this.#reads.read(texture, size), size);
+    const floats = await this.#reads.read(texture, size);
+    if (!this.#failure) this.#memory.check('what was computed');
+    return fromFloats(dtype, floats, size);
   }
 
   compile(kernel: Kernel): Executable {
@@ -148,11 +152,14 @@ export class WebglBackend implements Webgl {
     if (this.#disposed) return;
     const table = buffers.map((buffer) => this.#own(buffer));
     const tainted = new Set<GlBuffer>();
+    const begin = this.#ran.has(plan) || this.#failure ? null : beginner(plan, table, this.#programs);
+    this.#ran.add(plan);
     for (const step of plan.steps) {
       const before = performance.now();
       spread(step, table, tainted, this.#failure !== null);
       if (this.#failure || step.outputs.every((at) => table[at]?.lost)) continue;
       try {
+        begin?.(step);
         this.#submitter.run(step, table, uniforms);
       } catch (cause) {
         if (!this.#device.gl.isContextLost()) throw cause; // else its event comes, and reads reject

@@ -51,6 +51,12 @@ export interface Program {
 
 const sameRef = (a: Ref, b: Ref): boolean => a.of === b.of && a.index === b.index;
 
+interface Optional {
+  readonly text: string;
+  /** What calls it; null of what stands there in any case. */
+  readonly called: RegExp | null;
+}
+
 /** Uniforms of sizes that a shader has at most: every device has room for them and for the numbers. */
 const mostSizes = 512;
 
@@ -59,7 +65,7 @@ export class Shader implements Caller {
   /** The lines of `function kernel()`. */
   readonly lines: string[] = [];
   readonly inputs: Ref[] = [];
-  readonly #glsl: (string | (() => string))[] = [];
+  readonly #glsl: (Optional | (() => string))[] = [];
   readonly #natives = new Map<string, Native>();
   readonly #used = new Set<FunctionName>();
   readonly #constants = new Map<number, string>();
@@ -71,8 +77,8 @@ export class Shader implements Caller {
   constructor(title: string, uniforms: number) {
     this.title = title;
     this.#uniforms = uniforms;
-    this.declare(divisions);
-    this.declare('int texel() { return (int(gl_FragCoord.y) << own_bits) + int(gl_FragCoord.x); }');
+    this.#offer(...divisions);
+    this.#offer('int texel() { return (int(gl_FragCoord.y) << own_bits) + int(gl_FragCoord.x); }');
   }
 
   name(prefix: string): string {
@@ -127,7 +133,22 @@ export class Shader implements Caller {
 
   /** GLSL that stands before the kernel; a function is asked for it when all lines are written. */
   declare(glsl: string | (() => string)): void {
-    this.#glsl.push(glsl);
+    this.#glsl.push(typeof glsl === 'string' ? { text: glsl, called: null } : glsl);
+  }
+
+  /** Functions that stand there if what is declared later calls them: what nobody calls is compiled all the same. */
+  #offer(...functions: readonly string[]): void {
+    for (const text of functions) this.#glsl.push({ text, called: new RegExp(`\\b${/(\w+)\(/.exec(text)?.[1]}\\(`) });
+  }
+
+  /** What is declared, in order, without the functions that nothing after them calls. */
+  #declared(): string[] {
+    const parts = this.#glsl.map((part) => (typeof part === 'function' ? { text: part(), called: null } : part));
+    const kept: string[] = [];
+    for (const { text, called } of parts.reverse()) {
+      if (!called || kept.some((later) => called.test(later))) kept.push(text);
+    }
+    return kept.reverse();
   }
 
   /** A GLSL function that the JavaScript calls. */
@@ -146,9 +167,11 @@ export class Shader implements Caller {
     const at = this.inputs.findIndex((other) => sameRef(other, ref));
     if (at >= 0) return `s${at}`;
     const name = `s${this.inputs.push(ref) - 1}`;
-    this.declare(`uniform TEXTURE ${name}_texture;
-vec4 ${name}_texel(int t) { return FETCH(${name}_texture, ivec2(t & ((1 << ${name}_bits) - 1), t >> ${name}_bits)); }
-float ${name}(int e) { return FETCH(${name}_texture, ivec2((e >> 2) & ((1 << ${name}_bits) - 1), e >> (${name}_bits + 2)))[e & 3]; }`);
+    this.declare(`uniform TEXTURE ${name}_texture;`);
+    this.#offer(
+      `vec4 ${name}_texel(int t) { return FETCH(${name}_texture, ivec2(t & ((1 << ${name}_bits) - 1), t >> ${name}_bits)); }`,
+      `float ${name}(int e) { return FETCH(${name}_texture, ivec2((e >> 2) & ((1 << ${name}_bits) - 1), e >> (${name}_bits + 2)))[e & 3]; }`,
+    );
     return name;
   }
 
@@ -157,9 +180,11 @@ float ${name}(int e) { return FETCH(${name}_texture, ivec2((e >> 2) & ((1 << ${n
     const at = this.inputs.findIndex((other) => sameRef(other, ref));
     if (at >= 0) return `s${at}`;
     const name = `s${this.inputs.push(ref) - 1}`;
-    this.declare(`uniform TEXTURES ${name}_texture;
-vec4 ${name}_texel(int layer, int t) { return FETCH(${name}_texture, ivec3(t & ((1 << ${name}_bits) - 1), t >> ${name}_bits, layer)); }
-float ${name}(int layer, int e) { return ${name}_texel(layer, e >> 2)[e & 3]; }`);
+    this.declare(`uniform TEXTURES ${name}_texture;`);
+    this.#offer(
+      `vec4 ${name}_texel(int layer, int t) { return FETCH(${name}_texture, ivec3(t & ((1 << ${name}_bits) - 1), t >> ${name}_bits, layer)); }`,
+      `float ${name}(int layer, int e) { return ${name}_texel(layer, e >> 2)[e & 3]; }`,
+    );
     return name;
   }
 
@@ -172,7 +197,7 @@ float ${name}(int layer, int e) { return ${name}_texel(layer, e >> 2)[e & 3]; }`
   pass(outputs: readonly Ref[], texels: number, keeps = false, targets = outputs.length): Pass {
     const vectors = Math.ceil(this.#uniforms / 4);
     const used = withDependencies(this.#used).map((name) => ({ name, source: functions[name].trim() }));
-    const parts = this.#glsl.map((part) => (typeof part === 'string' ? part : part()));
+    const parts = this.#declared();
     const sizes = new Int32Array(Math.ceil(this.#sizes.length / 4) * 4);
     sizes.set(this.#sizes);
     const glsl = [

@@ -129,15 +129,15 @@ export class Submitter {
     texels = step.texels,
   ): void {
     const { gl } = this.#device;
-    const { program, ...places } = this.#programs.of(step, from.map(bitsOf), bitsOf(to[0] as Texture));
+    const built = this.#programs.of(step, from.map(bitsOf), bitsOf(to[0] as Texture));
     gl.bindVertexArray(this.#vertices);
-    gl.useProgram(program);
+    gl.useProgram(built.program);
     from.forEach(({ texture, layers }, unit) => {
       gl.activeTexture(gl.TEXTURE0 + unit);
       gl.bindTexture(layers > 1 ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D, texture);
     });
-    if (places.numbers) gl.uniform4uiv(places.numbers, numbers);
-    if (places.sizes) gl.uniform4iv(places.sizes, step.sizes);
+    if (built.numbers) gl.uniform4uiv(built.numbers, numbers);
+    if (built.sizes) gl.uniform4iv(built.sizes, step.sizes);
     this.#attach(to);
     const width = 2 ** bitsOf(to[0] as Texture);
     const rows = Math.floor(texels / width);
@@ -150,6 +150,9 @@ export class Submitter {
       gl.viewport(0, rows, rest, 1);
       gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
     }
+    if (built.drawn) return;
+    built.drawn = true;
+    gl.flush(); // drivers compile when they first draw: let this one begin, while we write the next
   }
 
   #attach(to: readonly Texture[]): void {

@@ -65,12 +65,13 @@ describe('gpu.js', () => {
         return old(...args);
       };
     }
-    const program = compiler.build({
+    const { program, check } = compiler.build({
       source: 'function kernel() {\n  const x = one();\n  output1([x, 2, 3, 4]);\n  return [x + 1, x * 2, 0, 0];\n}',
       glsl: '// two\nfloat one() { return 1.0; }',
       natives: [{ name: 'one', args: [], returns: 'Number' }],
       outputs: 2,
     });
+    check();
     expect(own.getProgramParameter(program, own.LINK_STATUS)).toBe(true);
     expect(own.getAttribLocation(program, 'aPos')).toBe(0);
     expect(made).toEqual(['createFramebuffer', 'deleteFramebuffer']);
@@ -82,12 +83,10 @@ describe('gpu.js', () => {
     const compiler = await GpuJsCompiler.make(context());
     const source = { source: 'function kernel() {\n  return [wrong(), 0, 0, 0];\n}', outputs: 1 };
     const natives = [{ name: 'wrong', args: [], returns: 'Number' as const }];
-    expect(() => compiler.build({ ...source, natives, glsl: 'float wrong() { return nothing; }' })).toThrow(
-      BackendError,
-    );
-    expect(() => compiler.build({ ...source, natives, glsl: 'float wrong() { return nothing; }' })).toThrow(
-      /builds no kernel.*nothing/s,
-    );
+    const { check } = compiler.build({ ...source, natives, glsl: 'float wrong() { return nothing; }' });
+    expect(check).toThrow(/builds no kernel.*return nothing/s);
+    expect(check).toThrow(BackendError);
+    expect(() => compiler.build({ ...source, natives, glsl: '', source: 'function kernel() {' })).toThrow(BackendError);
   });
 });
 
