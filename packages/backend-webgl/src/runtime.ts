@@ -105,7 +105,7 @@ export class WebglBackend implements Webgl {
     this.#memory.free(this.#own(buffer));
   }
 
-  upload(buffer: DeviceBuffer, dtype: DType, data: TypedArray): void {
+  upload(buffer: DeviceBuffer, dtype: DType, data: TypedArray, final = false): void {
     if (this.#disposed) return;
     const target = this.#own(buffer);
     const { texture, size } = target;
@@ -116,7 +116,7 @@ export class WebglBackend implements Webgl {
     const floats = same ? data : toFloats(dtype, data, texelsOf(data.length) * 4);
     const whole = data.length === size;
     if (whole) target.lost = false;
-    target.kept = whole && (this.#options.keepUploads ?? true) ? (same ? floats.slice() : floats) : null;
+    target.kept = whole && (this.#options.keepUploads ?? true) ? (same && !final ? floats.slice() : floats) : null;
     if (!this.#failure) writeFloats(this.#device, texture, floats, data.length, !whole);
   }
 

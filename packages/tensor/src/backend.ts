@@ -75,8 +75,11 @@ export interface Backend {
   allocate(dtype: DType, size: number, result?: boolean): DeviceBuffer;
   /** Gives the buffer back once the work submitted so far is through with it. */
   free(buffer: DeviceBuffer): void;
-  /** Copies host data in; the array may change afterwards. bool and uint8 come as Uint8Array, float16 as Float32Array. */
-  upload(buffer: DeviceBuffer, dtype: DType, data: TypedArray): void;
+  /**
+   * Copies host data in; the array may change afterwards, unless it is `final`: then a backend may keep it. bool and uint8 come as
+   * Uint8Array, float16 as Float32Array.
+   */
+  upload(buffer: DeviceBuffer, dtype: DType, data: TypedArray, final?: boolean): void;
   /** A copy of the first `size` elements, after all work submitted so far. Rejects with what went wrong on the way. */
   download(buffer: DeviceBuffer, dtype: DType, size: number): Promise<TypedArray>;
   /** Makes a kernel ready. May return before it is: the first submit or read then waits. */

@@ -326,7 +326,7 @@ function replay(recording: Recording, args: readonly unknown[]): Output {
 function upload(backend: Backend, { node, dtype }: Tensor, passing: DeviceBuffer[]): DeviceBuffer {
   const { data } = node.source as Extract<Node['source'], { kind: 'host' }>;
   const buffer = backend.allocate(dtype, data.length);
-  backend.upload(buffer, dtype, data);
+  backend.upload(buffer, dtype, data, true);
   if (node.uploaded) node.values[0] = new Storage(backend, buffer, dtype, data.length);
   else passing.push(buffer);
   node.uploaded = true;

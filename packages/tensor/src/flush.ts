@@ -26,7 +26,7 @@ function onDevice(backend: Backend, node: Node, output: number): Storage {
   const { data } = node.source;
   const { dtype } = node.outputs[output] as { dtype: Storage['dtype'] };
   const buffer = backend.allocate(dtype, data.length);
-  backend.upload(buffer, dtype, data);
+  backend.upload(buffer, dtype, data, true);
   const storage = new Storage(backend, buffer, dtype, data.length);
   node.values[output] = storage;
   node.source = null;
