@@ -2,10 +2,11 @@
  * Optimizer: parameters, what is kept beside each of them, and one rule that gives the next values of both. The rule of a
  * parameter is element by element, so that the scheduler runs all parameters as one kernel.
  */
-import { ArgumentError, add, fullLike, guard, mul, ShapeError, State, type Tensor, tensor } from '@tessera/tensor';
+import { ArgumentError, add, fullLike, guard, mul, ShapeError, State, type Tensor } from '@tessera/tensor';
 import type { Parameter } from './module';
 import { Setting } from './setting';
-import { type LoadOptions, type LoadReport, loadInto, type StateDict } from './state-dict';
+import { entriesOf, type LoadOptions, type LoadReport, loadInto, type StateDict } from './state-dict';
+import { StepCounts } from './step-counts';
 
 /** The next values of a parameter and of what is kept beside it, in the order of `slots`. */
 export type Rule = (parameter: Tensor, gradient: Tensor, kept: readonly Tensor[]) => readonly [Tensor, ...Tensor[]];
@@ -34,8 +35,7 @@ export abstract class Optimizer {
   readonly parameters: readonly Parameter[];
   readonly #groups: readonly (ParameterGroup & { readonly scale: number })[];
   readonly #lr: Setting;
-  /** Steps so far, [] float32 as in PyTorch. */
-  readonly #steps = new State(tensor(0));
+  readonly #counts: StepCounts;
   readonly #kept = new Map<string, readonly State[]>();
 
   constructor(given: Parameters, lr: number) {
@@ -51,6 +51,7 @@ export abstract class Optimizer {
     this.parameters = parameters;
     this.#groups = groups.map((group) => ({ ...group, scale: group.lr === undefined || lr === 0 ? 1 : group.lr / lr }));
     this.#lr = new Setting('lr', lr);
+    this.#counts = new StepCounts(parameters.length);
   }
 
   /** Learning rate. Setting it takes effect from the next step on, compiled or not. */
@@ -69,12 +70,12 @@ export abstract class Optimizer {
   protected initial(_slot: string): number {
     return 0;
   }
-  /** The rule of one step; what is the same for a group's parameters is computed here, once. `step` counts from 1, []. */
+  /** The rule of one step; what is the same for a group's parameters is computed here, once. `step` counts theirs from 1, []. */
   protected abstract rule(step: Tensor, settings: GroupSettings): Rule;
 
   /**
    * Assigns the next values of all parameters. `gradients` in the parameters' order, as `valueAndGrad` gives them; null
-   * leaves its parameter alone, and so does freezing it.
+   * leaves its parameter alone, and so does freezing it: it makes its first step when it is free.
    * @throws ArgumentError, ShapeError where they do not fit the parameters.
    */
   step(gradients: readonly (Tensor | null)[]): void {
@@ -83,17 +84,26 @@ export abstract class Optimizer {
       throw new ArgumentError(
         `${name}.step: ${gradients.length} gradients for ${this.parameters.length} parameters; differentiate by the same list`,
       );
-    const step = add(this.#steps, 1);
+    const counts = this.#counts.split(
+      this.parameters.map((parameter, i) => Boolean(gradients[i]) && guard(() => parameter.requiresGrad)),
+    );
+    const steps = new Map<State, Tensor>();
     const slots = this.slots().map((slot) => this.#states(slot));
     const rate = this.#lr.state.read();
     let i = 0;
     for (const group of this.#groups) {
       const lr = group.scale === 1 ? rate : mul(rate, group.scale);
-      const rule = this.rule(step, { lr, weightDecay: guard(() => group.weightDecay ?? this.weightDecay) });
+      const settings = { lr, weightDecay: guard(() => group.weightDecay ?? this.weightDecay) };
+      const rules = new Map<State, Rule>();
       for (const parameter of group.parameters) {
         const place = i++;
         const gradient = gradients[place];
-        if (!gradient || !guard(() => parameter.requiresGrad)) continue;
+        if (!gradient || !parameter.requiresGrad) continue;
+        const count = counts[place] as State;
+        const step = steps.get(count) ?? add(count, 1);
+        const rule = rules.get(count) ?? this.rule(step, settings);
+        steps.set(count, step);
+        rules.set(count, rule);
         if (String(gradient.shape) !== String(parameter.shape))
           throw new ShapeError(
             `${name}.step: gradient ${place} is [${gradient.shape}], its parameter [${parameter.shape}]; are they in one order?`,
@@ -108,7 +118,7 @@ export abstract class Optimizer {
         for (const [j, state] of kept.entries()) state.assign(nextKept[j] as Tensor);
       }
     }
-    this.#steps.assign(step);
+    for (const [count, step] of steps) count.assign(step);
   }
 
   /** A state for each parameter, made when first asked for. */
@@ -121,16 +131,25 @@ export abstract class Optimizer {
     return states;
   }
 
-  /** The count of steps and what is kept, by key: 'step', '0.exp_avg', …; settings such as lr are the program's to restore. */
+  /**
+   * The count of steps and what is kept, by key: 'step', '0.exp_avg', …, and '0-159.step' where parameters 0 to 159 sat steps
+   * out; settings such as lr are the program's to restore.
+   */
   stateDict(): Map<string, State> {
-    const found = new Map<string, State>([['step', this.#steps]]);
+    const found = new Map<string, State>(this.#counts.entries());
     for (const slot of this.slots())
       for (const [i, state] of this.#states(slot).entries()) found.set(`${i}.${slot}`, state);
     return found;
   }
   /** @throws StateDictError with every key which is missing, not wanted, or of another shape. */
   loadStateDict(given: StateDict, options: LoadOptions = {}): LoadReport {
-    return loadInto(this.constructor.name, this.stateDict(), given, options);
+    const undo = this.#counts.arrange(entriesOf(given).keys());
+    try {
+      return loadInto(this.constructor.name, this.stateDict(), given, options);
+    } catch (fault) {
+      undo();
+      throw fault;
+    }
   }
 }
 

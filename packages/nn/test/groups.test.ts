@@ -54,6 +54,44 @@ describe('frozen parameters', () => {
     step(tensor([[1]]));
     close((await values(...model.parameters()))[0] ?? [], [(first?.[0] ?? 0) - 1]);
   });
+
+  it('count their own steps, in files too: Adam’s first one is of length lr whenever it comes', async () => {
+    const made = () => {
+      const parameters = [parameter(1), parameter(1), parameter(1)];
+      const optimizer = new nn.Adam(parameters, { lr: 0.1 });
+      return { parameters, optimizer, plain: (...g: (ReturnType<typeof tensor> | null)[]) => optimizer.step(g) };
+    };
+    const g = tensor([2]);
+    for (const compiled of [false, true]) {
+      const { parameters, optimizer, plain } = made();
+      const step = compiled ? compile(plain) : plain;
+      (parameters[0] as nn.Parameter).requiresGrad = false;
+      for (let i = 0; i < 3; i++) step(g, g, null);
+      close((await values(...parameters)).flat(), [1, 0.7, 1]);
+      expect([...optimizer.stateDict().keys()].slice(0, 3)).toEqual(['step', '0,2.step', '0.exp_avg']);
+
+      // the same from a file: as many counts as there were
+      const resumed = made();
+      const saved = new Map([...optimizer.stateDict()].map(([key, state]) => [key, state.read()]));
+      resumed.optimizer.loadStateDict(saved);
+      for (const [i, p] of parameters.entries()) resumed.parameters[i]?.assign(p.read());
+
+      (parameters[0] as nn.Parameter).requiresGrad = true;
+      for (const run of [step, resumed.plain]) run(g, g, g);
+      for (const list of [parameters, resumed.parameters]) close((await values(...list)).flat(), [0.9, 0.6, 0.9]);
+      expect(await optimizer.stateDict().get('0,2.step')?.item()).toBe(1);
+
+      // one count where there was more than one; and nothing changes where a file does not fit
+      expect(() => optimizer.loadStateDict(new Map([...saved, ['0-9.step', tensor(1)]]))).toThrow(
+        /unexpected: 0-9.step/,
+      );
+      expect([...optimizer.stateDict().keys()].slice(0, 2)).toEqual(['step', '0,2.step']);
+      optimizer.loadStateDict(made().optimizer.stateDict());
+      expect([...optimizer.stateDict().keys()].slice(0, 2)).toEqual(['step', '0.exp_avg']);
+      step(g, g, g);
+      close((await values(...parameters)).flat(), [0.8, 0.5, 0.8]);
+    }
+  });
 });
 
 describe('gradients', () => {
