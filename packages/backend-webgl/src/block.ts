@@ -186,7 +186,7 @@ const isCount = ({ value, dtype }: Const): boolean =>
 const lanesOf = (name: string): string[] => [0, 1, 2, 3].map((lane) => `${name}[${lane}]`);
 
 /** Does a view read whole texels where its domain is walked by texels? */
-function isTexels({ shape, strides, offset, valid }: View): boolean {
+export function isTexels({ shape, strides, offset, valid }: View): boolean {
   const last = shape.findLastIndex((size) => size !== 1);
   const bounds = valid?.[last];
   const whole = !bounds || (bounds[0] <= 0 && bounds[1] >= (shape[last] as number));

@@ -2,7 +2,7 @@
  * Going through a row. A step is an element, or a texel: of four elements along the row, each with an accumulator of its own, or of
  * four rows.
  */
-import { type Compute, expr as e, type ReduceKernel, sizeOf } from '@tessera/tensor/backend';
+import { type Compute, type Expr, expr as e, type Load, type ReduceKernel, sizeOf } from '@tessera/tensor/backend';
 import { toCarried } from '../accumulate';
 import { Block } from '../block';
 import { texelsOf } from '../layout';
@@ -10,6 +10,7 @@ import { atTexel, cursor, type Place } from '../place';
 import type { Ref, Shader } from '../shader';
 import { type Build, countNodes } from '../stores';
 import { type Accumulator, add, better, declare } from './accumulators';
+import { type Run, runsAlone, runsOf } from './runs';
 
 /** Expressions of more nodes are not written for four elements, and not for four texels. */
 const [mostInTexel, mostInFour] = [60, 12];
@@ -105,7 +106,13 @@ ${valid ? 'bool' : 'float'} ${name}(${counters.map((one) => `int ${one}`).join('
   const turns = inner ? Math.ceil(inner.steps / inner.by) : 1;
   const tiny = !arg && turns % 4 === 0 && countNodes(stage.map(({ expr }) => expr)) <= mostInFour;
   const unrolled = tiny && !valid ? 4 : 1; // a loop's turn costs a quarter of a texel
+  const exprs = stage.map(({ expr }) => expr);
+  const chunked = chunk !== null && cut?.axis === last ? cut.chunk : 0;
+  const along = { step: name, counters, at, last, count: turns, chunk: chunked };
+  const runs = lanes === 'along' && inner?.axis === last ? runsOf(shader, kernel, exprs, along) : new Map<Expr, Run>();
+  const moves = valid !== null || arg || !runsAlone(exprs, runs);
   for (const { counter, steps, by, axis } of loops) {
+    if (axis === inner?.axis) shader.line(...[...runs.values()].map(({ begin }) => begin));
     const count = Math.ceil(steps / by) / (axis === inner?.axis ? unrolled : 1);
     shader.line(`for (let ${counter} = 0; ${counter} < ${count}; ${counter}++) {`);
   }
@@ -114,8 +121,9 @@ ${valid ? 'bool' : 'float'} ${name}(${counters.map((one) => `int ${one}`).join('
       unrolled > 1 && i === counters.length - 1 ? `${counter} * ${unrolled} + ${turn}` : counter,
     );
     const call = `${name}(${texts.join(', ')})`;
-    shader.line(valid ? `if (${call}) {` : `${call};`);
-    const block = new Block(shader, kernel, place);
+    if (moves) shader.line(valid ? `if (${call}) {` : `${call};`);
+    const load = (expr: Load) => runs.get(expr)?.read(texts.at(-1) as string) ?? null;
+    const block = new Block(shader, kernel, { ...place, load });
     const values = stage.map((a) => valuesOf(block, a));
     for (const lane of wide) {
       stage.forEach((a, i) => {
