@@ -28,7 +28,10 @@ export interface Task<Batch, Output, Target> {
 }
 export interface EvaluateOptions<Batch, Output, Target>
   extends Task<Batch, Output, Target>,
-    Pick<CompileOptions, 'precision'> {}
+    Pick<CompileOptions, 'precision'> {
+  /** Stops between two batches. */
+  readonly signal?: AbortSignal | null;
+}
 
 export interface Evaluation {
   readonly loss: number;
@@ -38,19 +41,24 @@ export interface Evaluation {
 
 /**
  * Means over all samples of one epoch of `data`, the model evaluating (its own mode is left alone). Traced once a batch shape.
- * @throws ArgumentError where a batch has no columns to take; ShapeError for losses and metrics that are no means.
+ * @throws ArgumentError where a batch has no columns to take; ShapeError for losses and metrics that are no means; what the signal
+ *   was aborted with.
  */
-export const evaluate = <Batch extends object, Output, Target>(
+export async function evaluate<Batch extends object, Output, Target>(
   model: Module<[x: Tensor], Output>,
   data: Loader<Batch>,
   options: EvaluateOptions<Batch, Output, Target>,
-): Promise<Evaluation> => evaluator(model, options)(data);
+): Promise<Evaluation> {
+  const evaluation = await evaluator(model, options)(data);
+  if (!evaluation) throw options.signal?.reason;
+  return evaluation;
+}
 
-/** `evaluate` for several times: the trace is kept. */
+/** `evaluate` for several times: the trace is kept. Null where the signal ended it. */
 export function evaluator<Batch extends object, Output, Target>(
   model: Module<[x: Tensor], Output>,
   task: EvaluateOptions<Batch, Output, Target>,
-): (data: Loader<Batch>) => Promise<Evaluation> {
+): (data: Loader<Batch>) => Promise<Evaluation | null> {
   const totals = new Totals(['loss', ...Object.keys(task.metrics ?? {})]);
   const step = overBatches(
     (batch: Batch) => {
@@ -62,7 +70,10 @@ export function evaluator<Batch extends object, Output, Target>(
   );
   return async (data) => {
     totals.reset();
-    for await (const batch of data) inMode(model, false, () => step(batch));
+    for await (const batch of data) {
+      if (task.signal?.aborted) return null;
+      inMode(model, false, () => step(batch));
+    }
     const { means, samples } = await totals.read();
     const { loss, ...metrics } = means;
     return { loss: loss as number, metrics, samples };

@@ -28,7 +28,7 @@ export interface FitOptions<Batch, Output, Target, Model extends Module<never, u
   /** A checkpoint's path or bytes, made by a call with these options: goes on from there with the same bits. */
   readonly resume?: string | Uint8Array | null;
   readonly earlyStopping?: EarlyStoppingOptions | null;
-  /** Stops between two updates; a checkpoint is saved. */
+  /** Stops between two updates, or between two batches of validation, which starts anew on resuming; a checkpoint is saved. */
   readonly signal?: AbortSignal | null;
   /** After each update. Callbacks are waited for. */
   readonly onStep?: (event: StepEvent) => void | Promise<void>;

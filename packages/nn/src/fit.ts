@@ -4,7 +4,7 @@
  */
 import { ArgumentError, type Tensor, TesseraError } from '@tessera/tensor';
 import { checkRanges } from './check-range';
-import { firstNonFinite } from './diagnose';
+import { firstNonFinite, mendOf } from './diagnose';
 import { EarlyStopping } from './early-stopping';
 import { type Evaluation, evaluator, inputOf, type Loader } from './evaluate';
 import { type Parts, readCheckpoint, restore, saveCheckpoint, under } from './fit-checkpoint';
@@ -36,8 +36,9 @@ export async function fit<
 interface Progress {
   readonly version: 1;
   readonly step: number;
-  /** Updates of the present epoch, and the time they took. */
+  /** Updates of the present epoch, whether those were all, and the time they took. */
   readonly stepsOfEpoch: number;
+  readonly trained?: boolean;
   readonly seconds: number;
   readonly epochs: readonly EpochEvent[];
   readonly data: unknown;
@@ -63,7 +64,7 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
   readonly #options: FitOptions<Batch, Output, Target, Model>;
   readonly #totals: Totals;
   readonly #steps: Steps<Batch>;
-  readonly #validate: ((data: Loader<Batch>) => Promise<Evaluation>) | null;
+  readonly #validate: ((data: Loader<Batch>) => Promise<Evaluation | null>) | null;
   readonly #stopping: EarlyStopping | null;
   readonly #parts: Parts;
   /** The parts' values when early stopping's metric was best, by key. */
@@ -72,6 +73,8 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
   // All that counts moves together, in `#stepDone` and `#endEpoch`: between them it is what a checkpoint may hold.
   #step = 0;
   #stepsOfEpoch = 0;
+  /** Is the present epoch trained, and validation what is left of it? */
+  #trained = false;
   #position: unknown;
   readonly #epochs: EpochEvent[] = [];
   #savedAt = 0;
@@ -104,18 +107,17 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
     const { data, signal, epochs = Infinity, steps = Infinity } = this.#options;
     const done = () => this.#epochs.length >= epochs || this.#step >= steps;
     try {
-      while (!done() && !signal?.aborted && !this.#stopping?.over) {
+      while ((this.#trained || !done()) && !signal?.aborted && !this.#stopping?.over) {
         this.#clock.begin = performance.now();
-        const whole = await this.#epoch();
+        this.#trained ||= await this.#epoch();
         this.#tick();
-        if (whole) await this.#endEpoch();
-        else await this.#save();
+        if (!this.#trained || !(await this.#endEpoch())) await this.#save();
       }
     } finally {
       // The loader has made a batch more than was trained on.
       if ('position' in data) data.position = this.#position;
     }
-    const reason = this.#stopping?.over ? 'earlyStopping' : done() ? 'done' : 'aborted';
+    const reason = this.#stopping?.over ? 'earlyStopping' : done() && !this.#trained ? 'done' : 'aborted';
     if (reason === 'aborted' && !this.#saved) await this.#save(); // before its first step
     if (reason !== 'aborted') for (const name of bestOf) this.#restoreBest(name);
     return { reason, steps: this.#step, epochs: this.#epochs };
@@ -183,11 +185,14 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
     }
   }
 
-  async #endEpoch(): Promise<void> {
-    const { schedule, scheduleEvery = 'step', validation, checkpoint, onEpoch } = this.#options;
+  /** False where the signal ended it in validation, as if before it. */
+  async #endEpoch(): Promise<boolean> {
+    const { schedule, scheduleEvery = 'step', validation, checkpoint, onEpoch, signal } = this.#options;
     await checkRanges(this.#model);
     const { loss, ...metrics } = (await this.#totals.read()).means;
     const evaluation = validation && this.#validate ? await this.#validate(validation) : null;
+    if (validation && !evaluation) return false;
+    this.#trained = false;
     const { metric = 'loss' } = this.#options.earlyStopping ?? {};
     const measured: Readonly<Record<string, number | undefined>> = evaluation
       ? { loss: evaluation.loss, ...evaluation.metrics }
@@ -212,8 +217,8 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
     this.#totals.reset();
     await onEpoch?.(event);
     const { every = 'epoch' } = checkpoint ?? {};
-    const { signal } = this.#options;
     if (every === 'epoch' || signal?.aborted || this.#step - this.#savedAt >= every) await this.#save();
+    return true;
   }
 
   // ---- checkpoints -----------------------------------------------------------------------------------------------
@@ -228,6 +233,7 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
       version: 1,
       step: this.#step,
       stepsOfEpoch: this.#stepsOfEpoch,
+      trained: this.#trained,
       seconds: this.#clock.epoch,
       epochs: this.#epochs,
       data: this.#position,
@@ -251,6 +257,7 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
     }
     this.#step = this.#savedAt = progress.step;
     this.#stepsOfEpoch = progress.stepsOfEpoch;
+    this.#trained = progress.trained ?? false;
     this.#epochs.push(...progress.epochs);
     this.#clock.epoch = progress.seconds;
     this.#position = data.position = progress.data;
@@ -301,7 +308,7 @@ class Run<Batch extends object, Output, Target, Model extends Module<[x: Tensor]
     const find = () => firstNonFinite(this.#model, input);
     const where = await (this.#options.precision === 'mixed' ? inMixed(find) : find());
     return new TesseraError(
-      `fit: the loss is ${loss} at step ${this.#step + 1}, first seen in ${where}; lower the learning rate, or look at that layer's input`,
+      `fit: the loss is ${loss} at step ${this.#step + 1}, first seen in ${where}; ${mendOf(where)}`,
     );
   }
 }

@@ -207,6 +207,33 @@ describe('a checkpoint', () => {
     );
   });
 
+  it('in the midst of validation begins that anew', async () => {
+    const stop = new AbortController();
+    const validation = (abortAt: number) => ({
+      seen: 0,
+      async *[Symbol.asyncIterator]() {
+        for await (const batch of batches(points(), { size: 10 })) {
+          if (++this.seen === abortAt) stop.abort();
+          yield batch;
+        }
+      },
+    });
+    const whole = setting();
+    const all = await nn.fit(whole.model, { ...whole.options, steps: 12, validation: validation(-1) });
+
+    const first = setting();
+    const [path, held] = [join(folder, 'validation.safetensors'), validation(5)];
+    const change = { steps: 12, checkpoint: { to: path }, validation: held, signal: stop.signal };
+    const part = await nn.fit(first.model, { ...first.options, ...change });
+    expect([part.reason, part.steps, part.epochs.length, held.seen]).toEqual(['aborted', 12, 1, 5]);
+
+    const second = setting();
+    const rest = await nn.fit(second.model, { ...second.options, steps: 12, validation: validation(-1), resume: path });
+    const timeless = ({ seconds: _, ...event }: nn.EpochEvent) => event;
+    expect([rest.reason, rest.epochs.map(timeless)]).toEqual(['done', all.epochs.map(timeless)]);
+    expect(await bits(second.model, second.optimizer)).toEqual(await bits(whole.model, whole.optimizer));
+  });
+
   it('does so on backend-cpu, with other threads after than before', async () => {
     const run = async (threads: number, change: object) => {
       const backend = await cpu({ threads });
@@ -441,6 +468,25 @@ describe('a loss that is no number', () => {
     expect(values.every(Number.isFinite)).toBe(true);
   });
 
+  it('says what to look at where no rate is to blame: a class that there is not, an input that is no number', async () => {
+    const model = new nn.Linear(2, 3);
+    const run = (x: number, y: number) =>
+      nn.fit(model, {
+        data: {
+          async *[Symbol.asyncIterator]() {
+            yield { x: t.full([1, 2], x), y: t.tensor(Int32Array.of(y)) };
+          },
+        },
+        loss: t.crossEntropy,
+        optimizer: new nn.SGD(model.parameters()),
+        epochs: 1,
+      });
+    await expect(run(1, 3)).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[TesseraError: fit: the loss is NaN at step 1, first seen in the loss function; is each target one that it takes, a class number below the count of classes, say?]`,
+    );
+    await expect(run(Number.NaN, 2)).rejects.toThrow(/first seen in the input; look at the data$/);
+  });
+
   it.each([
     ['a weight', '0.weight', Number.NaN, 'weight of layer 0 (Linear)'],
     ['an output that overflows', '0.weight', 3e38, 'the output of layer 0 (Linear)'],
@@ -466,6 +512,12 @@ describe('a loss that is no number', () => {
 });
 
 describe('evaluate', () => {
+  it('stops between two batches where its signal says, with the reason', async () => {
+    const { model, options } = setting();
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(nn.evaluate(model, options.data, { loss: t.crossEntropy, signal })).rejects.toThrow('enough');
+  });
+
   it('gives means over all samples, the model evaluating and then as before', async () => {
     const { model } = setting();
     const data = batches(points(), { size: 8 });
