@@ -4,6 +4,7 @@ import {
   div,
   expand,
   mul,
+  reshape,
   rsqrt,
   type Shape,
   standardize,
@@ -23,41 +24,45 @@ export function norm(): void {
    * ∂x = (h − mean(h) − x̂·mean(h·x̂))/σ, ∂γ = Σ g·x̂, ∂β = Σ g. Where γ is one number a row (batch norm), Σg and Σg·x̂ over
    * the row are also what γ and β receive: two sums in one pass are then all that is reduced.
    */
-  defineGradient(standardize, ([g, gMean, gVariance], inputs, [, mean, variance], { dims, weight, bias }) => {
+  defineGradient(standardize, ([g, gMean, gVariance], inputs, [, mean, variance], { dims, weight, bias, channels }) => {
     const [x, eps, ...affine] = inputs as [Tensor, Tensor, ...Tensor[]];
     const gamma = weight ? (affine[0] as Tensor) : null;
     const beta = bias ? (affine[gamma ? 1 : 0] as Tensor) : null;
     const [mu, sigma2] = [mean, variance] as [Tensor, Tensor];
     const count = countAlong(x, dims);
-    let dx: Tensor | null = gMean ? expand(div(gMean, count), x.shape) : null;
-    if (gVariance) dx = plus(dx, mul(gVariance, mul(sub(x, mu), 2 / count)));
+    const rows = beside(x, dims, channels);
+    let dx: Tensor | null = gMean ? expand(div(rows(gMean), count), x.shape) : null;
+    if (gVariance) dx = plus(dx, mul(rows(gVariance), mul(sub(x, rows(mu)), 2 / count)));
     let dGamma: Tensor | null = null;
     let dBeta: Tensor | null = null;
     if (g) {
-      const rowwise = !gamma || constantAlong(gamma.shape, x.shape, dims);
+      const isRow = ({ shape }: Tensor): boolean => channels || constantAlong(shape, x.shape, dims);
+      const rowwise = !gamma || isRow(gamma);
       const h = rowwise ? g : mul(g, gamma);
-      const [inner, total, slope] = standardizeGrad([h, x, mu, sigma2, eps], rowwise ? gamma : null, dims) as [
-        Tensor,
-        Tensor,
-        Tensor,
-      ];
+      const [inner, total, slope] = standardizeGrad(
+        [h, x, mu, sigma2, eps],
+        rowwise ? gamma : null,
+        dims,
+        channels,
+      ) as [Tensor, Tensor, Tensor];
       dx = plus(dx, inner);
       if (gamma) dGamma = sumTo(rowwise ? slope : mul(g, mul(sub(x, mu), rsqrt(add(sigma2, eps)))), gamma.shape);
-      if (beta) dBeta = sumTo(rowwise && constantAlong(beta.shape, x.shape, dims) ? total : g, beta.shape);
+      if (beta) dBeta = sumTo(rowwise && isRow(beta) ? total : g, beta.shape);
     }
     return [dx, null, ...(gamma ? [dGamma] : []), ...(beta ? [dBeta] : [])];
   });
   /** That of the same written with ops. */
-  defineGradient(standardizeGrad, (g, inputs, outputs, { dims }) => {
+  defineGradient(standardizeGrad, (g, inputs, outputs, { dims, channels }) => {
     const composed = (...made: Tensor[]): Tensor[] => {
       const [h, x, mean, variance, eps, scale] = made as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor?];
-      const rows = (t: Tensor) => sum(t, dims, { keepdim: true });
+      const sums = (t: Tensor) => sum(t, dims, { keepdim: !channels });
+      const rows = beside(x, dims, channels);
       const count = countAlong(x, dims);
-      const inverse = rsqrt(add(variance, eps));
-      const normal = mul(sub(x, mean), inverse);
-      const [total, slope] = [rows(h), rows(mul(h, normal))];
-      const inner = sub(sub(h, div(total, count)), mul(normal, div(slope, count)));
-      return [mul(inner, scale ? mul(inverse, scale) : inverse), total, slope];
+      const inverse = rsqrt(add(rows(variance), eps));
+      const normal = mul(sub(x, rows(mean)), inverse);
+      const [total, slope] = [sums(h), sums(mul(h, normal))];
+      const inner = sub(sub(h, rows(div(total, count))), mul(normal, rows(div(slope, count))));
+      return [mul(inner, scale ? mul(inverse, rows(scale)) : inverse), total, slope];
     };
     return vjp(composed, inputs).pullback(orZeros(g, outputs));
   });
@@ -66,6 +71,17 @@ export function norm(): void {
 /** How many elements a row along these axes has. */
 const countAlong = ({ shape }: Tensor, dims: readonly number[]): number =>
   dims.reduce((all, axis) => all * (shape[axis] as number), 1);
+
+/** Puts what is one number a row beside x: a vector [C] where `channels`. */
+const beside =
+  ({ shape }: Tensor, dims: readonly number[], channels: boolean) =>
+  (t: Tensor) =>
+    channels
+      ? reshape(
+          t,
+          shape.map((size, axis) => (dims.includes(axis) ? 1 : size)),
+        )
+      : t;
 
 const plus = (a: Tensor | null, b: Tensor): Tensor => (a ? add(a, b) : b);
 

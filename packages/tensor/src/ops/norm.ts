@@ -13,10 +13,17 @@ import { trailing } from './move';
 import { reshape } from './shape';
 import { broadcastShapes, number, wantDtype } from './types';
 
+/** `channels`: what is one number a row is a vector [C], for rows that are x's channels; else it keeps `dims` with size 1. */
+const rowsOf = <Size>(shape: readonly Size[], dims: readonly number[], channels: boolean): (Size | 1)[] =>
+  channels ? [shape[1] as Size] : shape.map((size, axis) => (dims.includes(axis) ? 1 : size));
+/** Such numbers beside the elements of their rows. */
+const beside = (rows: Input, shape: readonly number[], dims: readonly number[], channels: boolean): Read =>
+  read(rows, shape, channels ? [{ type: 'reshape', shape: rowsOf(shape, dims, false) }] : []);
+
 /**
- * [y, mean, variance] with y = (x − mean)/√(variance + eps)·weight + bias; mean and (biased) variance are over `dims`, which
- * they keep with size 1; weight and bias broadcast to x. One op rather than a chain: two accurate passes, and its gradient
- * keeps x and the statistics instead of every step between.
+ * [y, mean, variance] with y = (x − mean)/√(variance + eps)·weight + bias; mean and (biased) variance are over `dims`, one number
+ * a row; weight and bias too where `channels`, else they broadcast to x. One op rather than a chain: two accurate passes, and its
+ * gradient keeps x and the statistics instead of every step between.
  */
 export const standardize = /* @__PURE__ */ defineMultiOp({
   name: 'standardize',
@@ -27,25 +34,22 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
     weight: TensorLike | null = null,
     bias: TensorLike | null = null,
     op: string = 'standardize',
+    channels: boolean = false,
   ) => {
     const t = toTensor(x, op);
     const affine = [weight, bias].filter((like) => like !== null).map((like) => toTensor(like, op));
     wantDtype(op, 'input', t.dtype, ['float32', 'float16']);
     for (const { shape } of affine)
-      if (broadcastShapes(op, [t.shape, shape]).length !== t.rank)
+      if (!channels && broadcastShapes(op, [t.shape, shape]).length !== t.rank)
         throw new ShapeError(`${op}: weight or bias ${showShape(shape)} is larger than input ${showShape(t.shape)}`);
-    return [[t, number(eps), ...affine], { dims, weight: weight !== null, bias: bias !== null }];
+    return [[t, number(eps), ...affine], { dims, weight: weight !== null, bias: bias !== null, channels }];
   },
-  shape: ([x], { dims }) => {
+  shape: ([x], { dims, channels }) => {
     const { shape, dtype } = x as Tensor;
-    const rows = shape.map((size, axis) => (dims.includes(axis) ? 1 : size));
-    return [
-      { shape, dtype },
-      { shape: rows, dtype: 'float32' },
-      { shape: rows, dtype: 'float32' },
-    ];
+    const rows = { shape: rowsOf(shape, dims, channels), dtype: 'float32' as const };
+    return [{ shape, dtype }, rows, rows];
   },
-  lower: ([x, eps, ...affine], { dims, weight, bias }) => {
+  lower: ([x, eps, ...affine], { dims, weight, bias, channels }) => {
     const { shape } = x as Input;
     const count = countAlong(shape, dims);
     const value = read(x as Input);
@@ -54,8 +58,9 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
     const centred = subExpr(value, mean);
     const deviation = apply('sqrt', [addExpr(variance, read(eps as Input, shape))]);
     let y: OpExpr = mulExpr(centred, divExpr(constant(1), deviation));
-    if (weight) y = mulExpr(y, read(affine[0] as Input, shape));
-    if (bias) y = addExpr(y, read(affine[weight ? 1 : 0] as Input, shape));
+    const own = (place: number) => beside(affine[place] as Input, shape, dims, channels);
+    if (weight) y = mulExpr(y, own(0));
+    if (bias) y = addExpr(y, own(weight ? 1 : 0));
     return {
       kind: 'reduce',
       shape,
@@ -75,7 +80,7 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
 
 /**
  * [∂x, Σh, Σh·x̂] from h, the cotangent of x̂·`scale`: with x̂ = (x − mean)·r, r = 1/√(variance + eps), and means over `dims`,
- * ∂x = (h − mean(h) − x̂·mean(h·x̂))·r·scale, where `scale` is one number a row; the sums keep `dims` with size 1. One op,
+ * ∂x = (h − mean(h) − x̂·mean(h·x̂))·r·scale, where `scale` is one number a row, as the statistics and the sums are. One op,
  * for it is what a network's backward pass is mostly made of: two sums in one pass, then ∂x.
  */
 export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
@@ -84,22 +89,18 @@ export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
     [h, x, mean, variance, eps]: readonly [h: Tensor, x: Tensor, mean: Tensor, variance: Tensor, eps: Tensor],
     scale: Tensor | null,
     dims: readonly number[],
-  ) => [[h, x, mean, variance, eps, ...(scale ? [scale] : [])], { dims }],
+    channels: boolean,
+  ) => [[h, x, mean, variance, eps, ...(scale ? [scale] : [])], { dims, channels }],
   shape: ([h, , mean]) => {
     const rows = { shape: (mean as Tensor).shape, dtype: 'float32' as const };
     return [h as Tensor, rows, rows];
   },
-  lower: (inputs, { dims }) => {
+  lower: (inputs, { dims, channels }) => {
     const { shape } = inputs[0] as Input;
     const count = countAlong(shape, dims);
-    const [h, x, mean, variance, eps, scale] = inputs.map((input) => read(input, shape)) as [
-      Read,
-      Read,
-      Read,
-      Read,
-      Read,
-      Read?,
-    ];
+    const [h, x, mean, variance, eps, scale] = inputs.map((input) =>
+      beside(input, shape, dims, channels && input.shape.length === 1),
+    ) as [Read, Read, Read, Read, Read, Read?];
     const inverse = divExpr<OpExpr>(constant(1), apply('sqrt', [addExpr<OpExpr>(variance, eps)]));
     const normal = mulExpr(subExpr<OpExpr>(x, mean), inverse);
     const inner = subExpr(subExpr<OpExpr>(h, divExpr(acc(0), count)), mulExpr(normal, divExpr<OpExpr>(acc(1), count)));
@@ -163,22 +164,21 @@ export function batchNormTraining(
   { weight = null, bias = null, eps = 1e-5 }: Pick<BatchNormOptions, 'weight' | 'bias' | 'eps'> = {},
 ): [y: Tensor, mean: Tensor, variance: Tensor] {
   const t = toTensor(x, 'batchNorm');
-  const along = channels('batchNorm', t);
+  const vector = vectors('batchNorm', t);
   if (countOf(t.shape, (axis) => axis !== 1) === 1)
     throw new ShapeError(
       `batchNorm: input ${showShape(t.shape)} has one value a channel, whose variance is 0; train with larger batches`,
     );
   const dims = t.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
-  const [y, mean, variance] = standardize(
+  return standardize(
     t,
     dims,
     eps,
-    weight === null ? null : along(weight, 'weight'),
-    bias === null ? null : along(bias, 'bias'),
+    weight === null ? null : vector(weight, 'weight'),
+    bias === null ? null : vector(bias, 'bias'),
     'batchNorm',
+    true,
   ) as [Tensor, Tensor, Tensor];
-  const flat = [t.shape[1] as number | null];
-  return [y, reshape(mean, flat), reshape(variance, flat)];
 }
 
 /** What the running statistics become after a batch: (1 − momentum)·running + momentum·batch, the variance made unbiased by
@@ -195,6 +195,14 @@ export function runningStatistics(
 
 /** A per-channel vector [C] as [1,C,1,…] beside t. */
 function channels(op: string, t: Tensor): (vector: TensorLike, what: string) => Tensor {
+  const checked = vectors(op, t);
+  return (vector, what) => {
+    const v = checked(vector, what);
+    return reshape(v, [1, v.shape[0] as number | null, ...t.shape.slice(2).map(() => 1)]);
+  };
+}
+/** A per-channel vector [C] for t, checked. */
+function vectors(op: string, t: Tensor): (vector: TensorLike, what: string) => Tensor {
   if (t.rank < 2) throw new ShapeError(`${op}: input ${showShape(t.shape)}; wants [N,C,…]`);
   return (vector, what) => {
     const v = toTensor(vector, op);
@@ -203,7 +211,7 @@ function channels(op: string, t: Tensor): (vector: TensorLike, what: string) => 
       throw new ShapeError(
         `${op}: ${what} ${showShape(v.shape)} for input ${showShape(t.shape)}; wants [${size ?? 'C'}]`,
       );
-    return reshape(v, [1, own, ...t.shape.slice(2).map(() => 1)]);
+    return v;
   };
 }
 const countOf = (shape: Shape, counts: (axis: number) => boolean): number | null =>

@@ -236,6 +236,7 @@ export class Expressions {
   }
 
   #viewOf(seen: Seen): View {
+    if (seen.view) return seen.view;
     let view = contiguous(seen.value.shape);
     let before = seen.value.item;
     for (const item of seen.views) {
@@ -244,7 +245,7 @@ export class Expressions {
       view = next;
       before = item;
     }
-    return view;
+    return (seen.view = view);
   }
 
   /** Where the domain's coordinates lie in `shape`, before the moves. */

@@ -1,6 +1,6 @@
 /** The pending graph of some targets as a list of items, inputs first, each with how its op is computed. */
 import { BackendError } from '../errors';
-import type { DType } from '../ir';
+import type { DType, View } from '../ir';
 import { knownShape, type Node, type Value as NodeValue } from '../node';
 import { type Input, type Lowering, type OpDefinition, read } from '../op';
 import { joined, type Move } from '../view';
@@ -139,6 +139,8 @@ export interface Seen {
   readonly moves: readonly Move[];
   /** The views passed, nearest to the elements first: where to cut when the moves do not make one strided view. */
   readonly views: readonly Item[];
+  /** What they make of the elements, once it was asked for. */
+  view: View | null;
 }
 
 /** Looks through views to the value that is stored (or computed). */
@@ -149,8 +151,8 @@ export function seeThrough(value: Value): Seen {
     if (item.lowering?.kind === 'view') {
       const behind = seeThrough(item.inputs[0] as Value);
       const { moves } = item.lowering;
-      seen = { value: behind.value, moves: joined(behind.moves, moves), views: [...behind.views, item] };
-    } else seen = { value, moves: [], views: [] };
+      seen = { value: behind.value, moves: joined(behind.moves, moves), views: [...behind.views, item], view: null };
+    } else seen = { value, moves: [], views: [], view: null };
     item.seen[output] = seen;
   }
   return seen;
