@@ -15,5 +15,5 @@ export const causes: Readonly<Record<string, string>> = {
   'ResNet-50 step: bytes over the op graph’s bound': normsPass,
   'MNIST step: bytes over the op graph’s bound': normsPass,
   'ResNet-50 step: first trace and schedule':
-    'in a fresh process V8 has compiled nothing yet, so the time is spread over all of fusing, writing expressions down and tracing; 216 to 316 ms in the machine’s fast hour and 327 to 435 in its slow one, beside code generation, the same work as ever, at 241 to 324 and 333 to 351 (191 on 2026-11-23)',
+    'near its goal on a busy machine: medians of three fresh processes were 234 to 275 ms on a quiet one, single ones 169 to 338; the time is spread over fusing, writing expressions down and tracing',
 };

@@ -98,8 +98,8 @@ async function bench(options: Options): Promise<void> {
     `${machine.cpu}; Node ${machine.node}, ${machine.threads} thread${machine.threads > 1 ? 's' : ''}, ${simd}; load ${load.map((l) => l.toFixed(1)).join(' → ')}`,
   );
   console.log(`peers: ${versions}\n`);
-  console.log(table(machine, results, causes));
-  if (found.length) console.log(`\n${factTable(found, causes)}`);
+  const tables = [results.length && table(machine, results, causes), found.length && factTable(found, causes)];
+  console.log(tables.filter(Boolean).join('\n\n'));
   const report = {
     ...toJson(machine, results, causes),
     ...(found.length > 0 && { facts: factsToJson(found, causes) }),

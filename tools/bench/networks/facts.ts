@@ -1,10 +1,12 @@
 /**
  * What a training step costs beside its arithmetic: tracing, scheduling, kernels, memory. Fixed before they are measured, as rows
- * are; less is better. Each is seen in a process of its own, from its beginning (report-worker.ts).
+ * are; less is better. Each is seen in processes of its own, from their beginning (report-worker.ts): a plan's in three, of which
+ * the median counts.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { median } from '../measure.ts';
 import { loader, peersHome, python } from '../peers.ts';
 import { type NetName, nets } from './nets.ts';
 import { modelOf } from './ours.ts';
@@ -77,8 +79,10 @@ export function measurer({ backend, threads, torch }: FactSetting): (fact: Fact)
   const ours = (net: NetName, what: 'memory' | 'plan') => {
     const program = fileURLToPath(new URL('./report-worker.ts', import.meta.url));
     const flags = ['--import', loader, '--conditions=@tessera/source', '--no-warnings'];
-    return once(`${net} ${what}`, () =>
-      answerOf(process.execPath, [...flags, program, backend, net, String(batch), String(threads), what], ''),
+    const made = () =>
+      answerOf(process.execPath, [...flags, program, backend, net, String(batch), String(threads), what], '');
+    return once(`${net} ${what}`, async () =>
+      what === 'memory' ? made() : medians([await made(), await made(), await made()]),
     );
   };
   const theirs = (net: NetName) =>
@@ -104,6 +108,12 @@ export function measurer({ backend, threads, torch }: FactSetting): (fact: Fact)
     return { fact, ours: own, torch: await number('torch', () => theirs(fact.net)), missing };
   };
 }
+
+/** Of each number the median. */
+const medians = ([first, ...others]: readonly [object, ...object[]]): object =>
+  Object.fromEntries(
+    Object.entries(first).map(([name, value]) => [name, median([value, ...others.map((each) => each[name as never])])]),
+  );
 
 /** The last line that a program prints, as JSON. */
 async function answerOf(program: string, args: readonly string[], input: string): Promise<object> {
