@@ -4,11 +4,9 @@
  */
 import {
   BackendError,
-  type Compute,
   type Expr,
   isContiguous,
   type Kernel,
-  rowMajor,
   type Store,
   sizeOf,
   type View,
@@ -17,7 +15,7 @@ import { Block } from './block';
 import { constants } from './division';
 import { readTurned, type Turned } from './kernels/turn';
 import { texelsOf } from './layout';
-import { atElement, atTexel, backFrom, type Cursor, cursor, isWhole, type Place } from './place';
+import { atElement, atTexel, backFrom, cursor, isWhole, type Place } from './place';
 import { type Pass, type Program, type Ref, type Scratch, Shader } from './shader';
 
 /** What is being made of one kernel. */
@@ -183,62 +181,6 @@ export function lanesOf(
   for (const k of all.slice(1)) shader.line(`output${k}(got${k}());`);
   shader.line('return got0();');
 }
-
-/** Tables over a shape: `body` writes what is computed at the cursor, and gives one text a table. */
-export function tablePass(
-  build: Build,
-  title: string,
-  shape: readonly number[],
-  tables: readonly Ref[],
-  body: (shader: Shader, at: Cursor & { readonly linear?: string }) => readonly string[],
-): void {
-  if (sizeOf(shape) === 0) return;
-  const shader = build.shader(title);
-  lanesOf(shader, tables.length, (put) => {
-    const at = atElement(shader, shape);
-    shader.line(`${at.name}(first() + lane);`);
-    for (const [k, text] of body(shader, at).entries()) put(k, text);
-  });
-  build.steps.push(shader.pass(tables, texelsOf(sizeOf(shape))));
-}
-
-/** An expression over a domain, as a row-major table: floats, words, or bools as 0 and 1. */
-export function tabulate(build: Build, title: string, expr: Expr, shape: readonly number[]): Ref {
-  const table = build.temporary(sizeOf(shape));
-  if (!sideBySide([expr], sizeOf(shape))) {
-    tablePass(build, title, shape, [table], (shader, at) =>
-      new Block(shader, build.kernel, at).stored(expr, expr.dtype),
-    );
-  } else if (sizeOf(shape) > 0) {
-    const shader = build.shader(title);
-    const texts = new Block(shader, build.kernel, atTexel(shader, shape)).stored(expr, expr.dtype);
-    shader.line(`return [${texts.join(', ')}];`);
-    build.steps.push(shader.pass([table], texelsOf(sizeOf(shape))));
-  }
-  return table;
-}
-
-/** How stores read results that lie in tables over `shape`, of which a domain may be larger along axes where shape has 1. */
-export const fromTables =
-  (build: Build, shape: readonly number[], tables: readonly { readonly ref: Ref; readonly dtype: Compute }[]): Core =>
-  (shader, place, domain) => {
-    const block = new Block(shader, build.kernel, place);
-    const known = new Map<number, readonly string[]>();
-    const view: View = {
-      shape: domain,
-      strides: rowMajor(shape).map((stride, axis) => (shape[axis] === 1 ? 0 : stride)),
-      offset: 0,
-      valid: null,
-    };
-    return (index) => {
-      const { ref, dtype } = tables[index] as (typeof tables)[number];
-      const texts =
-        known.get(index) ??
-        block.table(ref, dtype, view).map((text) => (dtype === 'bool' ? shader.bind(`${text} > 0.5`) : text));
-      known.set(index, texts);
-      return texts;
-    };
-  };
 
 /** Does one draw write all stores, each element from the same place of the domain? */
 export function isOneDraw(build: Build, parts: readonly Part[]): boolean {

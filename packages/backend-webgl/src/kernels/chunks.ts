@@ -7,9 +7,10 @@
 import { type ReduceKernel, sizeOf } from '@tessera/tensor/backend';
 import type { Place } from '../place';
 import type { Ref, Shader } from '../shader';
-import { type Build, type Core, fromTables, tablePass } from '../stores';
+import type { Build, Core } from '../stores';
+import { fromTables, tablePass } from '../tables';
 import { type Accumulator, accOf, add, better, declare, positionAt, result } from './accumulators';
-import { linear } from './packed';
+import { linear } from './blocks';
 import { countOf, lanesFor, lastOf, overRow, type Rows, texelsPass } from './rows';
 
 /** Rows are cut into about so many chunks in all, of at least so many elements. */

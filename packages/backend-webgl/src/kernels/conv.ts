@@ -11,8 +11,9 @@ import { type ConvKernel, type Expr, isContiguous, rowMajor, sizeOf } from '@tes
 import { constants, quotient, remainder } from '../division';
 import type { Program, Ref } from '../shader';
 import { type Build, type Core, storePasses } from '../stores';
+import { type Blocks, blocks, fromBlocks, heightOf, linear } from './blocks';
 import { multiply } from './matmul';
-import { type Blocks, blocks, fill, four, fromBlocks, heightOf, linear, pack } from './packed';
+import { fill, four, pack } from './packed';
 import { plainConv } from './products';
 import { tileOf, tiles } from './tiles';
 import { inside, unravel, windowOf } from './windows';

@@ -3,7 +3,8 @@ import { type MatmulKernel, sizeOf } from '@tessera/tensor/backend';
 import { quotient, remainder } from '../division';
 import type { Program, Ref } from '../shader';
 import { type Build, type Core, storePasses } from '../stores';
-import { type Blocks, blocks, four, fromBlocks, heightOf, liesAlong, linear, pack } from './packed';
+import { type Blocks, blocks, fromBlocks, heightOf, linear } from './blocks';
+import { four, liesAlong, pack } from './packed';
 import { plainMatmul } from './products';
 
 /** Products from which packing pays. */

@@ -6,7 +6,8 @@
 import { type ScanKernel, sizeOf } from '@tessera/tensor/backend';
 import { fromCarried, join } from '../accumulate';
 import type { Program, Ref, Shader } from '../shader';
-import { type Build, fromTables, storePasses, tablePass, tabulate } from '../stores';
+import { type Build, storePasses } from '../stores';
+import { fromTables, tablePass, tabulate } from '../tables';
 
 export function scan(build: Build, kernel: ScanKernel): Program {
   const { shape, axis, combine, reverse, a, stores } = kernel;

@@ -9,7 +9,8 @@ import { constants } from '../division';
 import { turn } from '../layout';
 import { atElement } from '../place';
 import type { Program, Ref } from '../shader';
-import { type Build, type Core, storePasses, tablePass } from '../stores';
+import { type Build, type Core, storePasses } from '../stores';
+import { tablePass } from '../tables';
 
 /** Elements × updates up to which nothing is sorted. */
 const few = 2 ** 18;

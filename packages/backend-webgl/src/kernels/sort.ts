@@ -2,7 +2,8 @@
 import { type SortKernel, sizeOf } from '@tessera/tensor/backend';
 import { turn } from '../layout';
 import type { Program } from '../shader';
-import { type Build, fromTables, storePasses, tabulate } from '../stores';
+import { type Build, storePasses } from '../stores';
+import { fromTables, tabulate } from '../tables';
 
 export function sort(build: Build, kernel: SortKernel): Program {
   const { shape, axis, descending, k, a, stores } = kernel;

@@ -13,7 +13,8 @@ import { rowMajor, sizeOf } from '@tessera/tensor/backend';
 import type { Coords } from '../place';
 import type { Ref } from '../shader';
 import type { Build, Core } from '../stores';
-import { blocks, four, fromBlocks, heightOf, linear } from './packed';
+import { blocks, fromBlocks, heightOf, linear } from './blocks';
+import { four } from './packed';
 import { unravel } from './windows';
 
 /** Texels read pixel by pixel from which tiles pay: their code takes an emulator 60 to 100 ms more to compile, once. */
