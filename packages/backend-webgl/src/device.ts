@@ -1,6 +1,6 @@
 /** The device: a WebGL2 context of our own, and what it can do. */
 import { BackendError, type Limits } from '@tessera/tensor/backend';
-import { type Format, formatOf, hostOf, turn, width } from './layout';
+import { type Format, formatOf, hostOf, mostTexels, turn } from './layout';
 
 export interface WebglOptions {
   /** Which GPU of several: 'high-performance' or 'low-power'. */
@@ -26,6 +26,8 @@ export interface Device {
   /** Most textures that one draw reads, and writes. */
   readonly units: number;
   readonly targets: number;
+  /** Most columns, and rows, of a texture. */
+  readonly side: number;
 }
 
 /** @throws BackendError that says what to use instead, where there is no WebGL2. */
@@ -47,14 +49,16 @@ export function findDevice({ powerPreference = 'high-performance', onWarning }: 
     );
   }
   const format = formatOf(gl, floats);
+  const side = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
   const units = gl.getParameter(gl.MAX_TEXTURE_IMAGE_UNITS) as number;
   const device = {
     gl,
     canvas,
     renderer: rendererOf(gl),
     format,
-    limits: limitsOf(gl, units),
+    limits: limitsOf(side, units),
     units,
+    side,
     targets: gl.getParameter(gl.MAX_DRAW_BUFFERS) as number,
   };
   const broken = probe(gl, format);
@@ -76,11 +80,10 @@ function rendererOf(gl: WebGL2RenderingContext): string {
 }
 
 /** Some units are held back: a pass may read temporary textures beside the kernel's own inputs. */
-function limitsOf(gl: WebGL2RenderingContext, units: number): Limits {
-  const rows = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
+function limitsOf(side: number, units: number): Limits {
   return {
     maxBuffers: Math.max(8, Math.floor(units * 0.75)),
-    maxBufferBytes: rows * width * 16,
+    maxBufferBytes: mostTexels(side) * 16,
     inPlace: true, // a kernel writes another texture, which then becomes the buffer's
     operandExpressions: true,
     dtypes: ['float32', 'int32', 'uint8', 'bool'],

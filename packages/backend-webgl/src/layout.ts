@@ -1,6 +1,6 @@
 /**
  * Where elements lie. A buffer is one texture, four elements a texel, texels row by row. Rows are 128 texels long in
- * textures of up to 128 rows, else 2,048: a shader finds a texel by a shift and a mask, and a program is for one length of
+ * textures of up to 128 rows, else 2,048, or, where these are too many rows for the device, as long as it makes them: a shader finds a texel by a shift and a mask, and a program is for one length of
  * rows of each texture. A buffer of less than a row is one shorter row. (Squares of 2 × 2 texels are drawn at once, and rows
  * apart by different units or threads: a single long row would use half of a square and one thread.)
  *
@@ -33,18 +33,21 @@ export const hostOf = ({ floats }: Format, data: Float32Array): Float32Array | U
 
 const short = 7;
 const long = 11;
-/** Columns of the largest textures. */
-export const width = 2 ** long;
+/** Columns of the largest textures of a device whose textures have so many columns and rows at most. */
+const widest = (side: number): number => 2 ** Math.min(14, Math.floor(Math.log2(side)));
+/** Texels of the largest: positions of elements are below 2³¹. */
+export const mostTexels = (side: number): number => Math.min(side * widest(side), 2 ** 29);
 /** The rows of a texture of so many columns are 2^bits long. */
-export const bitsOf = ({ columns }: { readonly columns: number }): number => (columns === width ? long : short);
+export const bitsOf = ({ columns }: { readonly columns: number }): number =>
+  Math.max(short, Math.ceil(Math.log2(columns)));
 /** XORed into the bits of an int32. */
 export const turn = 0x40000000;
 
 export const texelsOf = (elements: number): number => Math.ceil(elements / 4);
 
-/** Columns and rows of a texture of that many texels. */
-export function extentOf(texels: number): [columns: number, rows: number] {
-  const columns = texels <= 4 ** short ? 2 ** short : width;
+/** Columns and rows of a texture of that many texels; more rows than `side` where the device makes none. */
+export function extentOf(texels: number, side: number): [columns: number, rows: number] {
+  const columns = texels <= 4 ** short ? 2 ** short : texels <= side * 2 ** long ? 2 ** long : widest(side);
   return texels <= columns ? [Math.max(1, texels), 1] : [columns, Math.ceil(texels / columns)];
 }
 

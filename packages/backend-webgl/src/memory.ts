@@ -4,7 +4,7 @@
  */
 import { BackendError, type DeviceBuffer, type DType, type MemoryUse } from '@tessera/tensor/backend';
 import type { Device } from './device';
-import { extentOf, texelsOf, width } from './layout';
+import { extentOf, texelsOf } from './layout';
 
 export interface Extent {
   readonly columns: number;
@@ -53,7 +53,6 @@ export class Memory {
   /** Textures made so far. */
   made = 0;
   #device: Device;
-  #rows: number;
   readonly #live = new Set<GlBuffer>();
   readonly #all = new Set<Texture>();
   /** By their extents; the last freed is the first handed out. */
@@ -67,7 +66,6 @@ export class Memory {
 
   constructor(device: Device) {
     this.#device = device;
-    this.#rows = rowsOf(device);
   }
 
   get buffers(): ReadonlySet<GlBuffer> {
@@ -77,7 +75,6 @@ export class Memory {
   /** On another context: each buffer gets a texture of its size there, with no values. */
   renew(device: Device): void {
     this.#device = device;
-    this.#rows = rowsOf(device);
     this.#all.clear();
     this.#kept.clear();
     this.#keptBytes = this.#taken = this.#unsure = 0;
@@ -103,10 +100,11 @@ export class Memory {
 
   /** A texture that holds so many elements, in each of its layers; contents are undefined. */
   take(size: number, what: string, layers = 1): Texture {
-    const [columns, rows] = roundUp(extentOf(texelsOf(size)), this.#rows);
-    if (rows > this.#rows) {
+    const { side } = this.#device;
+    const [columns, rows] = roundUp(extentOf(texelsOf(size), side), side);
+    if (rows > side) {
       throw new BackendError(
-        `webgl: ${what} needs a texture of ${width} × ${rows}, this device makes ${this.#rows} rows at most; use a smaller batch`,
+        `webgl: ${what} needs a texture of ${columns} × ${rows}, this device makes ${side} rows at most; use a smaller batch`,
       );
     }
     return this.takeLike({ columns, rows, layers }, what);
@@ -200,8 +198,6 @@ export class Memory {
     gl.deleteTexture(texture.texture);
   }
 }
-
-const rowsOf = ({ gl }: Device): number => gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
 
 /** Up to a multiple of an eighth of the power of two below it. */
 function roundUp([columns, rows]: [number, number], most: number): [number, number] {

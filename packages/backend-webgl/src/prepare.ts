@@ -1,7 +1,7 @@
 /** Making the programs of a plan before it runs, one at a time, so that the page goes on between two of them. */
 import type { Plan, PlanStep, PrepareOptions } from '@tessera/tensor/backend';
 import { type Draw, GlExecutable, isDraw } from './compile';
-import { bitsOf, extentOf, texelsOf } from './layout';
+import { bitsOf } from './layout';
 import type { GlBuffer } from './memory';
 import type { Programs } from './programs';
 import type { Ref } from './shader';
@@ -24,7 +24,9 @@ export async function prepare(
   { onProgress, signal }: PrepareOptions,
 ): Promise<void> {
   signal?.throwIfAborted();
-  const all = new Map(wantedBy(plan).map((wanted) => [programs.key(wanted.draw, wanted.from, wanted.to), wanted]));
+  const all = new Map(
+    wantedBy(plan, programs).map((wanted) => [programs.key(wanted.draw, wanted.from, wanted.to), wanted]),
+  );
   const missing = [...all].flatMap(([key, wanted]) => (programs.has(key) ? [] : [wanted]));
   const total = all.size;
   let done = total - missing.length;
@@ -48,6 +50,7 @@ export function beginner(plan: Plan, table: readonly GlBuffer[], programs: Progr
   const coming = drawsOf(
     plan,
     table.map(({ texture }) => bitsOf(texture)),
+    programs,
   );
   let [begun, reached] = [0, 0];
   return ({ executable }) => {
@@ -60,13 +63,13 @@ export function beginner(plan: Plan, table: readonly GlBuffer[], programs: Progr
 }
 
 /** What a plan will draw. Its buffers are as large as the largest value in them; those drawn together are as wide as the widest. */
-function wantedBy(plan: Plan): Wanted[] {
+function wantedBy(plan: Plan, programs: Programs): Wanted[] {
   const widths: number[] = [];
   for (const { executable, inputs, outputs } of plan.steps) {
     if (!(executable instanceof GlExecutable)) continue;
     const { kernel } = executable;
     const widen = (at: number, size: number | undefined) => {
-      widths[at] = Math.max(widths[at] ?? 0, bitsOfSize(size ?? 0));
+      widths[at] = Math.max(widths[at] ?? 0, programs.bitsOf(size ?? 0));
     };
     inputs.forEach((at, i) => {
       widen(at, kernel.inputs[i]?.size);
@@ -75,14 +78,14 @@ function wantedBy(plan: Plan): Wanted[] {
       widen(at, kernel.outputs[i]?.size);
     });
   }
-  return drawsOf(plan, widths);
+  return drawsOf(plan, widths, programs);
 }
 
 /** @param widths of the buffers' textures, as bits; those drawn together become alike */
-function drawsOf({ steps }: Plan, widths: number[]): Wanted[] {
+function drawsOf({ steps }: Plan, widths: number[], programs: Programs): Wanted[] {
   return steps.flatMap(({ executable, inputs, outputs }) => {
     if (!(executable instanceof GlExecutable)) return [];
-    const scratch = executable.scratch.map(({ size }) => bitsOfSize(size));
+    const scratch = executable.scratch.map(({ size }) => programs.bitsOf(size));
     const tableOf = ({ of, index }: Ref): [number[], number] =>
       of === 'scratch' ? [scratch, index] : [widths, (of === 'input' ? inputs[index] : outputs[index]) as number];
     const bitsAt = (ref: Ref) => {
@@ -102,5 +105,3 @@ function drawsOf({ steps }: Plan, widths: number[]): Wanted[] {
     });
   });
 }
-
-const bitsOfSize = (size: number): number => bitsOf({ columns: extentOf(texelsOf(size))[0] });

@@ -2,6 +2,7 @@
 import type { Draw } from './compile';
 import type { Device } from './device';
 import type { GpuJsCompiler } from './gpujs';
+import { bitsOf, extentOf, texelsOf } from './layout';
 
 /** A program, with the place of what is set before a draw. */
 export interface Built {
@@ -42,6 +43,11 @@ export class Programs {
   /** What tells programs apart: the lengths of rows (layout.ts), and all of the source but its title. */
   key({ source: { source, glsl, outputs } }: Draw, from: readonly number[], to: number): string {
     return `${outputs}\n${rowsOf(from, to)}${glsl.slice(glsl.indexOf('\n'))}\n${source}`;
+  }
+
+  /** The rows of a texture for so many elements, as bits. */
+  bitsOf(size: number): number {
+    return bitsOf({ columns: extentOf(texelsOf(size), this.#device.side)[0] });
   }
 
   has(key: string): boolean {

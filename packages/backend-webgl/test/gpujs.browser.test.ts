@@ -176,7 +176,7 @@ describe('what fails silently elsewhere', () => {
 
   it('refuses a tensor larger than a texture, naming both', () => {
     expect(() => backend.allocate('bool', backend.limits.maxBufferBytes)).toThrow(
-      /needs a texture of 2048 × \d+, this device makes \d+ rows/,
+      /needs a texture of \d+ × \d+, this device makes \d+ rows/,
     );
   });
 });
