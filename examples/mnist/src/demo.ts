@@ -25,7 +25,9 @@ export const files = (out: string) => ({
 /** Trains, evaluates, writes. Gives the test accuracy, or null where the signal stopped it and a checkpoint was written. */
 export async function run(options: Options, started: Started, signal: AbortSignal): Promise<number | null> {
   const paths = files(options.out);
-  await mkdir(options.out, { recursive: true });
+  await mkdir(options.out, { recursive: true }).catch((cause: Error) => {
+    throw new ArgumentError(`--out: the folder could not be made (${cause.message}); choose another`, { cause });
+  });
   const saved = options.resume ? await readCheckpoint(paths.checkpoint) : null;
   if (saved) announce(saved, options, started);
   const limit = saved ? saved.progress.limit : options.limit;

@@ -105,11 +105,13 @@ describe('npm run demo', () => {
     expect(await readFile(at('on-gpu/report.html'), 'utf8')).toContain(gpu.machine.device);
   }, 120_000);
 
-  it('says what to install where there is no GPU, and that other bits may come of another backend', async () => {
-    const [none, other] = await Promise.all([
+  it('says where a folder cannot be made, what to install where there is no GPU, and that other bits may come of another backend', async () => {
+    const [noFolder, none, other] = await Promise.all([
+      demo([...small, '--out', join(main, 'out')]),
       demo(['--backend', 'webgpu', '--out', at('nowhere')], { env: { VK_DRIVER_FILES: '/nowhere/driver.json' } }),
       demo(['--resume', '--backend', 'cpu', '--out', at('on-gpu')]),
     ]);
+    expect(noFolder.last).toMatch(/^ArgumentError: --out: the folder could not be made \(ENOTDIR.*\); choose another$/);
     expect(none.code).toBe(1);
     expect(none.last).toMatch(/^BackendError: webgpu: no adapter in Node; install a Vulkan driver and its loader/);
     expect(other.output).toContain('it was computed by backend webgpu, it is cpu');

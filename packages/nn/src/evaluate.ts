@@ -41,7 +41,7 @@ export interface Evaluation {
 
 /**
  * Means over all samples of one epoch of `data`, the model evaluating (its own mode is left alone). Traced once a batch shape.
- * @throws ArgumentError where a batch has no columns to take; ShapeError for losses and metrics that are no means; what the signal
+ * @throws ArgumentError where a batch has no columns to take, and where there is none; ShapeError for losses and metrics that are no means; what the signal
  *   was aborted with.
  */
 export async function evaluate<Batch extends object, Output, Target>(
@@ -75,6 +75,7 @@ export function evaluator<Batch extends object, Output, Target>(
       inMode(model, false, () => step(batch));
     }
     const { means, samples } = await totals.read();
+    if (!samples) throw new ArgumentError('evaluate: the data gave no batch; is it used up?');
     const { loss, ...metrics } = means;
     return { loss: loss as number, metrics, samples };
   };

@@ -3,6 +3,7 @@ import {
   add,
   clamp,
   div,
+  maximum,
   minimum,
   mul,
   norm,
@@ -59,9 +60,9 @@ export class GradientAccumulator {
     }
     this.#count.assign(add(this.#count, 1));
   }
-  /** The mean of what was added since the last time; from here on it starts anew. */
+  /** The mean of what was added since the last time, 0 where nothing was; from here on it starts anew. */
   take(): Tensor[] {
-    const count = this.#count.read();
+    const count = maximum(this.#count, 1);
     const means = this.#sums.map((sum) => div(sum.read(), count));
     for (const sum of this.#sums) sum.assign(zerosLike(sum));
     this.#count.assign(tensor(0));

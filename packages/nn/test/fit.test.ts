@@ -512,6 +512,17 @@ describe('a loss that is no number', () => {
 });
 
 describe('evaluate', () => {
+  it('refuses data that give no batch, as a generator does that is gone through a second time', async () => {
+    const { model, options } = setting();
+    const once = (async function* () {
+      yield* options.data;
+    })();
+    await nn.evaluate(model, once, { loss: t.crossEntropy });
+    await expect(nn.evaluate(model, once, { loss: t.crossEntropy })).rejects.toThrow(
+      'evaluate: the data gave no batch; is it used up?',
+    );
+  });
+
   it('stops between two batches where its signal says, with the reason', async () => {
     const { model, options } = setting();
     const signal = AbortSignal.abort(new Error('enough'));

@@ -131,6 +131,8 @@ describe('gradients', () => {
       step();
       close(await p.data(), wanted);
     }
+    step(); // nothing was added: nothing moves
+    close(await p.data(), [-4, -2]);
     expect(() => accumulator.add([])).toThrow(ShapeError);
   });
 });
