@@ -3,14 +3,14 @@
  * a kernel with more operands binds pages, buffers that many tensors lie in (memory.ts), and reads from a table where each operand
  * begins:
  *
- *     own …        operands that are read once an element, or by vectors: as in any kernel
+ *     own …        large operands, where there is room for all: as in any kernel
  *     table        rows of two words: which page an operand lies in, and its first element there
  *     words0 …     pages of words: float32, int32, uint8 and bool
  *     halves0 …    pages of float16
  *
  * Pages are bound for writing, whatever is done with them: one buffer cannot be bound for both in one dispatch.
  */
-import { type DType, type Expr, type Kernel, sizeOf } from '@tessera/tensor/backend';
+import type { DType, Kernel } from '@tessera/tensor/backend';
 
 export interface Operand {
   readonly type: 'in' | 'out';
@@ -31,10 +31,8 @@ export type Row = { readonly operand: number; readonly plus: number } | readonly
 
 /** Pages that a kernel binds at least, beside those that its operands fill: one for each large or foreign buffer that stays. */
 const spare = 2;
-/** Operands of their own leave room for so many. */
-const least = 4;
-/** Elements: what is smaller moves into a page, where no kernel can bind it by itself beside the page. */
-const large = 2 ** 18;
+/** Elements: what is larger is bound by itself or lies in pages apart from all that is smaller, so the two never meet in one dispatch. */
+export const large = 2 ** 18;
 
 /** Operands that have a buffer: an input that is written in place has its output's. */
 export function operandsOf({ inputs, outputs, aliases }: Kernel): Operand[] {
@@ -57,11 +55,16 @@ function assign(kernel: Kernel, { buffers, bytes }: Room): Bindings {
   const all = operandsOf(kernel);
   if (all.length < buffers) return { own: all, paged: [], words: 0, halves: 0 };
   const sizeOfOne = ({ type, index }: Operand) => (type === 'in' ? kernel.inputs : kernel.outputs)[index]?.size ?? 0;
-  const often = all.filter(readOften(kernel)).filter((operand) => sizeOfOne(operand) >= large);
-  const own = often.slice(0, Math.max(0, buffers - 2 - least));
+  const isHalf = ({ dtype }: Operand) => dtype === 'float16';
+  const [some, rest] = [true, false].map((is) => all.filter((operand) => sizeOfOne(operand) > large === is)) as [
+    Operand[],
+    Operand[],
+  ];
+  const kinds = new Set(rest.map(isHalf)).size;
+  const own = kernel.kind !== 'map' && some.length + kinds <= buffers - 2 ? some : [];
   const paged = all.filter((operand) => !own.includes(operand));
   const counts = [false, true].map((half) => {
-    const kind = paged.filter(({ dtype }) => (dtype === 'float16') === half);
+    const kind = paged.filter((operand) => isHalf(operand) === half);
     const filled = kind.reduce((sum, operand) => sum + sizeOfOne(operand) * (half ? 2 : 4), 0) / bytes;
     return kind.length ? Math.min(kind.length, Math.ceil(filled) + spare) : 0;
   }) as [number, number];
@@ -69,24 +72,6 @@ function assign(kernel: Kernel, { buffers, bytes }: Room): Bindings {
   const halves = Math.min(counts[1], counts[0] ? free >> 1 : free);
   return { own, paged, words: Math.min(counts[0], free - halves), halves };
 }
-
-/** What products go through tile by tile, and reductions element by element. */
-function readOften(kernel: Kernel): (operand: Operand) => boolean {
-  const { kind, inputs, outputs } = kernel;
-  if (kind === 'matmul' || kind === 'conv') {
-    const factors = new Set([...loadedBy(kernel.a), ...loadedBy(kernel.b)]);
-    return ({ type, index }) => type === 'in' && factors.has(index);
-  }
-  if (kind !== 'reduce') return () => false;
-  const elements = sizeOf(kernel.shape);
-  return ({ type, index }) => ((type === 'in' ? inputs : outputs)[index]?.size ?? 0) >= elements;
-}
-const loadedBy = (expr: Expr): number[] =>
-  expr.op === 'load'
-    ? [expr.input, ...(expr.at ?? []).flatMap(loadedBy)]
-    : expr.op === 'apply'
-      ? expr.args.flatMap(loadedBy)
-      : [];
 
 type Bound<K extends Kernel = Kernel> = K & { readonly bindings?: Bindings };
 

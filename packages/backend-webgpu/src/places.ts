@@ -5,7 +5,7 @@
 import { BackendError } from '@tessera/tensor/backend';
 import type { GpuExecutable } from './compile';
 import type { GpuBuffer, Memory, Region } from './memory';
-import { nameOf, type Operand } from './pages';
+import { large, nameOf, type Operand } from './pages';
 
 /** A step of a plan: positions in its table of operands that have a binding, and of those in pages. */
 interface Placed {
@@ -32,11 +32,15 @@ export function gather(steps: readonly Placed[], buffers: readonly GpuBuffer[], 
   for (let moving = true; moving; ) {
     for (const half of [false, true]) {
       // a page more is kept free until what moves has room in as many
-      for (let free = 1; ; free++) {
-        const moved = chosen(many, buffers, half, free);
-        if (memory.pagesOf(moved).length > free) continue;
-        memory.gather(moved);
-        break;
+      for (const free = [1, 1]; ; ) {
+        const moved = [...chosen(many, buffers, half, free)];
+        const apart = classes.map((ofLarge) => moved.filter((buffer) => isLarge(buffer, half) === ofLarge));
+        const full = apart.findIndex((some, i) => memory.pagesOf(some).length > (free[i] as number));
+        if (full < 0) {
+          for (const some of apart) memory.gather(some);
+          break;
+        }
+        free[full] = (free[full] as number) + 1;
       }
     }
     moving = false;
@@ -45,8 +49,17 @@ export function gather(steps: readonly Placed[], buffers: readonly GpuBuffer[], 
   }
 }
 
-/** Of each kernel that takes more buffers than it binds, the smaller ones, so that with `free` pages the rest can be bound. */
-function chosen(steps: readonly Placed[], buffers: readonly GpuBuffer[], half: boolean, free: number): Set<GpuBuffer> {
+/** Small and large tensors have pages apart: kernels bind large ones by themselves beside pages of small ones. */
+const classes = [false, true] as const;
+const isLarge = ({ region }: GpuBuffer, half: boolean): boolean => region.size > large * (half ? 2 : 4);
+
+/** Of each kernel that takes more buffers than it binds, the smaller ones, so that with `free` pages of each class the rest can be bound. */
+function chosen(
+  steps: readonly Placed[],
+  buffers: readonly GpuBuffer[],
+  half: boolean,
+  free: readonly number[],
+): Set<GpuBuffer> {
   const moved = new Set<GpuBuffer>();
   // what moves for one kernel may leave a page to another that had it whole: until nothing more moves
   for (let before = -1; before < moved.size; ) {
@@ -65,28 +78,36 @@ function choose(
   { executable, paged }: Placed,
   buffers: readonly GpuBuffer[],
   half: boolean,
-  free: number,
+  free: readonly number[],
   moved: Set<GpuBuffer>,
 ): void {
   const { bindings, name } = executable;
   const count = half ? bindings.halves : bindings.words;
   const byBuffer = new Map<GPUBuffer, Set<GpuBuffer>>();
-  let pages = 0;
+  const pages = [0, 0];
+  const move = (buffer: GpuBuffer): void => {
+    moved.add(buffer);
+    const place = Number(isLarge(buffer, half));
+    pages[place] = free[place] as number;
+  };
   paged.forEach((position, i) => {
     if ((bindings.paged[i]?.dtype === 'float16') !== half) return;
     const buffer = buffers[position] as GpuBuffer;
     const { gpu } = buffer.region;
-    if (moved.has(buffer)) pages = free;
+    if (moved.has(buffer)) move(buffer);
     else byBuffer.set(gpu, (byBuffer.get(gpu) ?? new Set()).add(buffer));
   });
-  if (byBuffer.size + pages <= count) return;
-  const room = count - free;
-  if (room < 0) throw tooMuch(name);
-  // what stays: tensors that have to be alone or came from outside, else the most bytes
+  // what stays: tensors that have to be alone or came from outside, results that come anew at each run, else the most bytes
   const rank = (list: Set<GpuBuffer>) =>
-    [...list].reduce((sum, { bytes, alone, foreign }) => sum + (alone || foreign ? 2 ** 50 : bytes), 0);
-  const sorted = [...byBuffer.values()].sort((a, b) => rank(b) - rank(a));
-  for (const list of sorted.slice(room)) for (const buffer of list) moved.add(buffer);
+    [...list].reduce((sum, { bytes, alone, foreign, region }) => {
+      return sum + (alone || foreign || region.page?.results ? 2 ** 50 : bytes);
+    }, 0);
+  const stay = [...byBuffer.values()].sort((a, b) => rank(b) - rank(a));
+  while (stay.length + (pages[0] as number) + (pages[1] as number) > count) {
+    const least = stay.pop();
+    if (!least) throw tooMuch(name);
+    for (const buffer of least) move(buffer);
+  }
 }
 
 /** What is bound by itself must not lie in a page that is bound as a whole, nor be bound twice where it is bound for writing. Was there any? */
@@ -113,6 +134,7 @@ function separate(
   });
   for (const buffer of new Set(wrong)) {
     if (buffer.alone) throw tooMuch(executable.name);
+
     buffer.alone = true;
     memory.separate([buffer]);
   }

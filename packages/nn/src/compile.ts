@@ -1,9 +1,9 @@
 /** `compile` for models: a mode of their own, mixed precision, and steps that an overflow skips. */
 import { BackendError, compile as compileFunction, getBackend, type CompileOptions as Options } from '@tessera/tensor';
+import { HalfWeights } from './half-weights';
 import type { LossScaler } from './loss-scaler';
 import { inMode } from './mode';
 import { Module } from './module';
-import { inMixed } from './precision';
 
 export interface CompileOptions extends Options {
   /**
@@ -40,17 +40,19 @@ export function compile<Inputs extends readonly unknown[], Output>(
   const f = subject instanceof Module ? (...inputs: Inputs) => subject.forward(...inputs) : subject;
   const name = options.name ?? (model ? model.constructor.name : f.name || 'step');
   const scaled = lossScale ? (...inputs: Inputs) => lossScale.guarding(() => f(...inputs)) : f;
-  const precise = precision === 'mixed' ? (...inputs: Inputs) => mixed(name, () => scaled(...inputs)) : scaled;
-  const within = model && mode ? { within: <R>(run: () => R) => inMode(model, mode === 'train', run) } : {};
-  return compileFunction(precise, { ...options, ...within, name });
+  const weights = precision === 'mixed' ? new HalfWeights() : null;
+  const precise = weights ? (...inputs: Inputs) => mixed(name, weights, () => scaled(...inputs)) : scaled;
+  const inOwn = <R>(run: () => R) => (model && mode ? inMode(model, mode === 'train', run) : run());
+  const within = <R>(run: () => R) => (weights ? weights.around(() => inOwn(run)) : inOwn(run));
+  return compileFunction(precise, { ...options, within, name });
 }
 
 /** While it is traced, which is done for each backend. */
-function mixed<Result>(name: string, f: () => Result): Result {
+function mixed<Result>(name: string, weights: HalfWeights, f: () => Result): Result {
   const { name: backend, limits } = getBackend();
   if (!limits.dtypes.includes('float16'))
     throw new BackendError(
       `compile: ${name} has precision 'mixed', but backend ${backend} stores ${limits.dtypes.join(', ')}, no float16; choose a backend that has it, or leave precision out`,
     );
-  return inMixed(f);
+  return weights.trace(f);
 }

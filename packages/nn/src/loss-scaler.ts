@@ -86,8 +86,11 @@ export class LossScaler {
       wrt as readonly Differentiable[],
     );
     const scaled = grads as readonly Tensor[];
-    this.#finite = [...(this.#finite ? [this.#finite] : []), ...finiteness(scaled)].reduce((a, b) => logicalAnd(a, b));
-    return { value: aux[0], grads: scaled.map((g) => div(g, scale)) as never, aux: aux[1] as never };
+    const flag = finiteness(scaled).reduce((a, b) => logicalAnd(a, b));
+    this.#finite = this.#finite ? logicalAnd(this.#finite, flag) : flag;
+    // who divides waits for the flag, so that the scale has been read when the next one is written over it
+    const divisor = where(flag, scale, Number.NaN);
+    return { value: aux[0], grads: scaled.map((g) => div(g, divisor)) as never, aux: aux[1] as never };
   }
 
   /** Internal: traces a step so that its assignments hold only where its gradients are finite, and moves the scale. */

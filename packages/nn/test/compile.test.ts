@@ -123,6 +123,52 @@ describe("precision 'mixed'", () => {
     ]);
   });
 
+  it('multiplies by weights as they are now, whoever changed them', async () => {
+    const model = new nn.Linear(1, 1, { bias: false });
+    const scaler = new nn.LossScaler({ initScale: 2 });
+    const optimizer = new nn.SGD(model.parameters(), { lr: 1 });
+    const step = nn.compile(
+      (input: t.Tensor) => {
+        const { value, grads } = scaler.valueAndGrad(() => t.sum(model.forward(input)), model.parameters());
+        optimizer.step(grads);
+        return value;
+      },
+      { precision: 'mixed', lossScale: scaler },
+    );
+    const predict = nn.compile(model, { precision: 'mixed' });
+    const exact = nn.compile((input: t.Tensor) => {
+      const { value, grads } = valueAndGrad(() => t.sum(model.forward(input)), model.parameters());
+      optimizer.step(grads);
+      return value;
+    });
+    const one = t.tensor([[1]]);
+    const set = (value: number) => model.loadStateDict({ weight: t.tensor([[value]]) });
+    // next to 8 + 2⁻¹² float16 has 8
+    set(8 + 2 ** -12);
+    expect(await predict(one).item()).toBe(8);
+    expect(await step(one).item()).toBe(8); // w ← w − 1
+    expect(await step(one).item()).toBe(7);
+    expect(await predict(one).item()).toBe(6);
+    expect(await model.weight.item()).toBe(6 + 2 ** -12);
+    expect(await step(t.tensor([[100_000]])).item()).toBe(Number.POSITIVE_INFINITY); // no float16: skipped
+    expect(await predict(one).item()).toBe(6);
+    set(3);
+    expect(await step(one).item()).toBe(3);
+    model.weight.assign(t.add(model.weight, 10));
+    expect(await predict(one).item()).toBe(12);
+    expect(await step(one).item()).toBe(12);
+    await exact(one).item(); // of another precision: the copy is not its
+    expect(await predict(one).item()).toBe(10);
+    const average = new nn.AveragedModel(model, { decay: 0.5 });
+    average.update();
+    const averaged = nn.compile(average.model, { precision: 'mixed' });
+    expect(await averaged(one).item()).toBe(10);
+    expect(await step(one).item()).toBe(10);
+    average.update();
+    expect(await averaged(one).item()).toBe(9.5);
+    expect(await predict(one).item()).toBe(9);
+  });
+
   it('is refused, naming what there is, where the backend has no float16', async () => {
     const backend = await cpu({ threads: 1 });
     t.setBackend(backend);

@@ -1,7 +1,7 @@
 /** Plans: programs made ready on one backend, kept by structure, and run with buffers bound to their table. */
 import type { Backend, DeviceBuffer, Executable, Plan } from './backend';
 import { BackendError } from './errors';
-import type { DType, Kernel } from './ir';
+import type { Kernel } from './ir';
 import { exact, type Graph } from './schedule/graph';
 import type { Arrange, Program } from './schedule/link';
 import { schedule } from './schedule/schedule';
@@ -23,8 +23,8 @@ export interface CacheUse {
 interface Shelf {
   readonly executables: Map<string, Executable>;
   readonly plans: Map<string, Ready>;
-  /** For each dtype, largest first. */
-  readonly arena: Map<DType, { buffer: DeviceBuffer; size: number }[]>;
+  /** By kind of slot and place among those, the largest first. */
+  readonly arena: Map<string, { buffer: DeviceBuffer; size: number }>;
   readonly use: CacheUse;
 }
 const shelves = /* @__PURE__ */ new WeakMap<Backend, Shelf>();
@@ -111,18 +111,20 @@ export function run(
   leaves: readonly DeviceBuffer[],
   scalars: readonly number[],
 ): DeviceBuffer[] {
-  const slots = fromArena(program, backend);
   const made: DeviceBuffer[] = [];
-  const results = program.results.map(({ dtype, size, leaf }) => {
-    if (leaf !== null) return leaves[leaf] as DeviceBuffer;
-    try {
+  let slots: DeviceBuffer[];
+  let results: DeviceBuffer[];
+  try {
+    slots = fromArena(program, backend);
+    results = program.results.map(({ dtype, size, leaf }) => {
+      if (leaf !== null) return leaves[leaf] as DeviceBuffer;
       made.push(backend.allocate(dtype, size, made.length < mostResults));
-    } catch (error) {
-      for (const buffer of made) backend.free(buffer);
-      throw tooMuch(error, program, backend);
-    }
-    return made.at(-1) as DeviceBuffer;
-  });
+      return made.at(-1) as DeviceBuffer;
+    });
+  } catch (error) {
+    for (const buffer of made) backend.free(buffer);
+    throw tooMuch(error, program, backend);
+  }
   if (plan.steps.length) backend.submit(plan, [...leaves, ...slots, ...results], scalars);
   return results;
 }
@@ -130,23 +132,20 @@ export function run(
 /** Buffers for what lives only while the plan runs: shared by all plans of a backend, so their peak is their maximum. */
 function fromArena(program: Program, backend: Backend): DeviceBuffer[] {
   const { arena } = shelfOf(backend);
-  const taken = new Map<DType, number>();
-  return program.slots.map(({ dtype, size }) => {
-    const place = taken.get(dtype) ?? 0;
-    taken.set(dtype, place + 1);
-    const shared = arena.get(dtype) ?? [];
-    arena.set(dtype, shared);
-    const known = shared[place];
-    if (known && known.size >= size) return known.buffer;
-    if (known) backend.free(known.buffer);
-    shared.splice(place, 1);
-    try {
-      const buffer = backend.allocate(dtype, size);
-      shared.splice(place, 0, { buffer, size });
-      return buffer;
-    } catch (error) {
-      throw tooMuch(error, program, backend);
+  const taken: Record<string, number> = {};
+  return program.slots.map(({ dtype, size, kind }) => {
+    const place = (taken[kind] ?? 0) + 1;
+    taken[kind] = place;
+    const key = kind + place;
+    const known = arena.get(key);
+    if (known) {
+      if (known.size >= size) return known.buffer;
+      backend.free(known.buffer);
+      arena.delete(key);
     }
+    const buffer = backend.allocate(dtype, size);
+    arena.set(key, { buffer, size });
+    return buffer;
   });
 }
 

@@ -92,6 +92,7 @@ export class State {
     const storage = copy.node.values[0] as Storage;
     storage.on(backend);
     this.replace(storage);
+    this.version--; // the same values
   }
 
   /** Internal: a new version with these values. */

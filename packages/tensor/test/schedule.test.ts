@@ -184,7 +184,15 @@ describe('memory plan', () => {
     for (let i = 0; i < 10; i++) x = matmul(x, x);
     const [explanation] = programsOf(x);
     expect(explanation?.program.steps).toHaveLength(10);
-    expect(explanation?.program.slots).toEqual(Array(2).fill({ dtype: 'float32', size: 256 }));
+    expect(explanation?.program.slots).toMatchObject(Array(2).fill({ dtype: 'float32', size: 256 }));
+  });
+
+  it('gives small values no room that is large', () => {
+    const square = ones(600, 600);
+    let y = matmul(ones(1, 600), matmul(square, square));
+    for (let i = 0; i < 3; i++) y = matmul(y, square);
+    const [explanation] = programsOf(y);
+    expect(explanation?.program.slots.map(({ size }) => size)).toEqual([360_000, 600, 600]);
   });
 
   it('skips kernels that have nothing to write', () => {

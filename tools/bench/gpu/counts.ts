@@ -36,6 +36,7 @@ export interface Count {
 
 const inference: Subject = { net: 'resnet50', pass: 'forward', batch: 1 };
 const resnet50: Subject = { net: 'resnet50', pass: 'train', batch: 32 };
+const mixed: Subject = { ...resnet50, mixed: true };
 const alexnet: Subject = { net: 'alexnet', pass: 'train', batch: 128 };
 const mnist: Subject = { net: 'mnist', pass: 'train', batch: 128 };
 const kernels = (name: string, of: Subject, atMost: number): Count => ({
@@ -63,10 +64,12 @@ const traffic = (name: string, of: Subject): Count => ({
 export const counts: readonly Count[] = [
   kernels('ResNet-50 inference', inference, 60),
   kernels('ResNet-50 step', resnet50, 330),
+  kernels('ResNet-50 mixed step', mixed, 330),
   kernels('AlexNet step', alexnet, 60),
   kernels('MNIST step', mnist, 32),
   objects('ResNet-50 inference', inference),
   objects('ResNet-50 step', resnet50),
+  objects('ResNet-50 mixed step', mixed),
   objects('AlexNet step', alexnet),
   objects('MNIST step', mnist),
   { name: 'ResNet-50 step: submits', unit: 'dispatches', of: resnet50, number: 'submits', atMost: 1 },

@@ -22,7 +22,7 @@ const reasonOf = (error: unknown): string =>
 
 /** On a device that counts. */
 export async function countAll(counts: readonly Count[]): Promise<FactResult[]> {
-  const { device, encoded } = countingDevice();
+  const { device, encoded } = countingDevice(['subgroups', 'shader-f16']);
   const made = countCreations(device);
   const backend = await webgpu({ device, probe: false });
   setBackend(backend);

@@ -19,8 +19,11 @@ export interface Step {
 export interface Program {
   readonly steps: readonly Step[];
   readonly leaves: number;
-  /** The buffers that live only while the plan runs; of each dtype the largest first. */
-  readonly slots: readonly { readonly dtype: DType; readonly size: number }[];
+  /**
+   * The buffers that live only while the plan runs; of each kind the largest first. Kinds tell large from small, too, for a backend may
+   * bind or lay out those otherwise.
+   */
+  readonly slots: readonly { readonly dtype: DType; readonly size: number; readonly kind: string }[];
   /** What the plan makes, without repetition. `leaf`: written into that leaf's own buffer. */
   readonly results: readonly {
     readonly dtype: DType;
@@ -64,18 +67,20 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
   interface Slot {
     readonly dtype: DType;
     size: number;
+    readonly kind: string;
     free: boolean;
   }
   const slotOf = new Map<Value, Slot>();
   const slots: Slot[] = [];
-  /** The smallest free slot that is large enough, else the largest, which grows. */
+  /** The smallest free slot that is large enough, else the largest, which grows; small values have theirs. */
   const take = (dtype: DType, size: number): Slot => {
+    const kind = dtype + (size > 2 ** 18);
     let slot = slots.reduce<Slot | null>((best, each) => {
       const most = best?.size ?? -1;
       const better = most < size ? each.size >= most : each.size >= size && each.size < most;
-      return each.free && each.dtype === dtype && better ? each : best;
+      return each.free && each.kind === kind && better ? each : best;
     }, null);
-    if (!slot) slots.push((slot = { dtype, size, free: false }));
+    if (!slot) slots.push((slot = { dtype, size, kind, free: false }));
     slot.size = Math.max(slot.size, size);
     slot.free = false;
     return slot;
@@ -114,7 +119,7 @@ export function link(graph: Graph, found: readonly Job[], limits: Limits, arrang
   return {
     steps,
     leaves: graph.leaves.length,
-    slots: slots.map(({ dtype, size }) => ({ dtype, size })),
+    slots,
     results: results.map(({ dtype, size, leaf }) => ({ dtype, size, leaf })),
     targets,
   };
