@@ -182,6 +182,19 @@ describe('what fails silently elsewhere', () => {
 });
 
 describe('memory', () => {
+  it('that is not there is told: of large textures when they are made, of small ones before a read', async () => {
+    const { value: own, made } = await contextsOf(() => webgl());
+    const [device] = made as [WebGL2RenderingContext];
+    const small = own.allocate('float32', 8);
+    let errors: number[] = [device.OUT_OF_MEMORY];
+    Object.assign(device, { getError: () => errors.shift() ?? device.NO_ERROR });
+    await expect(own.download(small, 'float32', 8)).rejects.toThrow(/out of memory.*smaller batch/);
+    errors = [device.OUT_OF_MEMORY];
+    expect(() => own.allocate('float32', 2 ** 19)).toThrow(/out of memory for float32\[524288\].*smaller batch/);
+    expect(own.memory()).toMatchObject({ buffers: 1 });
+    own.dispose();
+  });
+
   it('is flat over a thousand steps, in textures and programs too', async () => {
     const w = new State(ones([8, 8]));
     const step = compile((x: Tensor) => {
