@@ -15,7 +15,13 @@ const root = fileURLToPath(new URL('.', import.meta.url));
 
 await build({ root, logLevel: 'error' });
 const server = await preview({ root, logLevel: 'error', preview: { port: 0 } });
-const browser = await chromium.launch({ executablePath: findChromium() ?? 'chromium', args: chromiumFlags });
+const settings = { executablePath: findChromium() ?? 'chromium', args: chromiumFlags, handleSIGINT: false };
+const browser = await chromium.launch(settings);
+let stopped = false;
+process.once('SIGINT', () => {
+  stopped = true;
+  void browser.close(); // what waits for the page ends then
+});
 try {
   const page = await browser.newPage();
   const text = (id: string) => page.locator(`#${id}`).textContent().then(String);
@@ -35,6 +41,10 @@ try {
   const [status, info, test] = await Promise.all(['status', 'info', 'test'].map(text));
   if (status !== 'learnt') throw new Error(`learn: the page is ${status}: ${info}`);
   if (!(Number.parseFloat(test as string) >= wanted)) throw new Error(`learn: ${test} right, wanted ${wanted} %`);
+} catch (error) {
+  if (!stopped) throw error;
+  console.log('learn: stopped');
+  process.exitCode = 130;
 } finally {
   await browser.close();
   await server.close();
