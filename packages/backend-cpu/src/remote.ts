@@ -10,6 +10,7 @@ import {
   type Limits,
   type MemoryUse,
   type Plan,
+  recompute,
   type TypedArray,
 } from '@tessera/tensor/backend';
 import { Crew, interpreterWorker } from './device';
@@ -69,6 +70,7 @@ export class RemoteReference implements Backend {
       inPlace: true,
       operandExpressions: true,
       dtypes: ['float32', 'float16', 'int32', 'uint8', 'bool'],
+      recompute,
     };
     this.#crew = new Crew(
       () => interpreterWorker(options.interpreterUrl),

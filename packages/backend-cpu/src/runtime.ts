@@ -10,6 +10,7 @@ import {
   type Limits,
   type MemoryUse,
   type Plan,
+  recompute,
   type TypedArray,
 } from '@tessera/tensor/backend';
 import { algorithms, Compiler, CpuExecutable, copyKernel } from './compile';
@@ -90,6 +91,7 @@ export class CpuBackend implements Cpu {
       inPlace: true,
       operandExpressions: true,
       dtypes: ['float32', 'int32', 'uint8', 'bool'],
+      recompute,
     };
     const grown: number[] = [];
     this.#heap = new Heap(

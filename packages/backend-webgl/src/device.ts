@@ -1,5 +1,5 @@
 /** The device: a WebGL2 context of our own, and what it can do. */
-import { BackendError, type Limits } from '@tessera/tensor/backend';
+import { BackendError, type Limits, recompute } from '@tessera/tensor/backend';
 import { type Format, formatOf, hostOf, mostTexels, turn } from './layout';
 
 export interface WebglOptions {
@@ -87,6 +87,7 @@ function limitsOf(side: number, units: number): Limits {
     inPlace: true, // a kernel writes another texture, which then becomes the buffer's
     operandExpressions: true,
     dtypes: ['float32', 'int32', 'uint8', 'bool'],
+    recompute,
   };
 }
 

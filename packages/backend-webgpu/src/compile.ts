@@ -1,5 +1,5 @@
 /** From kernel to pipelines: the one switch over the kinds, and what is kept of the results. */
-import { BackendError, type Executable, type Kernel, structure } from '@tessera/tensor/backend';
+import { BackendError, type Executable, type Kernel } from '@tessera/tensor/backend';
 import { usage } from './device';
 import { type ConvChoice, conv, convChoices } from './kernels/conv';
 import { map } from './kernels/map';
@@ -295,7 +295,11 @@ export class Compiler {
       try {
         made.pipeline = await device.createComputePipelineAsync(descriptor);
       } catch (cause) {
-        throw await shaderFault(kernel, label, source, module, cause);
+        // written where one is met; that it was not loaded hides no cause
+        throw await import('./kernels/rare').then(
+          ({ shaderFault }) => shaderFault(kernel, label, source, module, cause),
+          () => cause,
+        );
       }
     };
     const made: Made = { pipeline: null, promise: Promise.resolve() };
@@ -305,29 +309,7 @@ export class Compiler {
   }
 }
 
-/** Letters of a kernel's IR that an error shows. */
-const mostIr = 2000;
-
 const titleOf = (dispatch: Pick<Dispatch, 'source'> | undefined) => /^\/\/ (.*)/.exec(dispatch?.source ?? '')?.[1];
-
-/** A shader that does not compile is a fault of this package: the error shows kernel, message and line. */
-async function shaderFault(
-  kernel: Kernel,
-  label: string,
-  source: string,
-  module: GPUShaderModule,
-  cause: unknown,
-): Promise<BackendError> {
-  const info = await module.getCompilationInfo().catch(() => null); // a lost device tells nothing
-  const first = info?.messages.find(({ type }) => type === 'error');
-  const line = first ? `line ${first.lineNum}: ${source.split('\n')[first.lineNum - 1]?.trim()}: ${first.message}` : '';
-  const reason = line || (cause instanceof Error ? cause.message : String(cause));
-  const title = label.replace('tessera ', '');
-  return new BackendError(
-    `webgpu: the shader of ${title} does not compile, ${reason}\nIR: ${structure(kernel).slice(0, mostIr)}`,
-    { cause },
-  );
-}
 
 /** The buffer that all kernels take their numbers from; grows, and then has a new bind group. */
 export class Uniforms {

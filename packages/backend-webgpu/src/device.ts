@@ -1,7 +1,8 @@
 /** The device: found in a page, a worker or Node, with all that its adapter has; or handed in by whoever owns it. */
-import { BackendError, type Limits } from '@tessera/tensor/backend';
+import { BackendError, type Limits, recomputeEagerly } from '@tessera/tensor/backend';
 import type * as matrices from './kernels/matrix';
 import type { Target } from './shader';
+import { bytesOf } from './stored';
 
 export interface WebgpuOptions {
   /** A device of yours; it stays yours, and is not destroyed by `dispose`. */
@@ -125,6 +126,7 @@ export function limitsOf({ limits, features: has }: GPUDevice): Limits {
     inPlace: true, // the buffer is bound once, for reading and writing
     operandExpressions: true,
     dtypes: ['float32', 'int32', 'uint8', 'bool', ...(has.has('shader-f16') ? (['float16'] as const) : [])],
+    recompute: recomputeEagerly({ bytes: bytesOf, buffers: limits.maxStorageBuffersPerShaderStage, row: 16384 }),
   };
 }
 

@@ -1,5 +1,8 @@
 /** The contract of a backend: it owns memory, compiles the eight kernel kinds of `ir.ts`, and runs plans in order. */
 import type { DType, Kernel } from './ir';
+import type { Item, Value } from './schedule/graph';
+import type { Group } from './schedule/group';
+import type { Room } from './schedule/room';
 
 export type TypedArray = Float32Array | Int32Array | Uint8Array | Float64Array;
 
@@ -38,7 +41,12 @@ export interface Limits {
   readonly operandExpressions: boolean;
   /** Storage dtypes it has. */
   readonly dtypes: readonly DType[];
+  /** Which values its kernels compute again rather than load, by `recompute` or `recomputeEagerly`; none where it is left out. */
+  readonly recompute?: Recompute;
 }
+
+/** Values among a kernel's loads that it should rather compute: of each the items on the way to what it then loads. */
+export type Recompute = (groups: readonly Group[], wanted: ReadonlySet<Value>, room: Room) => Item[][];
 
 export interface MemoryUse {
   /** Bytes of live buffers. */
@@ -105,4 +113,6 @@ export * from './ir';
 /** The functions of expressions on JavaScript numbers, for who interprets kernels or folds constants. */
 export { casts, type Fn, functionOf, startOf } from './numbers';
 export { structure } from './plan';
+export { type Costs, recomputeEagerly } from './schedule/eager';
+export { recompute } from './schedule/recompute';
 export * from './view';

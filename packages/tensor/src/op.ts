@@ -50,7 +50,12 @@ export type Lowering =
       readonly axes: readonly number[];
       readonly stages: readonly (readonly OpAccumulate[])[];
       /** 'row' outputs have one element a row (any shape of that size), 'element' outputs the domain's shape. */
-      readonly outs: readonly { readonly per: 'row' | 'element'; readonly expr: OpExpr }[];
+      readonly outs: readonly {
+        readonly per: 'row' | 'element';
+        readonly expr: OpExpr;
+        /** The same without accumulators: from the inputs and, numbered behind them, this op's own outputs of the row. */
+        readonly again?: OpExpr | undefined;
+      }[];
     }
   | ({
       readonly kind: 'matmul';

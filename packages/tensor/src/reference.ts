@@ -15,6 +15,7 @@ import { BackendError } from './errors';
 import { roundHalf } from './half';
 import type * as ir from './ir';
 import { casts, type Fn, functionOf, startOf } from './numbers';
+import { recompute } from './schedule/recompute';
 import { rowMajor, sizeOf } from './view';
 
 type Data = Float64Array | Float32Array | Int32Array | Uint8Array;
@@ -483,6 +484,7 @@ const unlimited: Limits = {
   inPlace: true,
   operandExpressions: true,
   dtypes: ['float32', 'float16', 'int32', 'uint8', 'bool'],
+  recompute,
 };
 
 class ReferenceBackend implements Backend {

@@ -3,6 +3,7 @@
 export { access } from '../page-source';
 export { tableOf } from '../page-table';
 export { prepare } from '../prepare';
+export { shaderFault } from '../shader-fault';
 export { Timer } from '../timer';
 export { direct } from './conv-direct';
 export { custom } from './custom';

@@ -21,9 +21,10 @@ const beside = (rows: Input, shape: readonly number[], dims: readonly number[], 
   read(rows, shape, channels ? [{ type: 'reshape', shape: rowsOf(shape, dims, false) }] : []);
 
 /**
- * [y, mean, variance] with y = (x − mean)/√(variance + eps)·weight + bias; mean and (biased) variance are over `dims`, one number
- * a row; weight and bias too where `channels`, else they broadcast to x. One op rather than a chain: two accurate passes, and its
- * gradient keeps x and the statistics instead of every step between.
+ * [y, mean, variance, scale, shift] with y = (x − mean)/√(variance + eps)·weight + bias; mean and (biased) variance are over `dims`,
+ * one number a row; weight and bias too where `channels`, and then y = (x − mean)·scale + shift, by which kernels that want y may
+ * compute it from x (no derivative goes through these two); else they broadcast to x. One op rather than a chain: two accurate
+ * passes, and its gradient keeps x and the statistics instead of every step between.
  */
 export const standardize = /* @__PURE__ */ defineMultiOp({
   name: 'standardize',
@@ -47,7 +48,7 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
   shape: ([x], { dims, channels }) => {
     const { shape, dtype } = x as Tensor;
     const rows = { shape: rowsOf(shape, dims, channels), dtype: 'float32' as const };
-    return [{ shape, dtype }, rows, rows];
+    return [{ shape, dtype }, rows, rows, rows, rows];
   },
   lower: ([x, eps, ...affine], { dims, weight, bias, channels }) => {
     const { shape } = x as Input;
@@ -57,10 +58,14 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
     const variance = divExpr<typeof value>(acc(1), count);
     const centred = subExpr(value, mean);
     const deviation = apply('sqrt', [addExpr(variance, read(eps as Input, shape))]);
-    let y: OpExpr = mulExpr(centred, divExpr(constant(1), deviation));
-    const own = (place: number) => beside(affine[place] as Input, shape, dims, channels);
-    if (weight) y = mulExpr(y, own(0));
-    if (bias) y = addExpr(y, own(weight ? 1 : 0));
+    const inverse = divExpr<OpExpr>(constant(1), deviation);
+    const [gamma, beta] = [weight && 0, bias && (weight ? 1 : 0)].map((place) =>
+      place === false ? null : beside(affine[place] as Input, shape, dims, channels),
+    ) as [Read | null, Read | null];
+    const scaled = mulExpr<OpExpr>(centred, inverse);
+    const y = gamma ? mulExpr(scaled, gamma) : scaled;
+    const own = (output: number): OpExpr => ofRow(2 + affine.length + output, shape, dims);
+    const again = channels ? addExpr(mulExpr(subExpr<OpExpr>(value, own(1)), own(3)), own(4)) : undefined;
     return {
       kind: 'reduce',
       shape,
@@ -70,17 +75,20 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
         [{ combine: 'sum', expr: mulExpr(centred, centred), dtype: 'float32' }],
       ],
       outs: [
-        { per: 'element', expr: y },
+        { per: 'element', expr: beta ? addExpr(y, beta) : y, again },
         { per: 'row', expr: mean },
         { per: 'row', expr: variance },
+        { per: 'row', expr: gamma ? mulExpr(inverse, gamma) : inverse },
+        { per: 'row', expr: beta ?? constant(0) },
       ],
     };
   },
 });
 
 /**
- * [∂x, Σh, Σh·x̂] from h, the cotangent of x̂·`scale`: with x̂ = (x − mean)·r, r = 1/√(variance + eps), and means over `dims`,
- * ∂x = (h − mean(h) − x̂·mean(h·x̂))·r·scale, where `scale` is one number a row, as the statistics and the sums are. One op,
+ * [∂x, Σh, Σh·x̂, middle, outer, tilt] from h, the cotangent of x̂·`scale`: with x̂ = (x − mean)·r, r = 1/√(variance + eps), and
+ * means over `dims`, ∂x = (h − mean(h) − x̂·mean(h·x̂))·r·scale = (h − middle)·outer − (x − mean)·tilt, where `scale` is one number
+ * a row, as the statistics and the sums are. By the last three whoever wants ∂x may compute it from h and x. One op,
  * for it is what a network's backward pass is mostly made of: two sums in one pass, then ∂x.
  */
 export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
@@ -93,7 +101,7 @@ export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
   ) => [[h, x, mean, variance, eps, ...(scale ? [scale] : [])], { dims, channels }],
   shape: ([h, , mean]) => {
     const rows = { shape: (mean as Tensor).shape, dtype: 'float32' as const };
-    return [h as Tensor, rows, rows];
+    return [h as Tensor, rows, rows, rows, rows, rows];
   },
   lower: (inputs, { dims, channels }) => {
     const { shape } = inputs[0] as Input;
@@ -102,8 +110,13 @@ export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
       beside(input, shape, dims, channels && input.shape.length === 1),
     ) as [Read, Read, Read, Read, Read, Read?];
     const inverse = divExpr<OpExpr>(constant(1), apply('sqrt', [addExpr<OpExpr>(variance, eps)]));
-    const normal = mulExpr(subExpr<OpExpr>(x, mean), inverse);
-    const inner = subExpr(subExpr<OpExpr>(h, divExpr(acc(0), count)), mulExpr(normal, divExpr<OpExpr>(acc(1), count)));
+    const centred = subExpr<OpExpr>(x, mean);
+    const normal = mulExpr(centred, inverse);
+    const [middle, slope] = [divExpr<OpExpr>(acc(0), count), divExpr<OpExpr>(acc(1), count)];
+    const inner = subExpr(subExpr<OpExpr>(h, middle), mulExpr(normal, slope));
+    const outer = scale ? mulExpr<OpExpr>(inverse, scale) : inverse;
+    const own = (output: number): OpExpr => ofRow(inputs.length + output, shape, dims);
+    const again = subExpr(mulExpr(subExpr<OpExpr>(h, own(3)), own(4)), mulExpr(centred, own(5)));
     return {
       kind: 'reduce',
       shape,
@@ -115,13 +128,20 @@ export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
         ],
       ],
       outs: [
-        { per: 'element', expr: mulExpr(inner, scale ? mulExpr<OpExpr>(inverse, scale) : inverse) },
+        { per: 'element', expr: mulExpr(inner, outer), again: channels ? again : undefined },
         { per: 'row', expr: acc(0) },
         { per: 'row', expr: acc(1) },
+        { per: 'row', expr: middle },
+        { per: 'row', expr: outer },
+        { per: 'row', expr: mulExpr(outer, mulExpr(inverse, slope)) },
       ],
     };
   },
 });
+
+/** Number `index` of what the op reads where that is an output of its own, a vector of channels, beside the elements of its rows. */
+const ofRow = (index: number, shape: readonly number[], dims: readonly number[]): Read =>
+  beside({ index, shape: rowsOf(shape, dims, true), dtype: 'float32' }, shape, dims, true);
 
 /** How many elements a row along these axes has. */
 const countAlong = (shape: readonly number[], dims: readonly number[]) =>
@@ -178,7 +198,7 @@ export function batchNormTraining(
     bias === null ? null : vector(bias, 'bias'),
     'batchNorm',
     true,
-  ) as [Tensor, Tensor, Tensor];
+  ).slice(0, 3) as [Tensor, Tensor, Tensor];
 }
 
 /** What the running statistics become after a batch: (1 − momentum)·running + momentum·batch, the variance made unbiased by

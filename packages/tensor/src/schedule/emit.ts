@@ -6,7 +6,6 @@ import { contiguous, rowMajor, sizeOf } from '../view';
 import { Expressions, expressible } from './express';
 import type { Item, Value } from './graph';
 import type { Group } from './group';
-import { evaluatesOnce, worthRecomputing } from './recompute';
 import { excess, type Room } from './room';
 
 /** A kernel and which values go in and out of it. */
@@ -30,12 +29,7 @@ export function emit(groups: readonly Group[], wanted: ReadonlySet<Value>, room:
   const { lowering } = (groups[0] as Group).anchor;
   const [from, to] = boxes ?? [0, lowering?.kind === 'parts' ? lowering.parts.length : 1];
   const over = ({ inputs, outputs }: Job): number => excess(room, inputs, outputs);
-  const chains = groups.every(evaluatesOnce)
-    ? worthRecomputing(
-        groups.flatMap(({ reads }) => [...reads]),
-        wanted,
-      )
-    : [];
+  const chains = room.recompute?.(groups, wanted, room) ?? [];
   let job = undefined as Job | undefined;
   let inlined: readonly Item[] = [];
   let most = 0;

@@ -6,7 +6,7 @@ import { add, apply, computeOf, constant, index, linearIndex, mul, rewrite } fro
 import type { Acc, Apply, Const, Expr, Index, Load, Uniform, View } from '../ir';
 import type { OpExpr, Read } from '../op';
 import { applyMoves, contiguous, joined, type Move, movedShape, sizeOf } from '../view';
-import { exact, type Item, type Seen, seeThrough, type Value } from './graph';
+import { againOf, exact, type Item, ownOrInput, type Seen, seeThrough, type Value } from './graph';
 import type { Group } from './group';
 
 /** This item must have a buffer of its own before the group can be expressed. */
@@ -101,7 +101,7 @@ export class Expressions {
       case 'read': {
         const { item, moves } = site;
         if (node.at) return this.#readAt(node, site);
-        return this.input(item.inputs[node.input] as Value, joined(node.moves, moves));
+        return this.input(ownOrInput(item, node.input), joined(node.moves, moves));
       }
       case 'index':
         if (!site.moves.length) return this.#interner.leaf(node);
@@ -138,15 +138,16 @@ export class Expressions {
       return this.#uniform(item);
     }
     if (item.group === this.group) return this.member(item, output, all);
-    if (item.group && !this.inlined?.has(item)) return this.#load(seen, moves);
+    if (item.group && !(this.inlined?.has(item) && againOf(item, output))) return this.#load(seen, moves);
     return this.#inline(item, output, all);
   }
 
-  /** The same as one element of it a coordinate, loaded: for operands that must be plain loads. */
+  /** The same as one element of it a coordinate, loaded, or computed again: for operands that must be plain loads else. */
   plain(from: Value, moves: readonly Move[]): Expr {
     const expr = this.input(from, moves);
-    if (expr.op === 'load' && !expr.at) return expr;
-    throw new NeedsBuffer(seeThrough(from).value.item);
+    const { item } = seeThrough(from).value;
+    if ((expr.op === 'load' && !expr.at) || this.inlined?.has(item)) return expr;
+    throw new NeedsBuffer(item);
   }
 
   /** An expression of a reduction of this group, over the domain; its accumulators get their numbers within the group. */
@@ -190,9 +191,10 @@ export class Expressions {
   #inlineOnce(item: Item, output: number, moves: readonly Move[]): Expr {
     const { shape, dtype } = item.outputs[output] as Value;
     if (item.node.source?.kind === 'scalar') return this.#uniform(item);
-    if (item.lowering?.kind !== 'map' || moves.some((move) => move.type === 'pad')) throw new NeedsBuffer(item);
+    const made = againOf(item, output);
+    if (!made || moves.some((move) => move.type === 'pad')) throw new NeedsBuffer(item);
     try {
-      const expr = this.of(item.lowering.outs[output] as OpExpr, item, shape, moves);
+      const expr = this.of(made, item, shape, moves);
       return dtype === 'uint8'
         ? this.#interner.apply({ op: 'apply', fn: 'and', dtype: 'int32' }, [
             expr,

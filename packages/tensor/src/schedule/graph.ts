@@ -2,7 +2,7 @@
 import { BackendError } from '../errors';
 import type { DType, View } from '../ir';
 import { knownShape, type Node, type Value as NodeValue } from '../node';
-import { type Input, type Lowering, type OpDefinition, read } from '../op';
+import { type Input, type Lowering, type OpDefinition, type OpExpr, read } from '../op';
 import { joined, type Move } from '../view';
 import type { Group } from './group';
 
@@ -159,3 +159,13 @@ export function seeThrough(value: Value): Seen {
 }
 /** The value that has the elements. */
 export const baseOf = (value: Value): Value => seeThrough(value).value;
+
+/** What reads number `index` of an item's expressions read: its inputs, behind them its own outputs. */
+export const ownOrInput = ({ inputs, outputs }: Item, index: number): Value =>
+  (inputs[index] ?? outputs[index - inputs.length]) as Value;
+
+/** How an output of an item is computed where it is not stored: a map, or what a reduction writes back, from its rows. */
+export function againOf({ lowering }: Item, output: number): OpExpr | undefined {
+  if (lowering?.kind === 'map') return lowering.outs[output];
+  return lowering?.kind === 'reduce' ? lowering.outs[output]?.again : undefined;
+}

@@ -1,4 +1,5 @@
 /** How many buffers a kernel may bind, and what to take out of one that would bind more. */
+import type { Recompute } from '../backend';
 import { BackendError } from '../errors';
 import { elementBytes } from '../ir';
 import { nameOf } from '../node';
@@ -16,6 +17,7 @@ export interface Room {
   readonly targets: ReadonlySet<Value>;
   /** Values that are to be written over a leaf: where the kernel reads the leaf too, one buffer serves both. */
   readonly over: ReadonlyMap<Value, Value>;
+  readonly recompute: Recompute | undefined;
 }
 
 /** Buffers beyond those that a kernel can bind, for one that reads and stores these; at most 0 where there are none. */

@@ -19,7 +19,8 @@ export function schedule(graph: Graph, limits: Limits, arrange?: Arrange): Progr
   for (let lowered = 0; ; ) {
     if (alone.size > lowered) lowerAll(graph, alone);
     const over = arrange?.over(graph) ?? new Map<Value, Value>();
-    const room = { most: limits.maxBuffers, targets: new Set(graph.targets.map(baseOf)), over };
+    const { maxBuffers: most, recompute } = limits;
+    const room = { most, targets: new Set(graph.targets.map(baseOf)), over, recompute };
     const groups = inOrder(fuse(graph, room, alone));
     lowered = alone.size;
     const jobs = jobsOf(groups, room, alone);
