@@ -86,9 +86,8 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
 });
 
 /**
- * [∂x, Σh, Σh·x̂, middle, outer, tilt] from h, the cotangent of x̂·`scale`: with x̂ = (x − mean)·r, r = 1/√(variance + eps), and
- * means over `dims`, ∂x = (h − mean(h) − x̂·mean(h·x̂))·r·scale = (h − middle)·outer − (x − mean)·tilt, where `scale` is one number
- * a row, as the statistics and the sums are. By the last three whoever wants ∂x may compute it from h and x. One op,
+ * [∂x, Σh, Σh·x̂] from h, the cotangent of x̂·`scale`: with x̂ = (x − mean)·r, r = 1/√(variance + eps), and means over `dims`,
+ * ∂x = (h − mean(h) − x̂·mean(h·x̂))·r·scale, where `scale` is one number a row, as the statistics and the sums are. One op,
  * for it is what a network's backward pass is mostly made of: two sums in one pass, then ∂x.
  */
 export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
@@ -101,7 +100,7 @@ export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
   ) => [[h, x, mean, variance, eps, ...(scale ? [scale] : [])], { dims, channels }],
   shape: ([h, , mean]) => {
     const rows = { shape: (mean as Tensor).shape, dtype: 'float32' as const };
-    return [h as Tensor, rows, rows, rows, rows, rows];
+    return [h as Tensor, rows, rows];
   },
   lower: (inputs, { dims, channels }) => {
     const { shape } = inputs[0] as Input;
@@ -115,8 +114,8 @@ export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
     const [middle, slope] = [divExpr<OpExpr>(acc(0), count), divExpr<OpExpr>(acc(1), count)];
     const inner = subExpr(subExpr<OpExpr>(h, middle), mulExpr(normal, slope));
     const outer = scale ? mulExpr<OpExpr>(inverse, scale) : inverse;
-    const own = (output: number): OpExpr => ofRow(inputs.length + output, shape, dims);
-    const again = subExpr(mulExpr(subExpr<OpExpr>(h, own(3)), own(4)), mulExpr(centred, own(5)));
+    const own = (output: number): OpExpr => divExpr<OpExpr>(ofRow(inputs.length + output, shape, dims), count);
+    const again = mulExpr(subExpr(subExpr<OpExpr>(h, own(1)), mulExpr(normal, own(2))), outer);
     return {
       kind: 'reduce',
       shape,
@@ -131,9 +130,6 @@ export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
         { per: 'element', expr: mulExpr(inner, outer), again: channels ? again : undefined },
         { per: 'row', expr: acc(0) },
         { per: 'row', expr: acc(1) },
-        { per: 'row', expr: middle },
-        { per: 'row', expr: outer },
-        { per: 'row', expr: mulExpr(outer, mulExpr(inverse, slope)) },
       ],
     };
   },
