@@ -1,5 +1,6 @@
 /** The gradient of normalising; the other norms are made of it, or of plain ops. */
 import {
+  ArgumentError,
   add,
   div,
   expand,
@@ -24,7 +25,12 @@ export function norm(): void {
    * ∂x = (h − mean(h) − x̂·mean(h·x̂))/σ, ∂γ = Σ g·x̂, ∂β = Σ g. Where γ is one number a row (batch norm), Σg and Σg·x̂ over
    * the row are also what γ and β receive: two sums in one pass are then all that is reduced.
    */
-  defineGradient(standardize, ([g, gMean, gVariance], inputs, [, mean, variance], { dims, weight, bias, channels }) => {
+  defineGradient(standardize, ([g, gMean, gVariance, ...others], inputs, [, mean, variance], attributes) => {
+    const { dims, weight, bias, channels } = attributes;
+    if (others.some(Boolean))
+      throw new ArgumentError(
+        'standardize: a derivative is wanted of its scale or shift, which are for kernels alone; compute them from the variance, weight and bias',
+      );
     const [x, eps, ...affine] = inputs as [Tensor, Tensor, ...Tensor[]];
     const gamma = weight ? (affine[0] as Tensor) : null;
     const beta = bias ? (affine[gamma ? 1 : 0] as Tensor) : null;
@@ -64,7 +70,7 @@ export function norm(): void {
       const inner = sub(sub(h, rows(div(total, count))), mul(normal, rows(div(slope, count))));
       return [mul(inner, scale ? mul(inverse, rows(scale)) : inverse), total, slope];
     };
-    return vjp(composed, inputs).pullback(orZeros(g.slice(0, 3), outputs.slice(0, 3)));
+    return vjp(composed, inputs).pullback(orZeros(g, outputs));
   });
 }
 

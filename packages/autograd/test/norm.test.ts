@@ -10,6 +10,7 @@ import {
   rmsNorm,
   setBackend,
   square,
+  standardize,
   sum,
   type Tensor,
   zeros,
@@ -56,6 +57,12 @@ describe('gradients of normalisation', () => {
       inputs,
       { backend },
     );
+  });
+
+  it('are refused through what is there for kernels alone', () => {
+    setBackend(backend);
+    const scale = (x: Tensor) => standardize(x, [0, 2], 1e-5, null, null, 'standardize', true)[3] as Tensor;
+    expect(() => grad((x: Tensor) => sum(scale(x)))(zeros([3, 2, 2]))).toThrow('scale or shift');
   });
 
   it('are finite for a vector of zeros', async () => {

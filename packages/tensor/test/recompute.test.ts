@@ -64,7 +64,7 @@ async function gradients(policy: Recompute | undefined) {
 }
 
 describe('a training step with norms', () => {
-  it('stores neither masks nor normalised maps, and has the same gradients', async () => {
+  it('stores no masks, and normalised maps at the ends of blocks alone, and has the same gradients', async () => {
     // as on a GPU; rows of more than 64 elements are read again by each pass
     const bytes = { ...elementBytes, bool: 4, uint8: 4 };
     const { values, steps } = await gradients(recomputeEagerly({ bytes, buffers: 16, row: 64 }));
