@@ -187,7 +187,14 @@ export interface TensorOptions {
 export function tensor(data: Nested | TypedArray | Uint8ClampedArray | ImageLike, options: TensorOptions = {}): Tensor {
   if (typeof data === 'object' && 'width' in data && 'data' in data)
     return tensor(data.data, { dtype: 'uint8', shape: [data.height, data.width, 4], ...options });
-  if (ArrayBuffer.isView(data)) return fromTyped(data as TypedArray | Uint8ClampedArray, options);
+  if (ArrayBuffer.isView(data)) {
+    const typed = data as TypedArray | Uint8ClampedArray;
+    if (data instanceof DataView || typeof typed[0] === 'bigint')
+      throw new DTypeError(
+        `tensor: data is ${describe(data)}; wants an array of numbers, as Int32Array.from(data, Number) makes of bigints`,
+      );
+    return fromTyped(typed, options);
+  }
   const found: number[] = [];
   for (let first = data as Nested; Array.isArray(first); first = first[0]) found.push(first.length);
   const flat: number[] = [];

@@ -40,6 +40,10 @@ describe('tensor', () => {
     expect(() => tensor(['1'] as never)).toThrowErrorMatchingInlineSnapshot(
       `[DTypeError: tensor: data[0] is string; wants numbers or booleans]`,
     );
+    for (const none of [new BigInt64Array(2), new DataView(new ArrayBuffer(8))])
+      expect(() => tensor(none as never)).toThrow(
+        /^tensor: data is a \w+; wants an array of numbers, as Int32Array.from\(data, Number\) makes of bigints$/,
+      );
     expect(() => tensor([1, 2, 3], { shape: [2, 2] })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: tensor: shape [2,2] wants 4 elements, the data has 3]`,
     );
