@@ -11,13 +11,15 @@ export interface DeadUnitsOptions<Batch> {
   readonly input?: (batch: Batch) => Tensor;
   /** Which layers' outputs to look at. Default: ReLU and ReLU6. */
   readonly layers?: (module: Module<never, unknown>, path: string) => boolean;
+  /** Stops between two batches. */
+  readonly signal?: AbortSignal | null;
 }
 
 /**
  * The share of dead units of each layer, by path: those whose output is 0 for every sample of the data, so that no gradient
  * passes them. A unit is a channel, axis 1 of [N,C,…]; of a layer that is called several times, one that is dead in all calls.
  * The model evaluates. He init, LeakyReLU, batch norm or a lower rate mend it.
- * @throws ShapeError for an output without axis 1.
+ * @throws ShapeError for an output without axis 1; what the signal was aborted with.
  */
 export async function deadUnits<Batch extends object>(
   model: Module<[x: Tensor], unknown>,
@@ -51,11 +53,13 @@ export async function deadUnits<Batch extends object>(
   );
   const found = new Map<string, Tensor>();
   try {
-    for await (const batch of data)
+    for await (const batch of data) {
+      options.signal?.throwIfAborted();
       for (const [path, here] of Object.entries(inMode(model, false, () => step(batch)))) {
         const before = found.get(path);
         found.set(path, before ? logicalOr(before, here) : here);
       }
+    }
   } finally {
     for (const off of hooks) off();
   }

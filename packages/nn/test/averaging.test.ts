@@ -61,6 +61,19 @@ describe('updateBatchNorm', () => {
     expect(norm.momentum).toBe(0.1);
   });
 
+  it('ends between two batches when it is told to, with the reason and what it has seen', async () => {
+    const norm = new nn.BatchNorm1d(2);
+    const control = new AbortController();
+    async function* told() {
+      yield [tensor([[1, 2], [3, 6]])]; // biome-ignore format: two rows
+      control.abort(new Error('enough'));
+      yield [ones([2, 2])];
+    }
+    await expect(nn.updateBatchNorm(norm, told(), { signal: control.signal })).rejects.toThrow('enough');
+    expect(await values(norm.runningMean)).toEqual([2, 4]);
+    expect(norm.momentum).toBe(0.1);
+  });
+
   it('wants a batch, unless there is nothing to do', async () => {
     const norm = new nn.BatchNorm1d(2);
     norm.runningMean?.assign(tensor([7, 7]));

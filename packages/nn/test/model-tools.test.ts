@@ -79,6 +79,9 @@ describe('deadUnits', () => {
     expect(await nn.deadUnits(model, data, { layers: (_, path) => path === '3', input: ({ x }) => t.neg(x) })).toEqual(
       new Map([['3', 2 / 3]]),
     );
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(nn.deadUnits(model, data, { signal })).rejects.toThrow('enough');
+    expect(Object.hasOwn(model[1] as object, 'forward')).toBe(false);
   });
 
   it('takes channels of maps as units, and wants them', async () => {
