@@ -126,7 +126,8 @@ export function limitsOf({ limits, features: has }: GPUDevice): Limits {
     inPlace: true, // the buffer is bound once, for reading and writing
     operandExpressions: true,
     dtypes: ['float32', 'int32', 'uint8', 'bool', ...(has.has('shader-f16') ? (['float16'] as const) : [])],
-    recompute: recomputeEagerly({ bytes: bytesOf, buffers: limits.maxStorageBuffersPerShaderStage, row: 16384 }),
+    // one binding is kept for scratch
+    recompute: recomputeEagerly({ bytes: bytesOf, buffers: limits.maxStorageBuffersPerShaderStage - 1, row: 16384 }),
   };
 }
 
