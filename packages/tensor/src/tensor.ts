@@ -189,10 +189,8 @@ export function tensor(data: Nested | TypedArray | Uint8ClampedArray | ImageLike
     return tensor(data.data, { dtype: 'uint8', shape: [data.height, data.width, 4], ...options });
   if (ArrayBuffer.isView(data)) {
     const typed = data as TypedArray | Uint8ClampedArray;
-    if (data instanceof DataView || typeof typed[0] === 'bigint')
-      throw new DTypeError(
-        `tensor: data is ${describe(data)}; wants an array of numbers, as Int32Array.from(data, Number) makes of bigints`,
-      );
+    if (typeof typed[0] === 'bigint')
+      throw new DTypeError(`tensor: data is ${describe(data)}; wants numbers: Int32Array.from(data, Number)`);
     return fromTyped(typed, options);
   }
   const found: number[] = [];

@@ -40,10 +40,9 @@ describe('tensor', () => {
     expect(() => tensor(['1'] as never)).toThrowErrorMatchingInlineSnapshot(
       `[DTypeError: tensor: data[0] is string; wants numbers or booleans]`,
     );
-    for (const none of [new BigInt64Array(2), new DataView(new ArrayBuffer(8))])
-      expect(() => tensor(none as never)).toThrow(
-        /^tensor: data is a \w+; wants an array of numbers, as Int32Array.from\(data, Number\) makes of bigints$/,
-      );
+    expect(() => tensor(new BigInt64Array(2) as never)).toThrowErrorMatchingInlineSnapshot(
+      `[DTypeError: tensor: data is a BigInt64Array; wants numbers: Int32Array.from(data, Number)]`,
+    );
     expect(() => tensor([1, 2, 3], { shape: [2, 2] })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: tensor: shape [2,2] wants 4 elements, the data has 3]`,
     );
