@@ -35,8 +35,6 @@ export function recomputeEagerly({ bytes, buffers: most, row }: Costs): Recomput
     const known = new Set(groups.flatMap(({ reads }) => [...reads]));
     const outputs = groups.flatMap((group) => group.outputs).filter((value) => wanted.has(value));
     const beyond = (...reads: Value[]): number => Math.max(0, excess({ ...room, most }, reads, outputs));
-    // a product that finds its operands by a table is long enough as it is
-    if (beyond(...known) > 0 && !groups.every(evaluatesOnce)) return [];
     const candidates = [...known].filter(
       (value) => value.item.group && againOf(value.item, value.output) && bytesOf(value) >= leastBytes,
     );
