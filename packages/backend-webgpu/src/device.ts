@@ -77,7 +77,7 @@ export async function findDevice(options: WebgpuOptions): Promise<Found> {
   } catch (cause) {
     const saw = cause instanceof Error ? cause.message : String(cause);
     throw new BackendError(
-      `webgpu: the adapter ${describe(adapter.info)} gave no device (${saw}); an adapter gives one only once, so ask for a new one`,
+      `webgpu: the adapter ${describe(adapter.info)} gave no device (${saw}); an adapter gives one once; ask for a new one`,
       { cause },
     );
   }
