@@ -15,5 +15,5 @@ export const causes: Readonly<Record<string, string>> = {
   'ResNet-50 step: bytes over the op graph’s bound': normsPass,
   'MNIST step: bytes over the op graph’s bound': normsPass,
   'ResNet-50 step: first trace and schedule':
-    'near its goal on a busy machine: medians of three fresh processes were 234 to 275 ms on a quiet one, single ones 169 to 338; the time is spread over fusing, writing expressions down and tracing',
+    'near its goal on a busy machine: medians of three fresh processes were 234 to 288 ms in five runs of six on a quiet one, single ones 169 to 343; the time is spread over fusing, writing expressions down and tracing',
 };

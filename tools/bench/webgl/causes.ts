@@ -7,5 +7,7 @@ export const causes: Readonly<Record<string, string>> = {
   'transpose 1024²':
     'a texel is read and written twice, in squares of 4 × 4 and out of their layers: 3.9 and 6.6 ms of CPU of an emulator by hand-written GLSL, in other orders of squares no less; theirs takes 9.6 to 11.7, one draw that picks from four texels 16.8',
   'max pool 2×2, 28²×64':
-    'at the edge of its goal, 0.36 to 0.60: of 1.2 to 1.7 ms a run the wait of its turn is 0.8, a third of 2.5 ms, which browsers take to tell that work is done; the draw takes 0.7 to 0.9 of CPU, of which 0.34 without a read',
+    'at the edge of its goal, 0.36 to 0.64: of 1.2 to 1.7 ms a run the wait of its turn is 0.8, a third of 2.5 ms, which browsers take to tell that work is done; the draw takes 0.7 to 0.9 of CPU, of which 0.34 without a read',
+  'upload, one op and readback of 4M':
+    'alone 0.21, behind the other rows 0.18 and 0.39 in two runs: why it is slower there was not found; the tensor’s own array is kept, so one copy goes up and one comes back',
 };
