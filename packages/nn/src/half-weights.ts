@@ -5,6 +5,7 @@
  */
 import { compile, defineOp, runtime, State, type Tensor, zeros } from '@tessera/tensor';
 import { half, inMixed, single } from './precision';
+import { untraced } from './untraced';
 
 /** One for each weight, whichever compiled functions read it. */
 interface Copy {
@@ -63,13 +64,7 @@ export class HalfWeights {
       return copied(copyOf(weight).state, weight);
     });
     for (const [weight, value] of [...trace.assigned]) copies.get(weight)?.state.assign(half(value));
-    // what is new has no values yet
-    runtime.trace = null;
-    try {
-      this.#renew();
-    } finally {
-      runtime.trace = trace;
-    }
+    untraced(() => this.#renew()); // what is new has no values yet
     return result;
   }
 

@@ -2,7 +2,8 @@
  * How many steps each parameter of an optimizer has made. Parameters that made all theirs together share a count, so that there
  * is one as long as none sits a step out; one that does, frozen or without a gradient, goes on from where it was.
  */
-import { guard, runtime, State, tensor } from '@tessera/tensor';
+import { guard, State, tensor } from '@tessera/tensor';
+import { untraced } from './untraced';
 
 /** Keys of counts beside the common one: the parameters they are of, '0-159.step' or '0,2-4.step'. */
 const ownKey = /^(\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)\.step$/;
@@ -54,17 +55,6 @@ export class StepCounts {
     };
     set(of);
     return () => set(before);
-  }
-}
-
-/** A copy made while a function is traced would belong to each of its calls; this one is of now. */
-function untraced<T>(f: () => T): T {
-  const { trace } = runtime;
-  runtime.trace = null;
-  try {
-    return f();
-  } finally {
-    runtime.trace = trace;
   }
 }
 

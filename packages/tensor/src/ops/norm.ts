@@ -109,10 +109,8 @@ export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
       beside(input, shape, dims, channels && input.shape.length === 1),
     ) as [Read, Read, Read, Read, Read, Read?];
     const inverse = divExpr<OpExpr>(constant(1), apply('sqrt', [addExpr<OpExpr>(variance, eps)]));
-    const centred = subExpr<OpExpr>(x, mean);
-    const normal = mulExpr(centred, inverse);
-    const [middle, slope] = [divExpr<OpExpr>(acc(0), count), divExpr<OpExpr>(acc(1), count)];
-    const inner = subExpr(subExpr<OpExpr>(h, middle), mulExpr(normal, slope));
+    const normal = mulExpr(subExpr<OpExpr>(x, mean), inverse);
+    const inner = subExpr(subExpr<OpExpr>(h, divExpr(acc(0), count)), mulExpr(normal, divExpr<OpExpr>(acc(1), count)));
     const outer = scale ? mulExpr<OpExpr>(inverse, scale) : inverse;
     const own = (output: number): OpExpr => divExpr<OpExpr>(ofRow(inputs.length + output, shape, dims), count);
     const again = mulExpr(subExpr(subExpr<OpExpr>(h, own(1)), mulExpr(normal, own(2))), outer);
