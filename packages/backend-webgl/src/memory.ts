@@ -46,7 +46,7 @@ export class GlBuffer implements DeviceBuffer {
 /** Of textures that were made, so many bytes at most are not known to be there; before a read all are. */
 const sure = 2 ** 20;
 
-/** Freed textures are kept up to the highest use so far, and this much in any case. */
+/** Freed textures are kept up to the highest use so far, and this much in any case; beyond, the longest unused go. */
 const leastKept = 64 * 2 ** 20;
 
 export class Memory {
@@ -57,10 +57,14 @@ export class Memory {
   readonly #all = new Set<Texture>();
   /** By their extents; the last freed is the first handed out. */
   readonly #kept = new Map<string, Texture[]>();
+  /** All of them, in the order they were freed, as they also stand in their lists. */
+  readonly #unused = new Set<Texture>();
   #bytes = 0;
   #keptBytes = 0;
   #taken = 0;
   #peak = 0;
+  /** The most that was taken at once, by kernels too. */
+  #most = leastKept;
   /** Bytes made since `check`. */
   #unsure = 0;
 
@@ -77,6 +81,7 @@ export class Memory {
     this.#device = device;
     this.#all.clear();
     this.#kept.clear();
+    this.#unused.clear();
     this.#keptBytes = this.#taken = this.#unsure = 0;
     for (const buffer of this.#live) buffer.texture = this.takeLike(buffer.texture, `${buffer.dtype}[${buffer.size}]`);
   }
@@ -112,24 +117,31 @@ export class Memory {
 
   takeLike(extent: Extent, what: string): Texture {
     const kept = this.#kept.get(keyOf(extent))?.pop();
-    if (kept) this.#keptBytes -= bytesOf(kept);
+    if (kept) {
+      this.#unused.delete(kept);
+      this.#keptBytes -= bytesOf(kept);
+    }
     const texture = kept ?? this.#create(extent, what);
     this.#taken += bytesOf(texture);
+    this.#most = Math.max(this.#most, this.#taken);
     return texture;
   }
 
   release(texture: Texture): void {
-    const bytes = bytesOf(texture);
-    this.#taken -= bytes;
-    if (this.#keptBytes + bytes > Math.max(leastKept, this.#peak)) {
-      this.#delete(texture);
-      return;
-    }
+    this.#taken -= bytesOf(texture);
+    this.#keptBytes += bytesOf(texture);
     const key = keyOf(texture);
     const kept = this.#kept.get(key) ?? [];
     kept.push(texture);
     this.#kept.set(key, kept);
-    this.#keptBytes += bytes;
+    this.#unused.add(texture);
+    for (const oldest of this.#unused) {
+      if (this.#keptBytes <= this.#most) break;
+      this.#kept.get(keyOf(oldest))?.shift();
+      this.#unused.delete(oldest);
+      this.#keptBytes -= bytesOf(oldest);
+      this.#delete(oldest);
+    }
   }
 
   use(): MemoryUse {
@@ -140,6 +152,7 @@ export class Memory {
     for (const texture of [...this.#all]) this.#delete(texture);
     this.#live.clear();
     this.#kept.clear();
+    this.#unused.clear();
     this.#bytes = this.#keptBytes = this.#taken = 0;
   }
 

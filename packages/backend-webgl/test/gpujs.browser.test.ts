@@ -195,6 +195,21 @@ describe('memory', () => {
     own.dispose();
   });
 
+  it('that was freed is kept up to a limit, beyond which the longest unused goes', async () => {
+    const own = await webgl();
+    const use = (...sizes: number[]) => {
+      for (const size of sizes) own.free(own.allocate('float32', size * 2 ** 20));
+      return own.info().objects.textures;
+    };
+    expect(use(6, 5, 4, 3)).toBe(4); // 72 MiB, of which 64 stay
+    expect(own.memory()).toMatchObject({ bytes: 0, reserved: 48 * 2 ** 20 });
+    expect(use(5, 4, 3, 3, 4)).toBe(4);
+    expect(use(6)).toBe(5);
+    expect(use(3, 4, 6)).toBe(5);
+    expect(use(5)).toBe(6);
+    own.dispose();
+  });
+
   it('is flat over a thousand steps, in textures and programs too', async () => {
     const w = new State(ones([8, 8]));
     const step = compile((x: Tensor) => {
