@@ -28,12 +28,21 @@ export function join(combine: Join, dtype: Compute, shader: Shader): (a: string,
   return (a, b) => `${shader.use(name === 'max' ? 'maxOf' : 'minOf')}(${a}, ${b})`;
 }
 
-/** Does a value take the place of the best so far? NaN does, but not of another NaN; equals do not. */
-export function beats(combine: 'max' | 'min', dtype: Compute, shader: Shader): (value: string, best: string) => string {
+/**
+ * Does a value take the place of the best so far? NaN does, but not of another NaN; equals do not.
+ * @param named does it matter which of several NaN is taken?
+ */
+export function beats(
+  combine: 'max' | 'min',
+  dtype: Compute,
+  shader: Shader,
+  named = true,
+): (value: string, best: string) => string {
   if (dtype === 'int32')
     return (value, best) => `${shader.use(combine === 'max' ? 'gtWord' : 'ltWord')}(${value}, ${best})`;
   const operator = combine === 'max' ? '>' : '<';
   if (dtype === 'bool') return (value, best) => `${value} ${operator} ${best}`;
   const isNan = shader.use('isNan');
+  if (!named) return (value, best) => `(${value} ${operator} ${best} || ${isNan}(${value}))`;
   return (value, best) => `(${value} ${operator} ${best} || (${isNan}(${value}) && !${isNan}(${best})))`;
 }

@@ -9,7 +9,7 @@ import { constants } from '../division';
 import { type Cursor, cursor, type Place } from '../place';
 import type { Program } from '../shader';
 import { type Build, type Core, countNodes, storePasses } from '../stores';
-import { pairsOf, readPairs } from './pairs';
+import { neighbours } from './neighbours';
 import { inside, linearOf, unravel, windowOf } from './windows';
 
 export function pool(build: Build, kernel: PoolKernel): Program {
@@ -56,6 +56,7 @@ const windows =
       args: readonly 'Integer'[],
       call: (name: string) => string,
       load: Place['load'] = () => null,
+      first = false,
     ) => {
       const list = args.map(() => 'int t').join();
       const meet = (elements: readonly string[]) =>
@@ -96,7 +97,11 @@ const windows =
           shader.line(`${sum} = ${counts ? `((${counts}) ? ${more} : ${sum})` : more};`);
           continue;
         }
-        const better = beats('max', a.dtype, shader)(value, sum);
+        if (first && !is[lane] && !places) {
+          shader.line(`${sum} = ${value};`); // nothing is below the start
+          continue;
+        }
+        const better = beats('max', a.dtype, shader, places)(value, sum);
         const wanted = places ? `(${none[lane]} > 0 || ${better})` : better;
         const wins = shader.bind(is[lane] ? `(${is[lane]} && ${wanted})` : wanted, 'wins');
         shader.line(`${sum} = (${wins} ? ${value} : ${sum});`);
@@ -107,22 +112,14 @@ const windows =
     };
     const count = sizeOf(window);
     if (isShort(kernel)) {
-      const isPair = at.lanes === 4 ? pairsOf(kernel) : () => false;
-      let second: readonly string[] | null = null;
+      const near = neighbours(shader, kernel, other);
       for (let place = 0; place < count; place++) {
         take(
           coordinates(place, window),
           [],
           (name) => `${name}()`,
-          (expr) => {
-            if (expr !== a) return null;
-            const read = second;
-            second = null;
-            if (read || !isPair(place)) return read;
-            const [first, next] = readPairs(shader, expr, other);
-            second = next;
-            return first;
-          },
+          (expr) => near?.(expr, place) ?? null,
+          place === 0,
         );
       }
     } else {

@@ -13,6 +13,7 @@ export function pools(): KernelCase[] {
     ['2×2 stride 2', pool(6, [14, 14], [2, 2], { stride: [2, 2] })],
     ['3×3 stride 2, padded, as ResNet begins', pool(5, [15, 16], [3, 3], { stride: [2, 2], padding: [1, 1] })],
     ['overlapping 3×3 stride 1', pool(3, [9, 9], [3, 3], { padding: [1, 1] })],
+    ['overlapping in lines of twelve', pool(2, [5, 12], [3, 3], { padding: [1, 1] })],
     ['windows that hang over the end', pool(2, [7, 7], [2, 2], { stride: [2, 2], output: [4, 4] })],
     ['dilated', pool(2, [9, 11], [2, 3], { dilation: [2, 3] })],
     ['the whole plane', pool(9, [7, 7], [7, 7])],
@@ -56,6 +57,39 @@ export function pools(): KernelCase[] {
       a,
       b: null,
       stores: [nan.store([1, 2, 3], acc(0)), nan.store([1, 2, 3], acc(1, 'int32'))],
+    }),
+  );
+  const alone = new Case();
+  const lines = alone.load([2, 4, 8], {
+    data: [
+      n,
+      1,
+      2,
+      n,
+      -i,
+      -i,
+      4,
+      3,
+      5,
+      6,
+      7,
+      8,
+      -i,
+      -i,
+      i,
+      n,
+      ...Array.from({ length: 48 }, (_, k) => (k % 7 ? k % 5 : n)),
+    ],
+  });
+  cases.push(
+    alone.done('pool max: values alone, NaN first, between and last', {
+      kind: 'pool',
+      direction: 'forward',
+      combine: 'max',
+      sizes: pool(2, [4, 8], [2, 2], { stride: [2, 2] }),
+      a: lines,
+      b: null,
+      stores: [alone.store([2, 2, 4], acc(0))],
     }),
   );
   const average = new Case();
