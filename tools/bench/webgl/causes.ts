@@ -1,13 +1,13 @@
 /** Why a lost row is lost, by the row's name: what was found when it was looked into. A row without an entry prints so. */
 export const causes: Readonly<Record<string, string>> = {
   'chain of five, 1M':
-    'one draw that reads two texels and writes one is all there is. In CPU time of an emulator: 4.2 ms for a product with a number, 5.3 for one of two tensors, 6.5 for this chain (6.2 without its NaN tests), 23 to 26 for the five draws of theirs: a copy alone would be 0.2 of that, so 0.15 is not to be had there',
+    'one draw that reads two texels and writes one is all there is. In CPU time of an emulator: 4.2 ms for a product with a number, 5.3 for one of two tensors, 6.5 for this chain (6.2 without its NaN tests), 23 to 26 for the five draws of theirs: a copy alone would be 0.2 of that, so 0.15 is not to be had there; in bytes ours moves three tensors and theirs twelve, 0.25 on any device',
   'sum of 1024 rows of 1024':
     'reading is all: an emulator takes 2.5 ms of CPU to read 262,144 texels in 4,096 runs and join them, by hand-written GLSL and by ours (2.55), 6.2 for theirs in all: 0.35 to 0.4, so 0.2 is not to be had there',
   'transpose 1024²':
     'a texel is read and written twice, in squares of 4 × 4 and out of their layers: 3.9 and 6.6 ms of CPU of an emulator by hand-written GLSL, in other orders of squares no less; theirs takes 9.6 to 11.7, one draw that picks from four texels 16.8',
   'max pool 2×2, 28²×64':
-    'at the edge of its goal, 0.36 to 0.64: of 1.2 to 1.7 ms a run the wait of its turn is 0.8, a third of 2.5 ms, which browsers take to tell that work is done; the draw takes 0.7 to 0.9 of CPU, of which 0.34 without a read',
+    'a draw takes 0.31 ms of CPU of an emulator, theirs 0.75; of a run the wait of its turn is 0.8, a third of 2.5 ms, which browsers take to tell that work is done',
   'upload, one op and readback of 4M':
-    'alone 0.21, behind the other rows 0.18 and 0.39 in two runs: why it is slower there was not found; the tensor’s own array is kept, so one copy goes up and one comes back',
+    'one copy goes up and one comes back, no texture is made anew; what remains is fresh memory of the page for what was read, and other work on the machine',
 };
