@@ -24,23 +24,27 @@ export interface AutoOptions {
   readonly prefer?: BackendName | readonly BackendName[];
   /** Told of each that is passed over, and why. Without it a line goes to `console.info`. */
   readonly onPassedOver?: (passed: PassedOver) => void;
+  /** Ends the search, which then rejects with the signal's reason: a driver may hang. A backend that is made too late is disposed of. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Makes the first backend that loads, starts and computes a small program right. Hand it to `setBackend`.
  * @throws BackendError where none does; its message has the reason of each, its `cause` is an AggregateError of them.
  */
-export async function autoBackend({ prefer = [], onPassedOver = tell }: AutoOptions = {}): Promise<Backend> {
+export async function autoBackend({ prefer = [], onPassedOver = tell, signal }: AutoOptions = {}): Promise<Backend> {
   const wanted = typeof prefer === 'string' ? [prefer] : prefer;
-  const unknown = wanted.find((name) => !(name in factories));
+  const unknown = wanted.find((name) => !Object.hasOwn(factories, name));
   if (unknown !== undefined) {
     throw new BackendError(`autoBackend: no backend is called '${unknown}'; prefer takes ${names.join(', ')}`);
   }
   const passed: PassedOver[] = [];
   for (const name of new Set([...wanted, ...names])) {
+    signal?.throwIfAborted();
     try {
-      return await works(name);
+      return await works(name, signal);
     } catch (cause) {
+      signal?.throwIfAborted();
       const reason = cause instanceof Error ? cause : new BackendError(`${name}: ${cause}`, { cause });
       passed.push({ name, reason });
       onPassedOver({ name, reason });
@@ -57,15 +61,33 @@ const names = Object.keys(factories) as BackendName[];
 const tell = ({ name, reason }: PassedOver): void =>
   console.info(`autoBackend: passed over ${name}: ${reason.message}`);
 
+/** What is coming, or the end that the signal tells of, whichever is first. */
+function unless<T>(signal: AbortSignal | undefined, coming: Promise<T>): Promise<T> {
+  if (!signal) return coming;
+  return new Promise((resolve, reject) => {
+    const end = () => reject(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end(); // while its package was loaded
+    coming.then(resolve, reject).finally(() => signal.removeEventListener('abort', end));
+  });
+}
+
 /** The backend, after it computed something. */
-async function works(name: BackendName): Promise<Backend> {
+async function works(name: BackendName, signal: AbortSignal | undefined): Promise<Backend> {
   const make = await factories[name]().catch((cause: unknown) => {
     const saw = cause instanceof Error ? cause.message : String(cause);
     throw new BackendError(`could not load its package (${saw}); npm install @tessera/backend-${name}`, { cause });
   });
-  const backend = await make();
+  const coming = make();
+  const backend = await unless(signal, coming).catch((cause: unknown) => {
+    void coming.then(
+      (late) => late.dispose(),
+      () => {}, // its failure is told, or not asked for any more
+    );
+    throw cause;
+  });
   try {
-    await probe(backend);
+    await unless(signal, probe(backend));
     return backend;
   } catch (cause) {
     backend.dispose();

@@ -12,8 +12,9 @@ import {
 const m = 5;
 const k = 7;
 const n = 3;
-const left = () => Float32Array.from({ length: m * k }, (_, i) => ((i * 5) % 11) - 5);
-const right = () => Float32Array.from({ length: k * n }, (_, i) => ((i * 3) % 7) - 3);
+/** Sums of products below 2²⁴, most of them above 2¹⁶: a device that computes in fewer bits than float32's misses them. */
+const left = () => Float32Array.from({ length: m * k }, (_, i) => ((i * 575) % 1031) - 515);
+const right = () => Float32Array.from({ length: k * n }, (_, i) => ((i * 373) % 1021) - 510);
 
 const operand = (size: number) => ({ dtype: 'float32', size }) as const;
 const load = (input: number, shape: readonly number[]): Expr => ({
@@ -38,7 +39,10 @@ const product = (): Kernel => ({
   aliases: [-1],
 });
 
-/** The softmax of each row. */
+/** Makes the products a few units large: exact, for it is a power of two. */
+const scale = 2 ** -17;
+
+/** The softmax of each row of the products, scaled. */
 const softmax = (): Kernel => ({
   kind: 'reduce',
   shape: [m, n],
@@ -55,7 +59,7 @@ const softmax = (): Kernel => ({
 });
 
 function powers(): Expr {
-  return e.apply('exp', [e.sub(load(0, [m, n]), e.acc(0))]);
+  return e.apply('exp', [e.mul(e.sub(load(0, [m, n]), e.acc(0)), e.constant(scale))]);
 }
 
 /** What both kernels give, in JavaScript. */
@@ -69,7 +73,7 @@ function answers(): { product: number[]; softmax: number[] } {
     }),
   );
   const shares = rows.map((row) => {
-    const exps = row.map((x) => Math.exp(x - Math.max(...row)));
+    const exps = row.map((x) => Math.exp((x - Math.max(...row)) * scale));
     return exps.map((x) => x / exps.reduce((sum, y) => sum + y));
   });
   return { product: rows.flat(), softmax: shares.flat() };

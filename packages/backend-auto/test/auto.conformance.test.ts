@@ -1,4 +1,5 @@
 /** In Node and in pages: what is found is what works, and whatever was passed over says why. */
+import { roundHalf } from '@tessera/tensor/backend';
 import { reference } from '@tessera/tensor/reference';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { autoBackend, type PassedOver } from '../src/index';
@@ -30,10 +31,11 @@ describe('autoBackend', () => {
     expect(info.mock.calls.flat().join()).toMatch(inPage ? /^$/ : /passed over webgl: .*WebGL/);
     backend.dispose();
   });
-  it('refuses a name that is no backend', () =>
-    expect(autoBackend({ prefer: ['cuda' as 'cpu'] })).rejects.toThrow(
-      "autoBackend: no backend is called 'cuda'; prefer takes webgpu, webgl, cpu",
-    ));
+  it.each(['cuda', 'constructor'])('refuses a name that is no backend: %s', (name) =>
+    expect(autoBackend({ prefer: ['cpu', name as 'cpu'] })).rejects.toThrow(
+      `autoBackend: no backend is called '${name}'; prefer takes webgpu, webgl, cpu`,
+    ),
+  );
 });
 
 describe('the probe', () => {
@@ -41,6 +43,12 @@ describe('the probe', () => {
     const backend = reference();
     await probe(backend);
     expect(backend.memory().buffers).toBe(0);
+  });
+  it('refuses one that computes in fewer bits than float32', async () => {
+    const backend = reference();
+    const download = backend.download.bind(backend);
+    backend.download = async (...args) => (await download(...args)).map(roundHalf);
+    await expect(probe(backend)).rejects.toThrow('reference: this device computes wrong: element 0 of a product');
   });
   it('refuses one that computes wrong, naming what it saw and wanted', async () => {
     const backend = reference();
