@@ -32,14 +32,8 @@ export interface Device {
 
 /** @throws BackendError that says what to use instead, where there is no WebGL2. */
 export function findDevice({ powerPreference = 'high-performance', onWarning }: WebglOptions): Device {
-  const canvas = makeCanvas();
   const settings = { alpha: false, depth: false, stencil: false, antialias: false, powerPreference };
-  const gl = canvas.getContext('webgl2', settings) as WebGL2RenderingContext | null;
-  if (!gl) {
-    throw new BackendError(
-      'webgl: this browser gives no WebGL2 context; turn hardware acceleration on (chrome://gpu says what is wrong), or use @tessera/backend-cpu',
-    );
-  }
+  const { canvas, gl } = makeContext(settings);
   const warn = onWarning ?? ((message: string) => console.warn(message));
   const floats = gl.getExtension('EXT_color_buffer_float') !== null;
   if (!floats) {
@@ -66,11 +60,24 @@ export function findDevice({ powerPreference = 'high-performance', onWarning }: 
   return device;
 }
 
-function makeCanvas(): OffscreenCanvas | HTMLCanvasElement {
-  if (typeof OffscreenCanvas !== 'undefined') return new OffscreenCanvas(1, 1);
-  if (typeof document !== 'undefined') return document.createElement('canvas');
+/** Of a canvas off the page; else of an element, for some browsers (Safari 16) draw no WebGL elsewhere. */
+function makeContext(settings: WebGLContextAttributes): Pick<Device, 'canvas' | 'gl'> {
+  const canvases = [
+    ...(typeof OffscreenCanvas === 'undefined' ? [] : [() => new OffscreenCanvas(1, 1)]),
+    ...(typeof document === 'undefined' ? [] : [() => document.createElement('canvas')]),
+  ];
+  if (canvases.length === 0) {
+    throw new BackendError(
+      'webgl: there is no WebGL here: it is for pages and workers; in Node use @tessera/backend-cpu, or @tessera/backend-webgpu where there is a GPU',
+    );
+  }
+  for (const make of canvases) {
+    const canvas = make();
+    const gl = canvas.getContext('webgl2', settings) as WebGL2RenderingContext | null;
+    if (gl) return { canvas, gl };
+  }
   throw new BackendError(
-    'webgl: there is no WebGL here: it is for pages and workers; in Node use @tessera/backend-cpu, or @tessera/backend-webgpu where there is a GPU',
+    'webgl: this browser gives no WebGL2 context; turn hardware acceleration on (chrome://gpu says what is wrong), or use @tessera/backend-cpu',
   );
 }
 

@@ -1,4 +1,8 @@
-/** A device without float32 targets, as mobile ones are: numbers stay float32, kept as their bits in integer textures. */
+/**
+ * A device without float32 targets, as mobile ones are: numbers stay float32, kept as their bits in integer textures. And the least
+ * that WebGL2 allows: 16 textures in, four out.
+ */
+import { add, cat, mul, realize, setBackend, tensor } from '@tessera/tensor';
 import { describeKernels } from '@tessera/testkit';
 import { expect, it } from 'vitest';
 import { webgl } from '../src/index';
@@ -29,5 +33,28 @@ it.each([
   backend.dispose();
 });
 
+const least = (gl: WebGL2RenderingContext) => {
+  without('EXT_color_buffer_float')(gl);
+  const { getParameter } = gl;
+  const limits = new Map<number, number>([
+    [gl.MAX_TEXTURE_IMAGE_UNITS, 16],
+    [gl.MAX_DRAW_BUFFERS, 4],
+  ]);
+  Object.assign(gl, { getParameter: (name: number) => limits.get(name) ?? getParameter.call(gl, name) });
+};
+const makeLeast = async () => (await contextsOf(() => webgl({ onWarning: () => {} }), least)).value;
+
+it('is split into kernels that bind few textures, whatever is added up', async () => {
+  const backend = await makeLeast();
+  expect(backend.info()).toMatchObject({ units: 16, targets: 4, storage: 'bits' });
+  setBackend(backend);
+  const parts = Array.from({ length: 40 }, (_, i) => tensor([i, i / 2, -i]));
+  await realize(...parts);
+  const total = parts.reduce((sum, part, i) => add(sum, mul(part, i)));
+  expect([...(await total.data())]).toEqual([20540, 10270, -20540]);
+  expect([...(await cat(parts).data())].slice(-4)).toEqual([-38, 39, 19.5, -39]);
+  backend.dispose();
+});
+
 // The bounds are those of every other device.
-describeKernels('webgl without float targets', () => make(() => {}), { random: 5, accuracy: 'shader' });
+describeKernels('webgl of the least device', makeLeast, { random: 5, accuracy: 'shader' });

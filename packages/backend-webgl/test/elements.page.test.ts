@@ -1,4 +1,4 @@
 /** Ops of elements and products, with their gradients. */
-import { describeParts } from './pages';
+import { describePage } from './pages';
 
-describeParts('elements', 'products');
+describePage('elements');

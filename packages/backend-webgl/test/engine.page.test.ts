@@ -1,4 +1,4 @@
 /** Kernels, golden cases, properties, state and memory. */
-import { describeParts } from './pages';
+import { describePage } from './pages';
 
-describeParts('kernels', 'golden', 'properties', 'state', 'memory');
+describePage('engine');

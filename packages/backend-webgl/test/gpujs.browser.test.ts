@@ -44,6 +44,24 @@ afterAll(() => {
   backend.dispose();
 });
 
+/** Objects of the context made from now on, less those deleted, by their kinds. */
+function counted(context: WebGL2RenderingContext): Record<string, number> {
+  const live: Record<string, number> = { Texture: 0, Framebuffer: 0, Program: 0, Shader: 0, VertexArray: 0, Buffer: 0 };
+  const calls = context as unknown as Record<string, (...args: unknown[]) => unknown>;
+  for (const kind of Object.keys(live))
+    for (const [name, by] of [
+      [`create${kind}`, 1],
+      [`delete${kind}`, -1],
+    ] as const) {
+      const call = calls[name]?.bind(context) as (...args: unknown[]) => unknown;
+      calls[name] = (...args) => {
+        live[kind] = (live[kind] as number) + by;
+        return call(...args);
+      };
+    }
+  return live;
+}
+
 const load = (input: number, shape: number[]): Expr => ({
   op: 'load',
   dtype: 'float32',
@@ -226,7 +244,9 @@ describe('memory', () => {
     };
     await run(25);
     const before = [backend.info().objects, backend.memory().reserved];
+    const live = counted(gl); // gpu.js' own objects too
     await run(1000);
     expect([backend.info().objects, backend.memory().reserved]).toEqual(before);
+    expect(live).toEqual({ Texture: 0, Framebuffer: 0, Program: 0, Shader: 0, VertexArray: 0, Buffer: 0 });
   }, 120_000);
 });

@@ -19,7 +19,7 @@ import {
   tensor,
 } from '@tessera/tensor';
 import { BackendError } from '@tessera/tensor/backend';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Webgl, webgl } from '../src/index';
 import { contextsOf, lose, without } from './contexts';
 
@@ -179,13 +179,11 @@ describe('restore', () => {
     const x = await uploaded(tensor([1, 2]));
     loseIt();
     await lost(own);
-    const { getContext } = OffscreenCanvas.prototype;
-    OffscreenCanvas.prototype.getContext = (() => null) as never;
-    try {
-      await expect(own.restore()).rejects.toThrow(/no WebGL2 context/);
-    } finally {
-      OffscreenCanvas.prototype.getContext = getContext;
-    }
+    const refused = [OffscreenCanvas.prototype, HTMLCanvasElement.prototype].map((canvas) =>
+      vi.spyOn(canvas as OffscreenCanvas, 'getContext').mockReturnValue(null),
+    );
+    await expect(own.restore()).rejects.toThrow(/no WebGL2 context/);
+    for (const each of refused) each.mockRestore();
     await expect(async () => x.data()).rejects.toThrow(/context was lost/);
     await own.restore();
     expect(await sum(x).item()).toBe(3);
@@ -202,4 +200,13 @@ describe('restore', () => {
     expect(warnings).toEqual([expect.stringMatching(/no EXT_color_buffer_float/)]);
     expect([...(await add(x, 1).data())]).toEqual([Math.fround(1.1), Math.fround(1.2)]);
   });
+});
+
+it('where a canvas off the page draws no WebGL, one of the page does', async () => {
+  const off = vi.spyOn(OffscreenCanvas.prototype, 'getContext').mockReturnValue(null);
+  const { own } = await losable();
+  expect(off).toHaveBeenCalled();
+  off.mockRestore();
+  expect(await sum(tensor([1, 2, 3])).item()).toBe(6);
+  expect(own.info().renderer).not.toBe('');
 });

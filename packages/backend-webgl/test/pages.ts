@@ -6,10 +6,25 @@ import { type ConformancePart, describeBackend } from '@tessera/testkit';
 import { vi } from 'vitest';
 import { webgl } from '../src/index';
 
-/** Registers parts of the suite. */
-export function describeParts(...parts: ConformancePart[]): void {
+type Page = 'engine' | 'elements' | 'rows';
+/** Whose page each part is: one that testkit adds has to be given one. */
+const pageOf: Record<ConformancePart, Page> = {
+  kernels: 'engine',
+  golden: 'engine',
+  properties: 'engine',
+  state: 'engine',
+  memory: 'engine',
+  elements: 'elements',
+  products: 'elements',
+  rows: 'rows',
+  shapes: 'rows',
+};
+
+/** Registers the parts of a page. */
+export function describePage(page: Page): void {
   // Some tests are a hundred programs, each of which takes the emulator 35 ms, and more beside other work.
   vi.setConfig({ testTimeout: 300_000 });
+  const parts = (Object.keys(pageOf) as ConformancePart[]).filter((part) => pageOf[part] === page);
   describeBackend('webgl', () => webgl(), { load, accuracy: 'shader', emulated: true, random: 20, runs: 3, parts });
 }
 

@@ -1,4 +1,4 @@
 /** Ops of rows and shapes, with their gradients. */
-import { describeParts } from './pages';
+import { describePage } from './pages';
 
-describeParts('rows', 'shapes');
+describePage('rows');
