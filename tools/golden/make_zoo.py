@@ -2,8 +2,9 @@
 
     python make_zoo.py OUT_DIR [--seed 0] [--only NAME]
 
---only makes one network's case anew in the file that OUT_DIR has. Needs torch, torchvision, safetensors. Those that torchvision has not are written here as their papers describe them, with the
-keys of @tessera/zoo. Format, formula and tolerances are make_golden.py's (README.md).
+--only makes one network's case anew in the file that OUT_DIR has. Needs torch, torchvision, safetensors. Those that torchvision has
+not are written here as their papers describe them, with the keys of @tessera/zoo. Format, formula and tolerances are make_golden.py's
+(README.md).
 """
 import argparse, json, math, os
 import numpy as np, torch, torch.nn.functional as F
@@ -135,7 +136,7 @@ for name, (ctor, size) in zoo.items():
         if isinstance(mod, nn.Dropout): mod.p = 0.0
     image = images.get(name, name + ':input'); x = 2 * det(image, (2, 3, size, size))
     with torch.no_grad(): y = m(x)
-    attrs = dict(input=[2, 3, size, size], image=image, params=sum(p.numel() for p in m.parameters()), grad_norm_of=[k for k, _ in m.named_parameters()])
+    attrs = dict(input=[2, 3, size, size], **({'image': image} if name in images else {}), params=sum(p.numel() for p in m.parameters()), grad_norm_of=[k for k, _ in m.named_parameters()])
     if args.only: attrs['torch'] = torch.__version__
     if ctor in vars(models).values(): attrs['state_dict'] = {k: list(v.shape) for k, v in m.state_dict().items()}
     outs = dict(logits=y)

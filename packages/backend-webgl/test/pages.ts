@@ -4,10 +4,10 @@
  */
 import { type ConformancePart, describeBackend } from '@tessera/testkit';
 import { vi } from 'vitest';
+import { load, partsOf } from '../../testkit/test/pages';
 import { webgl } from '../src/index';
 
 type Page = 'engine' | 'elements' | 'rows';
-/** Whose page each part is: one that testkit adds has to be given one. */
 const pageOf: Record<ConformancePart, Page> = {
   kernels: 'engine',
   golden: 'engine',
@@ -24,14 +24,12 @@ const pageOf: Record<ConformancePart, Page> = {
 export function describePage(page: Page): void {
   // Some tests are a hundred programs, each of which takes the emulator 35 ms, and more beside other work.
   vi.setConfig({ testTimeout: 300_000 });
-  const parts = (Object.keys(pageOf) as ConformancePart[]).filter((part) => pageOf[part] === page);
-  describeBackend('webgl', () => webgl(), { load, accuracy: 'shader', emulated: true, random: 20, runs: 3, parts });
-}
-
-/** A fixture of testkit, from the server of the page. */
-async function load(name: string): Promise<Uint8Array> {
-  const url = new URL(`../../testkit/golden/${name}`, import.meta.url);
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  return new Uint8Array(await answer.arrayBuffer());
+  describeBackend('webgl', () => webgl(), {
+    load,
+    accuracy: 'shader',
+    emulated: true,
+    random: 20,
+    runs: 3,
+    parts: partsOf(pageOf, page),
+  });
 }

@@ -4,6 +4,7 @@
  */
 import { type ConformancePart, describeBackend } from '@tessera/testkit';
 import { vi } from 'vitest';
+import { load, partsOf } from '../../testkit/test/pages';
 import { type Webgpu, webgpu } from '../src/index';
 
 type Page = 'engine' | 'elements' | 'products';
@@ -23,8 +24,14 @@ const pageOf: Record<ConformancePart, Page> = {
 export function describePage(page: Page): void {
   // Some tests are a hundred shaders, each of which takes the emulator 20 ms and more, and more beside other work.
   vi.setConfig({ testTimeout: 300_000 });
-  const parts = (Object.keys(pageOf) as ConformancePart[]).filter((part) => pageOf[part] === page);
-  describeBackend('webgpu', within, { load, accuracy: 'shader', emulated: true, random: 0, runs: 2, parts });
+  describeBackend('webgpu', within, {
+    load,
+    accuracy: 'shader',
+    emulated: true,
+    random: 0,
+    runs: 2,
+    parts: partsOf(pageOf, page),
+  });
 }
 
 /**
@@ -35,12 +42,4 @@ async function within(): Promise<Webgpu> {
   const backend = await webgpu();
   const maxBuffers = backend.device.limits.maxStorageBuffersPerShaderStage - 1;
   return Object.assign(backend, { limits: { ...backend.limits, maxBuffers } });
-}
-
-/** A fixture of testkit, from the server of the page. */
-async function load(name: string): Promise<Uint8Array> {
-  const url = new URL(`../../testkit/golden/${name}`, import.meta.url);
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  return new Uint8Array(await answer.arrayBuffer());
 }
