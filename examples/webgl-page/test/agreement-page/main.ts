@@ -23,14 +23,24 @@ import { network, normalise } from '../../../webgpu-page/src/training';
 const batch = 16;
 type Values = Float32Array[];
 
-/** The network on a backend; it `learns`, or only tells its gradients. */
+/** Steps that are queued before the first of them is waited for. */
+const queued = 10;
+
+interface Manners {
+  /** Do its steps change its weights? */
+  readonly learns: boolean;
+  /** Do they tell gradients? */
+  readonly tells: boolean;
+}
+
+/** The network on a backend. */
 class Learner {
   readonly #backend: Backend;
   readonly #model;
   readonly #step: (image: Tensor, label: Tensor) => { loss: Tensor; grads: readonly Tensor[] };
   readonly #answer;
 
-  constructor(backend: Backend, learns: boolean) {
+  constructor(backend: Backend, { learns, tells }: Manners) {
     this.#backend = backend;
     this.#choose();
     manualSeed(0);
@@ -43,7 +53,7 @@ class Learner {
         model.parameters(),
       );
       if (learns) optimizer.step(grads);
-      return { loss: value, grads };
+      return { loss: value, grads: tells ? grads : [] };
     });
     this.#answer = nn.compile(
       new nn.Sequential(new nn.Lambda((x: Tensor) => normalise(x)), model, new nn.Lambda((x: Tensor) => argmax(x, 1))),
@@ -66,7 +76,7 @@ class Learner {
     });
     await realize(...this.#model.parameters()); // what waits would be computed on whatever backend is chosen next
   }
-  /** The loss before the step, and the gradients there. */
+  /** The loss before the step, and the gradients there, where it tells them. */
   async step(digits: Digits, at: number): Promise<{ loss: number; grads: Values }> {
     this.#choose();
     const [image, label] = batchOf(digits, at);
@@ -97,8 +107,9 @@ function batchOf({ image, label }: Digits, at: number): [Tensor, Tensor] {
 export interface Answer {
   /** Of each value of the loss and the gradients: its name, and the most that it is off as a share of what is allowed. */
   readonly off: readonly { readonly step: number; readonly what: string; readonly share: number }[];
-  /** Of the CPU, and of WebGL2 on its own. */
-  readonly losses: readonly (readonly [host: number, own: number])[];
+  /** Losses of the CPU, and of WebGL2 on its own. */
+  readonly lead: readonly number[];
+  readonly own: readonly number[];
   /** Of WebGL2 on its own, of 500 test digits. */
   readonly accuracy: number;
   readonly seconds: number;
@@ -119,29 +130,31 @@ async function agreement(compared: number, steps: number): Promise<Answer> {
   const begin = performance.now();
   const [host, gpu] = await Promise.all([cpu(), webgl()]);
   const [train, test] = await Promise.all([loadDigits('train', batch * steps), loadDigits('test', 500)]);
-  const leader = new Learner(host, true);
+  const leader = new Learner(host, { learns: true, tells: true });
   const first = await leader.weights();
-  const [follower, free] = [new Learner(gpu, false), new Learner(gpu, true)];
+  const follower = new Learner(gpu, { learns: false, tells: true });
+  const free = new Learner(gpu, { learns: true, tells: false });
   await free.assign(first);
   const off: { step: number; what: string; share: number }[] = [];
-  const losses: [number, number][] = [];
-  for (let step = 0; step < steps; step++) {
-    let loss = Number.NaN;
-    if (step < compared) {
-      const weights = await leader.weights();
-      const wanted = await leader.step(train, step);
-      await follower.assign(weights);
-      const saw = await follower.step(train, step);
-      loss = wanted.loss;
-      off.push({ step, what: 'loss', share: share([saw.loss], [loss]) });
-      wanted.grads.forEach((each, i) => {
-        off.push({ step, what: `gradient of ${leader.names[i]}`, share: share(saw.grads[i] as Float32Array, each) });
-      });
-    }
-    losses.push([loss, (await free.step(train, step)).loss]);
+  const lead: number[] = [];
+  for (let step = 0; step < compared; step++) {
+    const weights = await leader.weights();
+    const wanted = await leader.step(train, step);
+    await follower.assign(weights);
+    const saw = await follower.step(train, step);
+    lead.push(wanted.loss);
+    off.push({ step, what: 'loss', share: share([saw.loss], [wanted.loss]) });
+    wanted.grads.forEach((each, i) => {
+      off.push({ step, what: `gradient of ${leader.names[i]}`, share: share(saw.grads[i] as Float32Array, each) });
+    });
+  }
+  const own: number[] = [];
+  for (let step = 0; step < steps; step += queued) {
+    const some = Array.from({ length: Math.min(queued, steps - step) }, (_, i) => free.step(train, step + i));
+    own.push(...(await Promise.all(some)).map(({ loss }) => loss));
   }
   const accuracy = await free.accuracy(test);
   for (const each of [host, gpu]) each.dispose();
-  return { off, losses, accuracy, seconds: (performance.now() - begin) / 1000 };
+  return { off, lead, own, accuracy, seconds: (performance.now() - begin) / 1000 };
 }
 Object.assign(globalThis, { agreement });
