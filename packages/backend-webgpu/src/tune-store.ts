@@ -21,6 +21,9 @@ class NoStore implements TuneStore {
   }
 }
 
+/** All writing of this program, that of other backends among it. */
+let turn: Promise<void> = /* @__PURE__ */ Promise.resolve();
+
 /** `$XDG_CACHE_HOME/tessera/webgpu-tuning.json`, or under `~/.cache`. */
 export class FileStore implements TuneStore {
   readonly #file: string;
@@ -42,18 +45,24 @@ export class FileStore implements TuneStore {
     }
   }
 
-  /** Other programs may have written meanwhile: theirs is read again, and the file replaced as a whole. */
-  async keep(key: string, value: string): Promise<void> {
-    const { mkdir, rename, writeFile } = process.getBuiltinModule('node:fs/promises');
+  /** Other programs may have written meanwhile: theirs is read again, and the file replaced as a whole. This one's take turns. */
+  keep(key: string, value: string): Promise<void> {
+    turn = turn.then(() => this.#write(key, value));
+    return turn;
+  }
+
+  async #write(key: string, value: string): Promise<void> {
+    const { mkdir, rename, rm, writeFile } = process.getBuiltinModule('node:fs/promises');
     const { dirname } = process.getBuiltinModule('node:path');
+    const written = `${this.#file}.${process.pid}`;
     try {
       const all = (await this.load()).set(key, value);
       await mkdir(dirname(this.#file), { recursive: true });
-      const written = `${this.#file}.${process.pid}`;
       await writeFile(written, JSON.stringify(Object.fromEntries(all), null, 1));
       await rename(written, this.#file);
     } catch {
-      // a read-only home: it is measured again next time
+      // a read-only home, a full disk: it is measured again next time
+      await rm(written, { force: true }).catch(() => {});
     }
   }
 }

@@ -14,6 +14,12 @@ const generation = 2;
 /** At most: candidates of a kernel; milliseconds and runs of a stretch; bytes of a kernel's operands. */
 const most = { candidates: 12, milliseconds: 2, runs: 200, bytes: 2 ** 31 } as const;
 
+/** What was measured of a kernel: milliseconds of each way that was tried and that the device made. */
+export interface Tried {
+  readonly choice: Choice;
+  readonly milliseconds: number;
+}
+
 export class Tuner {
   /** Kernels that were measured, and candidates that were run for it. */
   readonly measured = { kernels: 0, candidates: 0 };
@@ -27,8 +33,9 @@ export class Tuner {
   #turn: Promise<unknown> = Promise.resolve();
 
   readonly #candidates: number;
+  readonly #onMeasured: ((kernel: Kernel, tried: readonly Tried[]) => void) | undefined;
 
-  /** @param tried how many candidates are measured, best first */
+  /** @param tried how many candidates are measured, best first; of 1 nothing is: what is not known yet is computed the first way */
   constructor(
     device: GPUDevice,
     compiler: Compiler,
@@ -36,8 +43,10 @@ export class Tuner {
     adapter: string,
     store: TuneStore,
     tried: number = most.candidates,
+    onMeasured?: (kernel: Kernel, tried: readonly Tried[]) => void,
   ) {
     this.#candidates = tried;
+    this.#onMeasured = onMeasured;
     this.#device = device;
     this.#compiler = compiler;
     this.#target = { ...target, rare }; // candidates are of kernels of all kinds
@@ -63,17 +72,30 @@ export class Tuner {
     const kept = known.get(key);
     const found = kept !== undefined && ways.find((choice) => JSON.stringify(choice) === kept);
     if (found) return found;
-    const tried = spread(ways, this.#candidates);
-    const measured = this.#turn.then(() => this.#measure(kernel, tried));
-    this.#turn = measured.catch(() => {});
-    const best = await measured;
+    const first = ways[0] as Choice;
+    if (this.#candidates === 1) return first;
+    const ending = this.#turn.then(() => this.#measure(kernel, spread(ways, this.#candidates)));
+    this.#turn = ending.catch(() => {});
+    const tried = await ending;
+    if (tried.length === 0) return first;
+    this.#onMeasured?.(kernel, tried);
+    const { choice: best } = tried.reduce((a, b) => (b.milliseconds < a.milliseconds ? b : a));
     known.set(key, JSON.stringify(best));
     await this.#store.keep(key, JSON.stringify(best));
     return best;
   }
 
-  async #measure(kernel: Kernel, ways: readonly Choice[]): Promise<Choice> {
+  /** Nothing where the device has no memory for it beside what is there. @throws BackendError where no way has a shader. */
+  async #measure(kernel: Kernel, ways: readonly Choice[]): Promise<Tried[]> {
     const device = this.#device;
+    const executables = ways.map((choice) => this.#compiler.compile(kernel, choice));
+    const compiled = await Promise.allSettled(executables.map((executable) => executable.waiting));
+    const usable = executables.flatMap((executable, i) => {
+      const choice = ways[i] as Choice; // a way that this driver does not take is passed over
+      return compiled[i]?.status === 'fulfilled' ? [{ executable, choice }] : [];
+    });
+    const fault = compiled.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
+    if (usable.length === 0) throw fault?.reason;
     const made: GPUBuffer[] = [];
     const buffer = (bytes: number, use: number) => {
       const one = device.createBuffer({ label: 'tessera tuning', size: Math.ceil(bytes / 256 + 1) * 256, usage: use });
@@ -82,16 +104,18 @@ export class Tuner {
     };
     try {
       const own = [...kernel.inputs.filter((_, i) => !kernel.aliases.includes(i)), ...kernel.outputs];
+      device.pushErrorScope('out-of-memory');
       const operands = own.map(({ size }) => buffer(size * 4, usage.storage));
       const numbers = buffer(uniformWindow, usage.uniform);
-      let best = { choice: ways[0] as Choice, milliseconds: Infinity };
+      const words = Math.max(...usable.map(({ executable }) => executable.scratch));
+      const scratch = words ? buffer(words * 4, usage.storage) : null;
+      if (await device.popErrorScope()) return [];
       this.measured.kernels++;
-      for (const choice of ways) {
-        const executable = this.#compiler.compile(kernel, choice);
-        await executable.waiting;
+      const tried: Tried[] = [];
+      for (const { executable, choice } of usable) {
         this.measured.candidates++;
-        const scratch = executable.scratch ? [buffer(executable.scratch * 4, usage.storage)] : [];
-        const entries = [...operands, ...scratch].map((one, binding) => ({ binding, resource: { buffer: one } }));
+        const bound = scratch && executable.scratch ? [...operands, scratch] : operands;
+        const entries = bound.map((one, binding) => ({ binding, resource: { buffer: one } }));
         const group = device.createBindGroup({ layout: executable.built.layout, entries });
         const shared = device.createBindGroup({
           layout: this.#compiler.uniformLayout,
@@ -105,10 +129,9 @@ export class Tuner {
             pass.dispatchWorkgroups(grid[0], grid[1]);
           }
         });
-        if (milliseconds < best.milliseconds) best = { choice, milliseconds };
-        for (const one of scratch) one.destroy();
+        tried.push({ choice, milliseconds });
       }
-      return best.choice;
+      return tried;
     } finally {
       for (const one of made) one.destroy();
     }
@@ -173,7 +196,7 @@ export const tunerOf = (device: GPUDevice, compiler: Compiler, target: Target, a
   new Tuner(device, compiler, target, adapter, findStore());
 
 /** The first of each kind, and then those that should be fastest. */
-function spread(ways: readonly Choice[], count: number): Choice[] {
+export function spread(ways: readonly Choice[], count: number): Choice[] {
   const kindOf = (choice: Choice) =>
     [
       choice.way,

@@ -1,11 +1,11 @@
 /** `tune: true`: candidates are run on first meeting, and what was fastest is found again by the next backend. */
-import type { MatmulKernel } from '@tessera/tensor/backend';
+import { BackendError, type MatmulKernel } from '@tessera/tensor/backend';
 import { compareKernelCase, kernelCases, runKernelCase } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Compiler, candidates } from '../src/compile';
+import { type Choice, Compiler, candidates } from '../src/compile';
 import { findDevice, targetOf } from '../src/device';
 import { webgpu } from '../src/index';
-import { Tuner } from '../src/tune';
+import { spread, type Tried, Tuner } from '../src/tune';
 import { FileStore } from '../src/tune-store';
 import { emulated } from './emulated';
 
@@ -45,6 +45,39 @@ describe('the tuner', () => {
     device.destroy();
   });
 
+  it('passes over a way whose shader the driver refuses, and says so where it refuses all', {
+    timeout: 60_000,
+  }, async () => {
+    const { device, adapter } = await findDevice(await emulated());
+    const target = targetOf(device);
+    const tried: Tried[][] = [];
+    const store = new FileStore(`${folder}/refused`);
+    const made = (refused: readonly Choice[]) => {
+      const compiler = new Compiler(device, target);
+      const compile = compiler.compile.bind(compiler);
+      compiler.compile = (kernel, choice) => {
+        const executable = compile(kernel, choice);
+        const broken = refused.some((each) => JSON.stringify(each) === JSON.stringify(choice));
+        if (broken)
+          Object.defineProperty(executable, 'waiting', { get: () => Promise.reject(new BackendError('refused')) });
+        return executable;
+      };
+      return new Tuner(device, compiler, target, adapter, store, 2, (_, all) => tried.push([...all]));
+    };
+    const two = spread(candidates(kernel, target), 2);
+    const [first, second] = two as [Choice, Choice];
+    await expect(made(two).compile(kernel).choosing).rejects.toThrow('refused');
+    await made([second]).compile(kernel).choosing;
+    expect(tried.map((all) => all.map(({ choice }) => choice))).toEqual([[first]]);
+    device.destroy();
+  });
+
+  it('loses nothing of what backends of one program write at once', async () => {
+    const stores = [new FileStore(`${folder}/many`), new FileStore(`${folder}/many`)];
+    await Promise.all(Array.from({ length: 20 }, (_, i) => stores[i % 2]?.keep(`key ${i}`, 'value')));
+    expect((await new FileStore(`${folder}/many`).load()).size).toBe(20);
+  });
+
   it('reads nothing from a file that is not its own, and writes it anew', async () => {
     fs.mkdirSync(`${folder}/other`);
     fs.writeFileSync(`${folder}/other/webgpu-tuning.json`, '{ broken');
@@ -52,6 +85,15 @@ describe('the tuner', () => {
     expect(await store.load()).toEqual(new Map());
     await store.keep('a', 'b');
     expect(await store.load()).toEqual(new Map([['a', 'b']]));
+  });
+
+  it('keeps what it had where the disk is full, and leaves nothing half-written', async () => {
+    const store = new FileStore(`${folder}/full`);
+    await store.keep('a', 'b');
+    fs.symlinkSync('/dev/full', `${folder}/full/webgpu-tuning.json.${process.pid}`);
+    await store.keep('c', 'd');
+    expect(await store.load()).toEqual(new Map([['a', 'b']]));
+    expect(fs.readdirSync(`${folder}/full`)).toEqual(['webgpu-tuning.json']);
   });
 
   it('gives a backend that finds what was kept, and whose kernels are right', { timeout: 150_000 }, async () => {
