@@ -120,7 +120,9 @@ export class LossScaler {
     const scale = this.#scale.read();
     const steps = add(this.#growth.read(), 1);
     const grows = ge(steps, growthInterval);
-    this.#scale.assign(where(flag, where(grows, mul(scale, growthFactor), scale), mul(scale, backoffFactor)));
+    const grown = mul(scale, growthFactor); // beyond the largest number it stays, else it would never come back
+    const kept = where(logicalAnd(grows, finite(grown)), grown, scale);
+    this.#scale.assign(where(flag, kept, mul(scale, backoffFactor)));
     this.#growth.assign(where(logicalAnd(flag, lt(steps, growthInterval)), steps, 0));
   }
 

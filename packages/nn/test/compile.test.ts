@@ -232,6 +232,12 @@ describe('LossScaler', () => {
     expect(scales).toEqual([high, high, low, low, low, high, high]);
   });
 
+  it('stays where doubling would make it infinite, from which nothing halves it', async () => {
+    const { step, state } = scaled({ initScale: 2 ** 127, growthInterval: 1 });
+    for (let i = 0; i < 2; i++) step(t.tensor(0));
+    expect(await state()).toEqual([1, 2, 2 ** 127, 0]);
+  });
+
   it('starts as PyTorch does and is restored from its state', async () => {
     const one = scaled({ initScale: 8, growthInterval: 5 });
     for (let i = 0; i < 3; i++) one.step(t.tensor(0));
