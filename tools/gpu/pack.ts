@@ -1,4 +1,4 @@
-/** `pnpm gpu:pack`: everything that a GPU run needs, in one folder and one archive of some 40 MB. README.md beside this says how it is run. */
+/** `pnpm gpu:pack`: everything that a GPU run needs, in one folder and one archive of some 45 MB, gzipped: a bare machine may have no xz. README.md beside this says how it is run. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -104,9 +104,7 @@ async function command(options: PackOptions & { folder?: string; out: string }):
     return;
   }
   const out = resolve(options.out);
-  execFileSync('tar', ['-C', dirname(folder), '-cJf', out, basename(folder)], {
-    env: { ...process.env, XZ_OPT: '-T0' },
-  });
+  execFileSync('tar', ['-C', dirname(folder), '-czf', out, basename(folder)]);
   rmSync(folder, { recursive: true });
   console.log(`packed ${out}, ${(statSync(out).size / 1e6).toFixed(1)} MB: tar xf it there, then ./gpu-bundle/run`);
 }
@@ -119,6 +117,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url))
     .addOption(new Option('--node <which>', 'which Node').choices(['npm', 'running']).default('npm'))
     .addOption(new Option('--loader <which>', 'which Vulkan loader').choices(['debian', 'chromium']).default('debian'))
     .option('--folder <dir>', 'leave it unpacked there')
-    .option('--out <file>', 'the archive', 'gpu-bundle.tar.xz')
+    .option('--out <file>', 'the archive', 'gpu-bundle.tar.gz')
     .action(command)
     .parseAsync();

@@ -79,11 +79,13 @@ export const tinyFigures: readonly Figure[] = [
 /** Something to run, whose result nobody reads. */
 export interface Runnable {
   readonly run: () => void;
+  /** What it calls: compiled, so that its kernels can be looked at after the first run. */
+  readonly step: (...inputs: never) => unknown;
 }
 export async function prepareFigure(work: FigureWork): Promise<Runnable> {
   if (work.op === 'step') {
     const { step, inputs } = await prepareStep(work);
-    return { run: () => step(...inputs)?.dispose() };
+    return { run: () => step(...inputs)?.dispose(), step };
   }
   const shapes: Shape[] =
     work.op === 'matmul'
@@ -108,7 +110,7 @@ export async function prepareFigure(work: FigureWork): Promise<Runnable> {
             groups: 1,
           });
   const step = compile(f);
-  return { run: () => step(...(inputs as [Tensor, Tensor])).dispose() };
+  return { run: () => step(...(inputs as [Tensor, Tensor])).dispose(), step };
 }
 
 export interface Timing {
@@ -118,14 +120,15 @@ export interface Timing {
   readonly encode: number;
   /** Of the first run: tracing, scheduling, and the making of pipelines. */
   readonly first: number;
+  /** Of it, the call alone: tracing, scheduling and the writing of shaders, before the device is waited for. */
+  readonly trace: number;
 }
 
 /** @param patience milliseconds for all rounds */
-export async function timeFigure(work: FigureWork, backend: Backend, patience = 4000): Promise<Timing> {
-  const begin = performance.now();
-  const { run } = await prepareFigure(work);
+export async function timeRun(run: () => void, backend: Backend, patience = 4000): Promise<Timing> {
   const started = performance.now();
   run();
+  const trace = performance.now() - started;
   await backend.sync();
   const first = performance.now() - started;
   const calls: number[] = [];
@@ -145,6 +148,6 @@ export async function timeFigure(work: FigureWork, backend: Backend, patience = 
   const times = Math.max(1, Math.min(50, Math.round(100 / each)));
   const rounds: number[] = [];
   do rounds.push(await round(times));
-  while (rounds.length < 9 && performance.now() - begin < patience + first);
-  return { milliseconds: median(rounds), encode: median(calls), first };
+  while (rounds.length < 9 && performance.now() - started < patience + first);
+  return { milliseconds: median(rounds), encode: median(calls), first, trace };
 }

@@ -10,7 +10,7 @@ import type { FactResult, Measured } from '../networks/facts.ts';
 import { python } from '../peers.ts';
 import { type Creations, countCreations, countingDevice } from './counting-device.ts';
 import { type Count, countStep, type StepCounts, type Subject } from './counts.ts';
-import { type Figure, timeFigure } from './figures.ts';
+import { type Figure, prepareFigure, timeRun } from './figures.ts';
 
 const lessIsBetter = ({ name, unit, atMost }: Pick<Count, 'name' | 'unit' | 'atMost'>): Measured => ({
   name,
@@ -90,8 +90,6 @@ export async function timeFigures(
   figures: readonly Figure[],
   start: () => Promise<Gpu>,
   torch: ReadonlyMap<string, number | string>,
-  onFigure: (result: FigureResult) => void = () => {},
-  signal?: AbortSignal,
 ): Promise<FigureResult[]> {
   const results: FigureResult[] = [];
   for (const { name, work, atMost, beside } of figures) {
@@ -99,21 +97,18 @@ export async function timeFigures(
     const theirs = torch.get(name);
     const missing: Record<string, string> = typeof theirs === 'string' ? { torch: theirs } : {};
     let [ours, encode, first]: (number | null)[] = [null, null, null];
-    if (signal?.aborted) missing['ours'] = 'the time was over';
-    else {
-      const { backend } = await start();
-      try {
-        const timing = await timeFigure(work, backend);
-        [ours, encode, first] = [timing.milliseconds, timing.encode, timing.first];
-      } catch (error) {
-        missing['ours'] = reasonOf(error);
-      } finally {
-        backend.dispose();
-      }
+    const { backend } = await start();
+    try {
+      const { run } = await prepareFigure(work);
+      const timing = await timeRun(run, backend);
+      [ours, encode, first] = [timing.milliseconds, timing.encode, timing.first];
+    } catch (error) {
+      missing['ours'] = reasonOf(error);
+    } finally {
+      backend.dispose();
     }
     const result = { fact, ours, torch: typeof theirs === 'number' ? theirs : null, missing, encode, first, beside };
     results.push(result as FigureResult);
-    onFigure(result as FigureResult);
   }
   return results;
 }
@@ -130,10 +125,18 @@ export const notMeasured = (figures: readonly Figure[], reason: string): FigureR
     beside,
   }));
 
+export interface TorchOptions {
+  readonly program?: string;
+  /** Told of each as it comes. */
+  readonly onFigure?: (name: string, answer: number | string) => void;
+}
 /** PyTorch on CUDA where `python3` has it: milliseconds by figure, or why there are none. */
 export async function torchFigures(
   figures: readonly Figure[],
-  program = fileURLToPath(new URL('../peers/torch_figures.py', import.meta.url)),
+  {
+    program = fileURLToPath(new URL('../peers/torch_figures.py', import.meta.url)),
+    onFigure = () => {},
+  }: TorchOptions = {},
 ): Promise<{ readonly version: string; readonly times: ReadonlyMap<string, number | string> }> {
   const times = new Map<string, number | string>();
   let version = '';
@@ -155,7 +158,11 @@ export async function torchFigures(
     if (!line.startsWith('{')) continue;
     const answer = JSON.parse(line) as { version?: string; ms?: number; fault?: string };
     if (answer.version) version = answer.version;
-    else times.set((figures[times.size] as Figure).name, answer.ms ?? answer.fault ?? 'no answer');
+    else {
+      const { name } = figures[times.size] as Figure;
+      times.set(name, answer.ms ?? answer.fault ?? 'no answer');
+      onFigure(name, times.get(name) as number | string);
+    }
   }
   await ended;
   const reason = complaint.trim().split('\n').at(-1) || 'it ended without an answer';

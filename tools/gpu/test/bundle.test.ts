@@ -1,9 +1,9 @@
 /** The bundle, packed and run as on a bare machine: in an empty folder, with nothing in its environment, on an emulated GPU. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { emulator } from '../node.ts';
 import { pack } from '../pack.ts';
 
@@ -16,12 +16,33 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
-const run = (...args: string[]): string =>
-  execFileSync(join(bundle, 'run'), args, {
-    cwd: home,
-    env: { PATH: '/bin:/usr/bin', VK_DRIVER_FILES: emulator.driver },
-    encoding: 'utf8',
+const env = { PATH: '/bin:/usr/bin', VK_DRIVER_FILES: emulator.driver };
+const results = () => JSON.parse(readFileSync(join(bundle, 'results.json'), 'utf8'));
+
+/** @throws Error with what it printed, where it ended with a fault */
+function run(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(join(bundle, 'run'), args, { cwd: home, env, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${stdout}\n${stderr}`);
+  return stdout;
+}
+
+/** Ends it by the signal when two golden cases have passed. */
+async function runUntil(signal: NodeJS.Signals) {
+  rmSync(join(bundle, 'results.json'), { force: true });
+  const args = ['--tiny', '--parts', 'golden,figures'];
+  const child = spawn(join(bundle, 'run'), args, { cwd: home, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  let printed = '';
+  child.stdout.on('data', (text) => {
+    printed += text;
   });
+  const closed = new Promise<number | null>((resolve) => child.on('close', resolve)); // when its jobs are over, too
+  await vi.waitUntil(() => existsSync(join(bundle, 'results.json')) && results().golden?.ops.passed > 1, {
+    timeout: 60_000,
+    interval: 100,
+  });
+  child.kill(signal);
+  return { code: await closed, printed };
+}
 
 describe('the GPU bundle', () => {
   it('holds all that it needs', () => {
@@ -44,15 +65,37 @@ describe('the GPU bundle', () => {
     expect(of((name) => !/^node$|^dawn|^libvulkan/.test(name))).toBeLessThan(5e6);
   });
 
-  it('prints golden cases, figures and a profile, and writes them down', () => {
-    const printed = run('--tiny', '--cases', 'conv2d');
-    const results = JSON.parse(readFileSync(join(bundle, 'results.json'), 'utf8'));
-    expect(results.gpu.name).toMatch(/swiftshader/i);
-    expect(results.golden.ops).toMatchObject({ failed: 0, left: 0 });
-    expect(results.golden.ops.passed).toBeGreaterThan(3);
-    expect(printed).toMatch(/ops: \d+ passed, 0 failed/);
-    for (const { ours } of results.figures) expect(ours).toBeGreaterThan(0);
-    expect(printed).toMatch(/matmul 64, f32 +[\d.]+ /);
-    expect(printed).toMatch(/profile: MNIST step[\s\S]*kind +kernels +ms +share[\s\S]*conv forward/);
+  it('prints golden cases, kernels, figures, a profile and what a tuner finds, and writes them down', () => {
+    const printed = run('--tiny', '--parts', 'golden,kernels,figures,tuning', '--cases', '^conv2d/0$|^matmul 1×1');
+    const { device, golden, kernels, figures, tuning } = results();
+    expect(device['as it is'].name).toMatch(/swiftshader/i);
+    expect(golden.ops).toMatchObject({ cases: 1, passed: 1, failed: 0, ended: null });
+    expect(kernels['as they are']).toMatchObject({ cases: 3, passed: 3, failed: 0, ended: null });
+    expect(kernels['other ways']).toMatchObject({ cases: 3, passed: 3, failed: 0, ended: null });
+    for (const { milliseconds } of Object.values<{ milliseconds: number }>(figures))
+      expect(milliseconds).toBeGreaterThan(0);
+    expect(printed).toMatch(/MNIST step[\s\S]*kind +kernels +ms +share[\s\S]*conv forward/);
+    const { before, after, table } = tuning['matmul 64, f32'];
+    expect([before > 0, after > 0, table.length, table[0].tried.length > 3]).toEqual([true, true, 1, true]);
+    expect(printed).toMatch(/\ngolden ops: 1 passed, 0 failed\n/);
+    expect(printed).toMatch(/\nmatmul 64, f32 +[\d.]+ +[\d.]+ +– +– .* ≤ 1000 ms: met\n/);
   }, 300_000);
+
+  it('ends with a summary when it is asked to end, and keeps what it had found', async () => {
+    const { code, printed } = await runUntil('SIGTERM');
+    expect(code).toBe(1);
+    expect(printed).toMatch(/\ngolden ops: \d+ passed, 0 failed, \d{3} not reached \(stopped by SIGTERM\)\n/);
+    expect(printed).toMatch(/\nMNIST step, batch 2 +–.*not measured\n/);
+    expect(printed).toMatch(/\nMNIST step, batch 2: left out: stopped by SIGTERM\n/);
+    expect(results().golden.ops.passed).toBeGreaterThan(1);
+  }, 100_000);
+
+  it('leaves a whole file and no process behind when it is killed', async () => {
+    await runUntil('SIGKILL');
+    expect(results().golden.ops.passed).toBeGreaterThan(1);
+  }, 100_000);
+
+  it('stops at an emulator, with what it saw', () => {
+    expect(() => run()).toThrow(/is an emulator[\s\S]*VK_DRIVER_FILES/);
+  });
 });
