@@ -19,7 +19,7 @@ import {
   reducedShape,
   rows,
 } from './rows';
-import { isFloat } from './types';
+import { isFloat, orderedIn } from './types';
 
 /** A reduction with one accumulator, its result as it is. */
 const reduction = (
@@ -38,10 +38,7 @@ const reduction = (
       return { shape: reducedShape(shape, attributes), dtype: result(dtype) };
     },
     lower: ([x], attributes, [out]) => {
-      const dtype = combine.startsWith('arg')
-        ? computeOf((x as Input).dtype)
-        : computeOf((out as { dtype: DType }).dtype);
-      const ordered = dtype === 'bool' ? 'int32' : dtype;
+      const ordered = orderedIn((combine.startsWith('arg') ? (x as Input) : (out as { dtype: DType })).dtype);
       const value = acc(0, combine.startsWith('arg') ? 'int32' : ordered);
       return rows(
         x as Input,
@@ -199,15 +196,15 @@ const extreme = (name: string, combine: 'max' | 'min') =>
       ];
     },
     lower: ([x], attributes) => {
-      const dtype = computeOf((x as Input).dtype);
-      const ordered = dtype === 'bool' ? 'int32' : dtype;
+      const { dtype } = x as Input;
+      const ordered = orderedIn(dtype);
       return rows(
         x as Input,
         attributes,
         (element) => [
           [accumulate(combine, cast(element, ordered)), accumulate(`arg${combine}`, cast(element, ordered))],
         ],
-        () => cast(acc(0, ordered) as OpExpr, dtype),
+        () => cast(acc(0, ordered) as OpExpr, computeOf(dtype)),
         () => acc(1, 'int32'),
       );
     },

@@ -5,7 +5,7 @@ import { axisOf, defineMultiOp, defineOp, type Input, type OpExpr, read, readAt 
 import { type Tensor, type TensorLike, toTensor } from '../tensor';
 import { floating } from './elementwise';
 import { accumulate, finiteOr0 } from './rows';
-import { isFloat } from './types';
+import { isFloat, orderedIn } from './types';
 
 export interface ScanOptions {
   /** From the end of the axis. */
@@ -81,9 +81,8 @@ const running = (name: 'cummax' | 'cummin', combine: 'max' | 'min') =>
     },
     lower: ([input], { axis }) => {
       const x = input as Input;
-      const own = computeOf(x.dtype);
-      const a = cast(read(x, rowShape(x)) as OpExpr, own === 'bool' ? 'int32' : own);
-      const outs = [cast(acc(0, a.dtype) as OpExpr, own), acc(1, 'int32')];
+      const a = cast(read(x, rowShape(x)) as OpExpr, orderedIn(x.dtype));
+      const outs = [cast(acc(0, a.dtype) as OpExpr, computeOf(x.dtype)), acc(1, 'int32')];
       return { kind: 'scan', shape: rowShape(x), axis, combine, reverse: false, a, outs };
     },
   });

@@ -3,7 +3,7 @@
  * outside its axis throws where its values are host data; on a device it cannot: there an update outside is dropped.
  */
 import { ArgumentError, ShapeError } from '../errors';
-import { index as coordinate } from '../expr';
+import { acc, cast, computeOf, index as coordinate } from '../expr';
 import type { DType } from '../ir';
 import { axisOf, defineOp, type Input, type OpExpr, read, showShape } from '../op';
 import { type Tensor, type TensorLike, toTensor } from '../tensor';
@@ -13,7 +13,7 @@ import { full } from './create';
 import { checkIndex, fitsBeside, rowPlaces, vector } from './places';
 import { expand, flatten, reshape } from './shape';
 import { narrow } from './slice';
-import { broadcastShapes, isFloat, wantDtype } from './types';
+import { broadcastShapes, isFloat, orderedIn, wantDtype } from './types';
 
 /** How updates meet what is there. */
 type Combine = 'assign' | 'add' | 'mul' | 'max' | 'min';
@@ -39,12 +39,16 @@ export const scatterInto = /* @__PURE__ */ defineOp({
       shape: x.shape,
       updates: index.shape,
       combine,
-      init: read(x),
       at: x.shape.map((_, i): OpExpr => (i === axis ? place : coordinate(i))),
-      value: read(src),
+      ...combined(x, src),
     };
   },
 });
+/** What a scatter starts from, what it takes and what it gives; sums of bools are those of 0 and 1, not 0 or not. */
+function combined(x: Input, src: Input) {
+  const [init, value] = [x, src].map((input) => cast(read(input) as OpExpr, orderedIn(x.dtype))) as [OpExpr, OpExpr];
+  return { init, value, outs: [cast(acc(0, init.dtype) as OpExpr, computeOf(x.dtype))] };
+}
 /** src over the index's shape: its first places, or a number. */
 function updates(op: string, x: Tensor, index: Tensor, src: TensorLike): Tensor {
   if (typeof src === 'number') return full(index.shape, src, { dtype: x.dtype });
@@ -134,7 +138,7 @@ export const putRows = /* @__PURE__ */ defineOp({
   lower: (inputs, { axis, combine }) => {
     const [x, index, src] = inputs as [Input, Input, Input];
     const at = rowPlaces(x, index, axis, src.shape);
-    return { kind: 'scatter', shape: x.shape, updates: src.shape, combine, init: read(x), at, value: read(src) };
+    return { kind: 'scatter', shape: x.shape, updates: src.shape, combine, at, ...combined(x, src) };
   },
 });
 

@@ -1,12 +1,13 @@
 /** Order along an axis. All come from one `sort` kernel: stable, NaN the largest, of equals the lower index first. */
 import { ArgumentError } from '../errors';
-import { acc, computeOf } from '../expr';
-import { axisOf, defineMultiOp, type Input, read, showShape } from '../op';
+import { acc, cast, computeOf } from '../expr';
+import { axisOf, defineMultiOp, type Input, type OpExpr, read, showShape } from '../op';
 import { type Tensor, type TensorLike, toTensor } from '../tensor';
 import { where } from './comparison';
 import { isNan } from './math';
 import { flatten, reshape, squeeze } from './shape';
 import { narrow, select } from './slice';
+import { orderedIn } from './types';
 
 /** [values, indices] of the first k elements along `dim` in ascending or descending order, and where they were (int32).
  *  The op behind sort, topk, kthvalue and median. */
@@ -27,8 +28,9 @@ export const sortFirst = /* @__PURE__ */ defineMultiOp({
   lower: ([x], { axis, descending, k }) => {
     const { shape, dtype } = x as Input;
     const size = shape[axis] as number;
-    const outs = [acc(0, computeOf(dtype)), acc(1, 'int32')];
-    return { kind: 'sort', shape, axis, descending, k: k ?? size, a: read(x as Input), outs };
+    const a = cast(read(x as Input) as OpExpr, orderedIn(dtype));
+    const outs = [cast(acc(0, a.dtype) as OpExpr, computeOf(dtype)), acc(1, 'int32')];
+    return { kind: 'sort', shape, axis, descending, k: k ?? size, a, outs };
   },
 });
 

@@ -27,6 +27,8 @@ const order: readonly DType[] = ['bool', 'uint8', 'int32', 'float16', 'float32']
 /** The wider of two dtypes. */
 export const promote = (a: DType, b: DType): DType => (order.indexOf(a) > order.indexOf(b) ? a : b);
 export const isFloat = (dtype: DType): boolean => dtype === 'float32' || dtype === 'float16';
+/** What elements are added up, compared and sorted in: bools count as 0 and 1. */
+export const orderedIn = (dtype: DType): 'float32' | 'int32' => (isFloat(dtype) ? 'float32' : 'int32');
 
 /**
  * Inputs of an element-wise op, numbers typed after the tensors beside them as PyTorch does: a number takes the tensors'

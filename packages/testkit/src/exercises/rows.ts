@@ -93,6 +93,12 @@ const along = (): Exercise[] => [
     cases: [[floats([4, 6])], [{ ...values([2, 1, 2, Number.NaN, 1, 3]), shape: [1, 6] }]],
   },
   {
+    name: 'sort, cummax and argmax of bools',
+    f: (m) => [...t.sort(m, 1), ...t.sort(m, 0, { descending: true }), ...t.cummax(m, 1), t.argmax(m, 1)],
+    cases: [[bools([4, 6])]],
+    orders: 0,
+  },
+  {
     name: 'topk',
     f: (x) => [...t.topk(x, 3, { dim: 1 }), ...t.topk(x, 2, { dim: 0, largest: false })],
     cases: [[floats([4, 6])]],

@@ -162,6 +162,26 @@ const places = (): Exercise[] => [
     orders: 1,
   },
   {
+    name: 'scatter of bools',
+    f: (m, i, s) => [
+      t.scatter(m, 1, i, s),
+      t.scatterAdd(m, 1, i, s),
+      t.scatterReduce(m, 1, i, s, 'prod'),
+      t.scatterReduce(m, 1, i, s, 'amax'),
+      t.indexAdd(
+        m,
+        0,
+        t.tensor([0, 2], { dtype: 'int32' }),
+        t.slice(s, [
+          [0, 2],
+          [0, 4],
+        ]),
+      ),
+    ],
+    cases: [[bools([3, 4]), integers([3, 6], 4), bools([3, 6], 1)]],
+    orders: 0,
+  },
+  {
     name: 'indexAdd, indexCopy, indexPut',
     f: (x, s) => {
       const i = t.tensor([2, 0], { dtype: 'int32' });
