@@ -1,5 +1,6 @@
 /** A lost context: told, survived, and never zeros in place of values. */
 import { valueAndGrad } from '@tessera/autograd';
+import * as nn from '@tessera/nn';
 import {
   add,
   cast,
@@ -139,6 +140,33 @@ describe('restore', () => {
     w.assign(tensor(checkpoint, { shape: [2, 1] }));
     expect(await step(x).item()).toBe(next);
     expect(traced).toBe(1);
+  });
+
+  it('brings back states that were handed in: a loaded network answers as before, a rate is the rate', async () => {
+    const { own, loseIt } = await losable();
+    const model = new nn.Linear(20, 20);
+    model.loadStateDict(
+      new Map([
+        [
+          'weight',
+          tensor(
+            Float32Array.from({ length: 400 }, (_, i) => Math.sin(i)),
+            { shape: [20, 20] },
+          ),
+        ],
+        ['bias', tensor(Float32Array.from({ length: 20 }, (_, i) => i))],
+      ]),
+    );
+    const optimizer = new nn.SGD(model.parameters(), { lr: 0.1 });
+    const [answer, step] = [nn.compile(model, { mode: 'eval' }), compile((g: Tensor) => optimizer.step([g, null]))];
+    const [x, g] = [tensor(many.slice(0, 20), { shape: [1, 20] }), tensor(new Float32Array(400), { shape: [20, 20] })];
+    const before = await answer(x).data();
+    loseIt();
+    await lost(own);
+    await own.restore();
+    expect(await answer(x).data()).toEqual(before);
+    step(g);
+    expect(await answer(x).data()).toEqual(before);
   });
 
   it('may be called at any time, and again after another loss', async () => {

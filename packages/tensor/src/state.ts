@@ -34,7 +34,9 @@ export class State {
     this.pending = this.#next(value);
   }
   #next(value: Tensor): Tensor {
-    const next = reshape(value, this.shape);
+    const { source } = value.node;
+    // what lies on the host is uploaded once more: no kernel that copies it
+    const next = source?.kind === 'host' ? fromSource(source, this.shape, this.dtype) : reshape(value, this.shape);
     next.node.depth = 0;
     this.#shared = false;
     return next;

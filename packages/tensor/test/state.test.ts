@@ -40,6 +40,26 @@ describe('State', () => {
     expect(await w.item()).toBe(100);
   });
 
+  it('takes host data by an upload alone: no kernel copies it, and who else has the data has it still', async () => {
+    const backend = reference();
+    let kernels = 0;
+    const submit = backend.submit.bind(backend);
+    backend.submit = (plan, ...rest) => {
+      kernels += plan.steps.length;
+      submit(plan, ...rest);
+    };
+    setBackend(backend);
+    const given = tensor([1, 2]);
+    const [w, v] = [new State(given), new State(tensor([0, 0]))];
+    v.assign(given);
+    expect(await w.data()).toEqual(Float32Array.of(1, 2));
+    expect(kernels).toBe(0);
+    compile(() => w.assign(add(w, 1)))();
+    expect(kernels).toBeGreaterThan(0);
+    expect(await w.data()).toEqual(Float32Array.of(2, 3));
+    for (const each of [v, given]) expect(await each.data()).toEqual(Float32Array.of(1, 2));
+  });
+
   it('too large for the backend fails once and where it is read, and the rest goes on', async () => {
     const backend = reference();
     const allocate = backend.allocate.bind(backend);
