@@ -1,7 +1,6 @@
 /** @tessera/backend-webgpu: kernels as WGSL made from the kernel IR. `await webgpu()` is the backend. */
 import { findDevice, type WebgpuOptions } from './device';
 import type { WebgpuInfo } from './info';
-import { probe } from './probe';
 import { type Webgpu, WebgpuBackend } from './runtime';
 
 export { type DrawTarget, toCanvas } from './canvas';
@@ -16,8 +15,13 @@ export type { Webgpu, WebgpuInfo, WebgpuOptions };
  * says what to try.
  */
 export async function webgpu(options: WebgpuOptions = {}): Promise<Webgpu> {
-  const tuning = options.tune ? await import('./tune') : null; // who does not tune does not load it
-  const backend = new WebgpuBackend(await findDevice(options), options, tuning);
-  if (options.probe ?? true) await probe(backend);
+  // what only some want comes while the device is found
+  const [found, tuning, probing] = await Promise.all([
+    findDevice(options),
+    options.tune ? import('./tune') : null,
+    (options.probe ?? true) ? import('./probe') : null,
+  ]);
+  const backend = new WebgpuBackend(found, options, tuning);
+  await probing?.probe(backend);
   return backend;
 }

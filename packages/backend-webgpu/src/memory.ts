@@ -16,6 +16,8 @@ export interface Region {
   readonly size: number;
   /** Never given twice: bind groups are known by the ids of what they bind. */
   readonly id: number;
+  /** The least is handed out first. */
+  rank: number;
   readonly page: Page | null;
 }
 interface Page {
@@ -39,6 +41,8 @@ export class GpuBuffer implements DeviceBuffer {
   fresh = false;
   /** A kernel reads it beside a page: it has a GPUBuffer of its own. */
   alone = false;
+  /** It lies where kernels want it, no longer where it was made. */
+  moved = false;
 
   constructor(memory: Memory, region: Region) {
     this.memory = memory;
@@ -96,8 +100,8 @@ export class Memory {
   readonly #host: Host;
   readonly #live = new Set<GpuBuffer>();
   /**
-   * By size, those in pages first, then the first made first: a step that takes and frees as it did before is given the same ones,
-   * whatever else was freed.
+   * By size, the first made first: a step that takes and frees as it did before is given the same ones, whatever else was freed.
+   * In pages come before them, but what its tensor was moved out of behind all others: that is free from the next step on only.
    */
   readonly #kept = new Map<number, Region[]>();
   readonly #drafts = new Map<number, GpuBuffer>();
@@ -179,7 +183,8 @@ export class Memory {
   }
 
   #region(gpu: GPUBuffer, offset = 0, size = gpu.size, page: Page | null = null): Region {
-    return { gpu, offset, size, id: this.#ids++, page };
+    const id = this.#ids++;
+    return { gpu, offset, size, id, rank: page ? id - Number.MAX_SAFE_INTEGER : id, page };
   }
 
   /** A buffer from outside becomes one of these; it counts when it is live, and is destroyed when it is freed. */
@@ -210,8 +215,7 @@ export class Memory {
     if (page) page.live--;
     const shelf = shelfOf(region);
     const kept = this.#kept.get(shelf) ?? [];
-    const rank = ({ id, page: of }: Region): number => (of ? id - Number.MAX_SAFE_INTEGER : id);
-    const later = kept.findIndex((other) => rank(other) > rank(region));
+    const later = kept.findIndex((other) => other.rank > region.rank);
     kept.splice(later < 0 ? kept.length : later, 0, region);
     this.#kept.set(shelf, kept);
     this.#keptBytes += region.size;
@@ -266,6 +270,7 @@ export class Memory {
     const copies = buffers.map((buffer): Copy => {
       const copy = { from: buffer.region, to: place(buffer) };
       const before = buffer.bytes;
+      buffer.moved = true;
       buffer.region = copy.to;
       buffer.bytes = copy.to.size + (buffer.foreign?.size ?? 0);
       this.#bytes += buffer.bytes - before;
@@ -274,8 +279,10 @@ export class Memory {
     this.#peak = Math.max(this.#peak, this.#bytes);
     this.#host.copy(copies);
     copies.forEach(({ from }, i) => {
-      if (from.page) this.#keep(from, from.page);
-      else if (from.gpu !== buffers[i]?.foreign) this.#host.later(() => from.gpu.destroy());
+      if (from.page) {
+        from.rank = this.#ids++;
+        this.#keep(from, from.page);
+      } else if (from.gpu !== buffers[i]?.foreign) this.#host.later(() => from.gpu.destroy());
     });
   }
 
@@ -329,7 +336,7 @@ export class Memory {
 const ignore = (): void => {}; // the device is gone, and whoever waits hears of that
 
 /** Bytes: buffers are no smaller, and begin at a multiple of it, which any device binds. */
-const smallest = 256;
+export const smallest = 256;
 const aligned = (bytes: number): number => Math.ceil(bytes / smallest) * smallest;
 
 /** Up to a multiple of an eighth of the power of two below it, at least the smallest. */

@@ -1,11 +1,12 @@
 /**
  * Plans to commands: a plan is one command encoder, one compute pass, one submit. What a plan's steps bind is kept with the
  * plan, so a step that comes again with the same buffers creates nothing. Its small results, new ones at each run, are made in
- * buffers that stay and are copied at the end.
+ * buffers that stay and are copied at the end; small values that come from elsewhere than last time, a learning rate or a label,
+ * are copied into such buffers at the start.
  */
 import { BackendError, type DeviceBuffer, type Plan, type PlanStep } from '@tessera/tensor/backend';
 import { type Built, type Compiler, GpuExecutable, Uniforms, waitingOf } from './compile';
-import { bindingOf, type Copy, copyAll, GpuBuffer, type Memory, type Region } from './memory';
+import { bindingOf, type Copy, copyAll, GpuBuffer, type Memory, type Region, smallest } from './memory';
 import type { Operand } from './pages';
 import { apart, gather } from './places';
 import type { Uploads } from './uploads';
@@ -15,8 +16,11 @@ interface Bound {
   readonly words: Uint32Array<ArrayBuffer>;
   readonly floats: Float32Array;
   readonly steps: readonly BoundStep[];
-  /** Positions in its table that its steps write to. */
-  readonly written: readonly number[];
+  /** Positions in its table that its steps write to, and those that they find values at, how many. */
+  readonly written: ReadonlySet<number>;
+  readonly found: ReadonlyMap<number, number>;
+  /** Of those, where values come from elsewhere at another run; single numbers are thought to. */
+  readonly moving: Set<number>;
   /** Words of scratch that its hungriest step wants. */
   scratch: number;
   /** What all steps run and bind for buffers that came before, last used first. */
@@ -45,10 +49,11 @@ const mostGroups = 8;
 /** Called for each step; without it a plan is one pass. */
 export type PassOf = (encoder: GPUCommandEncoder, executable: GpuExecutable) => GPUComputePassEncoder;
 
-/** Where a plan's buffers lie, and which of its results are copied from there. */
+/** Where a plan's buffers lie, and what is copied to there before it runs, and from there behind it. */
 export interface Placed {
   readonly regions: readonly Region[];
-  readonly copies: readonly Copy[];
+  readonly before: readonly Copy[];
+  readonly behind: readonly Copy[];
 }
 
 /** What submitting wants of the backend. */
@@ -87,21 +92,43 @@ export class Submitter {
 
   /** Where the plan's buffers lie, once those are moved that must be. */
   place(plan: Plan, given: readonly GpuBuffer[]): Placed {
-    const { steps, written, sets } = this.#bound(plan);
+    const { steps, written, found, moving, sets } = this.#bound(plan);
     const memory = this.#memory;
-    const buffers = [...given];
-    const results = written.filter((at) => given[at]?.fresh);
+    const [last] = sets;
+    // what no step binds, the other name of a result that is written in place, tells nothing
+    const buffers = given.map((buffer, at) => (written.has(at) || found.has(at) ? buffer : memory.draft(0)));
+    const results = [...written].filter((at) => given[at]?.fresh);
     results.forEach((at, i) => {
       (given[at] as GpuBuffer).fresh = false;
-      buffers[at] = memory.draft(i);
+      buffers[at] = memory.draft(2 * i);
     });
     const regions = () => buffers.map(({ region }) => region);
-    if (!sets.some(({ ids }) => isSame(ids, regions()))) {
-      memory.separate(written.flatMap((at) => (buffers[at]?.region.page?.results ? (buffers[at] as GpuBuffer) : [])));
+    const isKnown = () => {
+      let i = 1;
+      for (const at of moving) buffers[at] = memory.draft(2 * i++ - 1);
+      return sets.some(({ ids }) => isSame(ids, regions()));
+    };
+    if (!isKnown() && last)
+      for (const [at] of found) {
+        const { region, moved } = buffers[at] as GpuBuffer;
+        if (region.id !== last.ids[at] && region.size === smallest && !moved) moving.add(at);
+      }
+    if (!isKnown()) {
+      memory.separate(
+        [...written].flatMap((at) => (buffers[at]?.region.page?.results ? (buffers[at] as GpuBuffer) : [])),
+      );
       gather(steps, buffers, memory);
     }
-    const copies = results.map((at) => ({ from: buffers[at]!.region, to: given[at]!.region }));
-    return { regions: regions(), copies };
+    const copies = (positions: number[], [from, to]: readonly (readonly GpuBuffer[])[]) =>
+      positions.map((at) => ({ from: from![at]!.region, to: to![at]!.region }));
+    return {
+      regions: regions(),
+      before: copies([...moving], [given, buffers]),
+      behind: copies(
+        [...results, ...moving].filter((at) => written.has(at)),
+        [buffers, given],
+      ),
+    };
   }
 
   /** What the plan waits for on these places, or null where all its pipelines are there. */
@@ -133,7 +160,7 @@ export class Submitter {
   /** Encodes and submits; all pipelines are there. Only what comes for the first time is validated in a scope of its own. */
   submit(
     plan: Plan,
-    { regions, copies }: Placed,
+    { regions, before, behind }: Placed,
     numbers: Uint32Array<ArrayBuffer>,
     checks: Checks,
     passOf?: PassOf,
@@ -150,8 +177,9 @@ export class Submitter {
       this.uniforms.write(numbers);
       const encoder = device.createCommandEncoder();
       this.#uploads.encode(encoder);
+      copyAll(encoder, before);
       this.#encode(encoder, bound.steps, jobs, passOf);
-      copyAll(encoder, copies);
+      copyAll(encoder, behind);
       device.queue.submit([encoder.finish()]);
       this.#uploads.done();
     } finally {
@@ -195,8 +223,17 @@ export class Submitter {
       return { executable, ...positionsOf(step), uniforms, offset: at, jobs: [] };
     });
     const words = new Uint32Array(offset / 4);
-    const written = [...new Set(plan.steps.flatMap(({ outputs }) => outputs))];
-    const bound: Bound = { words, floats: new Float32Array(words.buffer), steps, written, scratch: 0, sets: [] };
+    const written = new Set<number>();
+    const found = new Map<number, number>();
+    plan.steps.forEach(({ inputs, outputs }, i) => {
+      const { kernel } = (steps[i] as BoundStep).executable;
+      for (const [k, at] of inputs.entries())
+        if (!written.has(at)) found.set(at, (kernel.inputs[k] as { size: number }).size);
+      for (const at of outputs) written.add(at);
+    });
+    const moving = new Set([...found].flatMap(([at, size]) => (size === 1 && !written.has(at) ? at : [])));
+    const floats = new Float32Array(words.buffer);
+    const bound: Bound = { words, floats, steps, written, found, moving, scratch: 0, sets: [] };
     this.#plans.set(plan, bound);
     return bound;
   }

@@ -24,7 +24,10 @@ export type Calls = Record<string, number>;
 /** Counts calls of the device from now on. */
 export function counted(device: GPUDevice): Calls {
   const calls: Calls = {};
+  const watched = new WeakSet<object>(); // a device that only counts gives one encoder again and again
   const watch = (object: object, names: readonly string[], seen?: (result: unknown, name: string) => void) => {
+    if (watched.has(object)) return;
+    watched.add(object);
     const target = object as Record<string, (...args: unknown[]) => unknown>;
     for (const name of names) {
       const method = (target[name] as (...args: unknown[]) => unknown).bind(target);

@@ -110,6 +110,7 @@ export function countingDevice(features: readonly GPUFeatureName[] = ['subgroups
     createComputePipeline: () => ({ getBindGroupLayout: () => ({}) }),
     createComputePipelineAsync: async () => ({ getBindGroupLayout: () => ({}) }),
     createQuerySet: () => ({ destroy: nothing }),
+    createTexture: () => ({ destroy: nothing }),
     createCommandEncoder: () => {
       encoded.encoders++;
       return encoder;
