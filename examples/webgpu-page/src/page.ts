@@ -1,5 +1,6 @@
 /** The UI thread: two buttons, a row of numbers, and two canvases that it gives away. */
 import type { FromWorker, Settings, ToWorker } from './messages';
+import { readSettings } from './settings';
 
 const element = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
 const [train, cancel, status] = [
@@ -7,14 +8,6 @@ const [train, cancel, status] = [
   element<HTMLButtonElement>('cancel'),
   element('status'),
 ];
-
-function settings(): Settings {
-  const given = new URLSearchParams(location.search);
-  const count = (name: string, usual: number) => Math.max(1, Math.trunc(Number(given.get(name)) || usual));
-  const batch = count('batch', 128);
-  const digits = Math.max(batch, Math.min(60_000, count('digits', 60_000)));
-  return { batch, digits, epochs: count('epochs', 3), test: Math.min(10_000, count('test', Math.min(500, digits))) };
-}
 
 function handOver(id: string): OffscreenCanvas {
   const canvas = element<HTMLCanvasElement>(id);
@@ -25,6 +18,15 @@ function handOver(id: string): OffscreenCanvas {
 
 /** @param needs what the browser must have: WebGPU, or WebGL2 */
 export function show(worker: Worker, needs: string): void {
+  let settings: Settings;
+  try {
+    settings = readSettings(location.search);
+  } catch (error) {
+    status.textContent = 'asked for what it cannot do';
+    element('info').textContent = (error as Error).message;
+    worker.terminate();
+    return;
+  }
   const tell = (message: ToWorker, given: Transferable[] = []) => worker.postMessage(message, given);
   const canvases = {
     curves: handOver('curves'),
@@ -32,7 +34,7 @@ export function show(worker: Worker, needs: string): void {
     scale: devicePixelRatio,
     dark: matchMedia('(prefers-color-scheme: dark)').matches,
   };
-  tell({ type: 'start', settings: settings(), canvases }, [canvases.curves, canvases.digits]);
+  tell({ type: 'start', settings, canvases }, [canvases.curves, canvases.digits]);
 
   let isReady = false;
   /** Which of the buttons can be pressed. */

@@ -104,7 +104,7 @@ export function describeLearningPage({ root, api, flags: emulated, without, lost
         await expect.poll(() => step(page), { timeout: 60_000, interval: 200 }).toBeGreaterThan(before);
       }));
 
-    it(`says what is missing where there is no ${api}`, () =>
+    it(`says what is missing where there is no ${api}, and what an address asks for that it cannot do`, () =>
       opened(without, '', async (page, complaints) => {
         await expect
           .poll(() => text(page, 'info'), { timeout: 20_000 })
@@ -112,6 +112,11 @@ export function describeLearningPage({ root, api, flags: emulated, without, lost
         expect(await text(page, 'info')).toMatch(missing);
         expect(await text(page, 'status')).toBe(`this page needs ${api}`);
         for (const name of ['train', 'cancel']) expect(await page.locator(`#${name}`).isDisabled()).toBe(true);
+
+        await page.goto(`${address}?batch=many`);
+        await expect.poll(() => text(page, 'status')).toBe('asked for what it cannot do');
+        expect(await text(page, 'info')).toBe('address: batch is many, wants a whole number from 1 to 2048');
+        expect(await page.locator('#train').isDisabled()).toBe(true);
         expect(complaints).toEqual([]);
       }));
   });
