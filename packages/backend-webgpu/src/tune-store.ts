@@ -74,7 +74,9 @@ class DatabaseStore implements TuneStore {
   readonly #open = once(async () => {
     const request = indexedDB.open(database, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(table);
-    return done(request);
+    const opened = await done(request);
+    opened.onversionchange = () => opened.close(); // whoever deletes it is not kept waiting
+    return opened;
   });
 
   async load(): Promise<Map<string, string>> {

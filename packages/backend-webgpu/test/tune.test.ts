@@ -78,6 +78,35 @@ describe('the tuner', () => {
     expect((await new FileStore(`${folder}/many`).load()).size).toBe(20);
   });
 
+  it('reads a whole file at any time, while two programs write it', { timeout: 60_000 }, async () => {
+    const { execFile } = process.getBuiltinModule('node:child_process');
+    const { promisify } = process.getBuiltinModule('node:util');
+    const write = (name: string) => `
+      import { FileStore } from ${JSON.stringify(new URL('../src/tune-store.ts', import.meta.url).href)};
+      const store = new FileStore(${JSON.stringify(`${folder}/both`)});
+      for (let i = 0; i < 30; i++) await store.keep('${name} ' + i, 'value '.repeat(200));`;
+    const programs = ['one', 'two'].map((name) =>
+      promisify(execFile)(process.execPath, [...process.execArgv, '--input-type=module', '-e', write(name)]),
+    );
+    let [ended, reads] = [false, 0];
+    const both = Promise.all(programs).finally(() => {
+      ended = true;
+    });
+    const file = `${folder}/both/webgpu-tuning.json`;
+    while (!ended) {
+      if (fs.existsSync(file)) {
+        JSON.parse(fs.readFileSync(file, 'utf8'));
+        reads++;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await both;
+    expect(reads).toBeGreaterThan(1);
+    const kept = [...(await new FileStore(`${folder}/both`).load()).keys()];
+    expect(kept.filter((key) => /^(one|two) 29$/.test(key)).length).toBeGreaterThan(0); // the last to write
+    expect(fs.readdirSync(`${folder}/both`)).toEqual(['webgpu-tuning.json']);
+  });
+
   it('reads nothing from a file that is not its own, and writes it anew', async () => {
     fs.mkdirSync(`${folder}/other`);
     fs.writeFileSync(`${folder}/other/webgpu-tuning.json`, '{ broken');
