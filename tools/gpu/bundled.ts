@@ -9,6 +9,7 @@ import { figure } from './parts/figure.ts';
 import { golden } from './parts/golden.ts';
 import { kernels } from './parts/kernels.ts';
 import { torch } from './parts/torch.ts';
+import { training } from './parts/training.ts';
 import { tune } from './parts/tuning.ts';
 import { summaryOf } from './summary.ts';
 import { type Found, Supervisor } from './supervisor.ts';
@@ -25,6 +26,8 @@ async function work({ part, of }: Job, options: Options, tell: Tell, done: Reado
       return golden(of, options, tell, done);
     case 'kernels':
       return kernels(of, options, tell, done);
+    case 'training':
+      return training(options, tell, done);
     case 'figures':
       return figure(of, options, tell);
     case 'tuning':
@@ -58,6 +61,9 @@ function serve(): void {
   });
 }
 
+/** Seconds that one case may take on an emulator. */
+const patience = 200;
+
 /** What is left out where the device fails with it, one after the other: what no emulator has comes first. */
 const doubtful = ['chromium-experimental-subgroup-matrix', 'shader-f16', 'subgroups'];
 
@@ -76,7 +82,7 @@ async function lookAt(supervisor: Supervisor, given: string | undefined): Promis
 async function main(given: Options): Promise<void> {
   const options = { ...given, results: resolve(given.results) };
   const jobs = jobsOf(options);
-  const supervisor = new Supervisor(fileURLToPath(import.meta.url), options);
+  const supervisor = new Supervisor(fileURLToPath(import.meta.url), options, options.tiny && patience);
   console.log('== device');
   const found = await lookAt(supervisor, options.without);
   if (found.ended) return stop('no GPU that computes rightly', found);

@@ -4,12 +4,12 @@
  */
 import { figures, tinyFigures } from '../bench/gpu/figures.ts';
 
-export const parts = ['device', 'golden', 'kernels', 'figures', 'tuning', 'torch', 'networks'] as const;
+export const parts = ['device', 'golden', 'training', 'kernels', 'figures', 'tuning', 'torch', 'networks'] as const;
 export type Part = (typeof parts)[number];
 
 export interface Job {
   readonly part: Part;
-  /** A golden file, a set of kernels, a figure. */
+  /** A golden file, a set of training runs or of kernels, a figure. */
   readonly of: string;
   /** After which it is ended. */
   readonly seconds: number;
@@ -34,8 +34,8 @@ export type News =
   | { readonly found: object };
 export type Tell = (news: News) => void;
 
-/** Golden cases, sets of kernels and networks are many to a job: what one of them brings down, the next process goes on behind. */
-export const isList = ({ part }: Job): boolean => part === 'golden' || part === 'kernels' || part === 'networks';
+/** Golden cases, training runs, kernels and networks are many to a job: what one of them brings down, the next process goes on behind. */
+export const isList = ({ part }: Job): boolean => ['golden', 'training', 'kernels', 'networks'].includes(part);
 
 export const matches = (name: string, pattern: string | undefined): boolean =>
   !pattern || new RegExp(pattern, 'i').test(name);
@@ -58,6 +58,7 @@ export function jobsOf({ parts: wanted, figures: pattern, tiny, minutes }: Optio
   const tuned = timed.filter((name) => rank(name) >= 0 && rank(name) < (tiny ? 1 : 3));
   return [
     ...of('golden', 90, 'ops'),
+    ...of('training', 60, 'runs'),
     ...of('kernels', 60, 'float16 and tensor cores'),
     ...of('golden', 45, 'thin', 'small'),
     ...of('figures', 60, ...timed),

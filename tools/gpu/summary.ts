@@ -8,20 +8,34 @@ import type { Found, Results } from './supervisor.ts';
 const shown = 5;
 
 export function summaryOf(results: Results): string {
-  const { device = {}, golden = {}, kernels = {}, networks = {}, figures = {}, tuning = {}, torch = {} } = results;
+  const {
+    device = {},
+    golden = {},
+    training = {},
+    kernels = {},
+    networks = {},
+    figures = {},
+    tuning = {},
+    torch = {},
+  } = results;
   const devices = Object.entries(device).map(([name, { name: adapter, ended, fault }]) =>
-    ended ? `device ${name}: ${ended}; ${fault ?? ''}` : `device ${name}: ${adapter}`,
+    ended ? `device ${name}: ${reasonOf(ended, fault)}` : `device ${name}: ${adapter}`,
   );
-  const sets = Object.entries({ golden, kernels, networks }).flatMap(([part, of]) =>
+  const sets = Object.entries({ golden, training, kernels, networks }).flatMap(([part, of]) =>
     Object.entries(of).map(([name, found]) => setOf(`${part} ${name}`, found)),
   );
   const numbers = torch['PyTorch'] ?? {};
   const unmeasured = Object.entries({ ...figures, ...prefixed('tuning of ', tuning), ...torch }).flatMap(
     ([name, { ended, fault }]) => (ended ? [`${name}: ${fault ?? ended}`] : []),
   );
+  const wrong = Object.entries(figures).flatMap(([name, { rms }]) =>
+    rms === undefined || Number.isFinite(Number(rms)) ? [] : [`WRONG: the first result of ${name} is ${rms}`],
+  );
   const table = Object.keys(figures).length ? ['', ...tableOf(figures, tuning, numbers)] : [];
-  return [...devices, ...sets, ...table, ...(unmeasured.length ? ['', ...unmeasured] : [])].join('\n');
+  return [...devices, ...sets, ...wrong, ...table, ...(unmeasured.length ? ['', ...unmeasured] : [])].join('\n');
 }
+
+const reasonOf = (ended: string, fault: unknown): string => (fault ? `${ended}; ${fault}` : ended);
 
 const prefixed = (prefix: string, of: Record<string, Found>): Record<string, Found> =>
   Object.fromEntries(Object.entries(of).map(([name, found]) => [prefix + name, found]));
@@ -33,7 +47,7 @@ function setOf(name: string, { passed = 0, failed = 0, cases, ended, fault, faul
   if (left) counts.push(`${left} not reached`);
   const first = Object.entries(faults).slice(0, shown);
   return [
-    `${name}: ${counts.join(', ')}${ended ? ` (${[ended, fault].filter(Boolean).join('; ')})` : ''}`,
+    `${name}: ${counts.join(', ')}${ended ? ` (${reasonOf(ended, fault)})` : ''}`,
     ...first.map(([title, fault]) => `  ${title}: ${fault.replace(/\s+/g, ' ').slice(0, 160)}`),
     ...(failed > first.length ? [`  and ${failed - first.length} more`] : []),
   ].join('\n');

@@ -1,5 +1,5 @@
 /**
- * Runs jobs one after the other, each in a process of its own that is ended when its time is over or when it has been silent too
+ * Runs jobs one after the other, each in a process of its own that is ended when its time is over or when one case takes too
  * long, and writes down what it tells as it tells it: whatever ends this run, what was found is in the file. A signal ends the job at
  * hand and leaves out those that follow.
  */
@@ -28,12 +28,12 @@ export class Supervisor {
   readonly #options: Options;
   #end: number;
   #stopped: string | null = null;
-  readonly #silence: number;
+  readonly #patience: number;
   #child: ChildProcess | null = null;
 
-  /** @param silence seconds that one case may take: a driver that compiles a shader for longer does not come back */
-  constructor(program: string, options: Options, silence = 45) {
-    this.#silence = silence;
+  /** @param patience seconds that one case may take: a driver that compiles a shader for longer does not come back */
+  constructor(program: string, options: Options, patience = 45) {
+    this.#patience = patience;
     this.#program = program;
     this.#options = options;
     this.#end = performance.now() + 60_000 * Number(options.minutes);
@@ -94,15 +94,13 @@ export class Supervisor {
         child.kill('SIGKILL');
       };
       const limit = setTimeout(() => stop(`ended after ${seconds.toFixed(0)} s`), 1000 * seconds);
-      // of a list; a figure says nothing while its pipelines are made
-      const watch = () =>
-        isList(job) ? setTimeout(() => stop(`silent for ${this.#silence} s`), 1000 * this.#silence) : undefined;
-      let silence = watch();
+      let watch: NodeJS.Timeout | undefined;
       child.on('message', (news: News) => {
-        clearTimeout(silence);
-        silence = watch();
-        if ('begin' in news) current = news.begin;
-        else if ('end' in news) {
+        clearTimeout(watch);
+        if ('begin' in news) {
+          current = news.begin;
+          watch = setTimeout(() => stop(`took more than ${this.#patience} s`), 1000 * this.#patience);
+        } else if ('end' in news) {
           done.add(news.end);
           if (news.fault === null) found.passed = (found.passed ?? 0) + 1;
           else {
@@ -114,12 +112,17 @@ export class Supervisor {
       });
       const over = (why: string | null) => {
         clearTimeout(limit);
-        clearTimeout(silence);
+        clearTimeout(watch);
         this.#child = null;
         resolve({ reason: this.#stopped ?? reason ?? why, current });
       };
       child.on('error', (error) => over(error.message));
-      child.on('exit', (code, signal) => over(code === 0 ? null : `the process ended by ${signal ?? `code ${code}`}`));
+      child.on('exit', (code, signal) => {
+        const why = code === 0 ? null : `the process ended by ${signal ?? `code ${code}`}`;
+        // its last words may still be under way
+        if (child.connected) child.once('disconnect', () => over(why));
+        else over(why);
+      });
       child.send({ job, options, done: [...done] });
     });
   }

@@ -76,8 +76,9 @@ export const tinyFigures: readonly Figure[] = [
   { name: 'MNIST step, batch 2', work: train('mnist', 2), atMost: 10000, beside: '–' },
 ];
 
-/** Something to run, whose result nobody reads. */
 export interface Runnable {
+  readonly call: () => Tensor | undefined;
+  /** The call, whose result nobody reads. */
   readonly run: () => void;
   /** What it calls: compiled, so that its kernels can be looked at after the first run. */
   readonly step: (...inputs: never) => unknown;
@@ -85,7 +86,7 @@ export interface Runnable {
 export async function prepareFigure(work: FigureWork): Promise<Runnable> {
   if (work.op === 'step') {
     const { step, inputs } = await prepareStep(work);
-    return { run: () => step(...inputs)?.dispose(), step };
+    return runnable(step, inputs);
   }
   const shapes: Shape[] =
     work.op === 'matmul'
@@ -109,8 +110,12 @@ export async function prepareFigure(work: FigureWork): Promise<Runnable> {
             dilation: [1, 1],
             groups: 1,
           });
-  const step = compile(f);
-  return { run: () => step(...(inputs as [Tensor, Tensor])).dispose(), step };
+  return runnable(compile(f) as Parameters<typeof runnable>[0], inputs);
+}
+
+function runnable(step: (...inputs: Tensor[]) => Tensor | undefined, inputs: readonly Tensor[]): Runnable {
+  const call = () => step(...inputs);
+  return { call, run: () => call()?.dispose(), step };
 }
 
 export interface Timing {
