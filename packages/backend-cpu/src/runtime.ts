@@ -140,6 +140,7 @@ export class CpuBackend implements Cpu {
   }
 
   allocate(dtype: DType, size: number): DeviceBuffer {
+    if (this.#failure) throw this.#failure;
     return this.#heap.allocate(size * elementBytes[dtype], `${dtype}[${size}]`);
   }
 

@@ -123,7 +123,7 @@ export function run(
     });
   } catch (error) {
     for (const buffer of made) backend.free(buffer);
-    throw tooMuch(error, program, backend);
+    throw /memory/.test(`${error}`) ? tooMuch(error, program, backend) : error; // else the backend is no more
   }
   if (plan.steps.length) backend.submit(plan, [...leaves, ...slots, ...results], scalars);
   return results;
@@ -155,7 +155,7 @@ function tooMuch(cause: unknown, program: Program, backend: Backend): BackendErr
     (list.reduce((sum, { size }) => sum + size * 4, 0) / 1e6).toFixed(1);
   const fresh = program.results.filter(({ leaf }) => leaf === null);
   return new BackendError(
-    `${backend.name}: out of memory: this plan of ${program.steps.length} kernels needs ${megabytes(program.slots)} MB while it runs and ${megabytes(fresh)} MB for its results; use a smaller batch, or free tensors with using or dispose() (${cause instanceof Error ? cause.message : cause})`,
+    `${backend.name}: out of memory: this plan of ${program.steps.length} kernels needs ${megabytes(program.slots)} MB while it runs and ${megabytes(fresh)} MB for its results; use a smaller batch, or free tensors with using or dispose() (${(cause as Error).message})`,
     { cause },
   );
 }

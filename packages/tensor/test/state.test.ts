@@ -65,14 +65,14 @@ describe('State', () => {
     const allocate = backend.allocate.bind(backend);
     let most = 100;
     backend.allocate = (dtype, size) => {
-      if (size * 4 > most) throw new BackendError(`${dtype}[${size}] is beyond ${most} bytes`);
+      if (size * 4 > most) throw new BackendError(`no memory for ${dtype}[${size}] beyond ${most} bytes`);
       return allocate(dtype, size);
     };
     setBackend(backend);
     const [large, w] = [new State(zeros([1000])), new State(tensor([1]))];
     large.assign(ones([1000]));
     w.assign(add(w, 1));
-    const failure = /out of memory: this plan of 1 kernels needs .* \(float32\[1000\] is beyond 100 bytes\)/;
+    const failure = /out of memory: this plan of 1 kernels needs .* \(no memory for float32\[1000\] beyond 100 bytes\)/;
     await expect(mul(tensor([3]), 2).data()).rejects.toThrow(failure);
     expect(await mul(tensor([3]), 2).toArray()).toEqual([6]);
     w.assign(add(w, 1));

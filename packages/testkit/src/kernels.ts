@@ -3,7 +3,15 @@
  * inputs; the answer comes from the float64 reference, and so does the tolerance: `bounds.ts` turns the kernel into the kernel
  * of its rounding errors, which the reference runs as well.
  */
-import type { Backend, DeviceBuffer, DType, Kernel, Limits, TypedArray } from '@tessera/tensor/backend';
+import {
+  type Backend,
+  BackendError,
+  type DeviceBuffer,
+  type DType,
+  type Kernel,
+  type Limits,
+  type TypedArray,
+} from '@tessera/tensor/backend';
 import { reference } from '@tessera/tensor/reference';
 import { describe, expect, it } from 'vitest';
 import { slackOf } from './kernels/bounds';
@@ -177,7 +185,15 @@ export function describeKernels(
     it('leaves no buffer behind', async () => {
       const device = await get();
       expect(device.memory().buffers).toBe(0);
+    });
+    it('refuses memory and reads once disposed of, and lets finalizers free what was there', async () => {
+      const device = await get();
+      const buffer = device.allocate('float32', 4);
       device.dispose();
+      expect(() => device.allocate('float32', 4)).toThrow(BackendError);
+      await expect(async () => device.download(buffer, 'float32', 4)).rejects.toThrow(BackendError);
+      expect(() => device.free(buffer)).not.toThrow();
+      expect(device.memory().buffers).toBe(0);
     });
   });
 }
