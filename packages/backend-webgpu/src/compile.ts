@@ -2,7 +2,7 @@
 import { BackendError, type Executable, type Kernel } from '@tessera/tensor/backend';
 import { usage } from './device';
 import { type ConvChoice, conv, convChoices } from './kernels/conv';
-import { map } from './kernels/map';
+import { map, tiles as mapTiles } from './kernels/map';
 import { type MatmulChoice, matmul, matmulChoices } from './kernels/matmul';
 import type { ByWindows } from './kernels/pool';
 import { reduce } from './kernels/reduce';
@@ -11,7 +11,12 @@ import { type Bindings, bind, bindingsOf, nameOf, type Row, rowsOf } from './pag
 import { type Dispatch, type Program, rareOf, type Target } from './shader';
 
 /** One way to compute a kernel: plain data, that a tuner may keep. */
-export type Choice = MatmulChoice | ConvChoice | ByRows | ByWindows | { readonly way: 'only' };
+export type Choice = MatmulChoice | ConvChoice | ByRows | ByWindows | Only;
+/** There is one way, by tiles of other sizes where it says so. */
+export interface Only {
+  readonly way: 'only';
+  readonly sizes?: Readonly<Record<string, number>>;
+}
 
 /** Ways to compute a kernel, the one that should be fastest first; and what each becomes. */
 interface Ways<C extends Choice = Choice> {
@@ -25,10 +30,20 @@ function waysOf(unbound: Kernel, given: Target): Ways {
   const target = bindingsOf(kernel).paged.length ? { ...given, cached: false } : given;
   const ways = <C extends Choice>(candidates: readonly C[], make: (choice: C) => Program) =>
     ({ candidates, make }) as unknown as Ways;
-  const only = (make: () => Program) => ways([{ way: 'only' }], make);
+  const only = (make: (sizes?: Only['sizes']) => Program, others: readonly NonNullable<Only['sizes']>[] = []) =>
+    ways<Only>(
+      [{}, ...others.filter(({ threads = 1 }) => threads <= target.threads).map((sizes) => ({ sizes }))].map((one) => ({
+        way: 'only',
+        ...one,
+      })),
+      ({ sizes }) => make(sizes),
+    );
   switch (kernel.kind) {
     case 'map':
-      return only(() => map(kernel, target));
+      return only(
+        (sizes) => map(kernel, target, sizes),
+        kernel.outputs.some(({ size }) => size > large) ? mapTiles : [],
+      );
     case 'reduce':
       return ways(reduceChoices(kernel, target), (choice) => reduce(kernel, target, choice));
     case 'matmul':
@@ -38,11 +53,11 @@ function waysOf(unbound: Kernel, given: Target): Ways {
     case 'pool':
       return ways(rareOf(target).poolChoices(kernel), (choice) => rareOf(target).pool(kernel, target, choice));
     case 'scatter':
-      return only(() => rareOf(target).scatter(kernel, target));
+      return only((sizes) => rareOf(target).scatter(kernel, target, sizes), target.rare?.scatterTiles);
     case 'sort':
-      return only(() => rareOf(target).sort(kernel, target));
+      return only((sizes) => rareOf(target).sort(kernel, target, sizes), target.rare?.sortTiles);
     case 'scan':
-      return only(() => rareOf(target).scan(kernel, target));
+      return only((sizes) => rareOf(target).scan(kernel, target, sizes), target.rare?.scanTiles);
     case 'custom':
       return only(() => rareOf(target).custom(kernel, target));
     default:
@@ -72,6 +87,8 @@ export function generate(kernel: Kernel, target: Target, choice?: Choice): Progr
 export const uniformWindow = 16384;
 const mostUniforms = uniformWindow / 4;
 const mostPipelines = 4096;
+/** Elements of a map that is worth a tuner's time. */
+const large = 1 << 16;
 
 /** A pipeline, null until it is made. */
 interface Made {

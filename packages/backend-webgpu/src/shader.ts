@@ -361,6 +361,9 @@ function indent(source: string): string {
     .join('\n');
 }
 
+/** Sizes of a tile that are others than its kernel's own. */
+export type Given<Tile> = { readonly [K in keyof Tile]?: number };
+
 export interface DispatchOptions {
   /** What a reader of the shader wants to know first: kind, shapes, tile. */
   readonly header: readonly string[];

@@ -4,6 +4,7 @@ import {
   type Expr,
   expr as e,
   type Load,
+  type MapKernel,
   type ScanKernel,
   type ScatterKernel,
   type SortKernel,
@@ -12,8 +13,10 @@ import {
 } from '@tessera/tensor/backend';
 import type { KernelCase } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { GpuExecutable } from '../src/compile';
+import { candidates, type GpuExecutable } from '../src/compile';
+import { targetOf } from '../src/device';
 import { webgpu } from '../src/index';
+import * as rare from '../src/kernels/rare';
 import type { WebgpuBackend } from '../src/runtime';
 import { checkChoice } from './choices';
 import { emulated } from './emulated';
@@ -24,6 +27,13 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => backend.dispose());
 const check = (test: KernelCase) => checkChoice(backend, test, { way: 'only' });
+async function byEach(...tests: readonly KernelCase[]): Promise<void> {
+  for (const test of tests) {
+    const ways = candidates(test.kernel, { ...targetOf(backend.device), rare });
+    expect(ways.length).toBeGreaterThan(2);
+    for (const way of ways) await checkChoice(backend, test, way);
+  }
+}
 
 const load = (shape: readonly number[], input = 0, dtype: 'float32' | 'int32' = 'float32'): Load => ({
   op: 'load',
@@ -88,6 +98,8 @@ describe('scans', () => {
     scanned([1000, 5], 0, 'max', true),
     scanned([2, 300, 3], 1, 'sum', true),
   ])('$title', check);
+  it('by each tile that a tuner tries', () =>
+    byEach(scanned([2, 2100], 1, 'sum', true), scanned([100, 5], 0, 'max', false)));
 });
 
 describe('sorts', () => {
@@ -126,6 +138,7 @@ describe('sorts', () => {
     sorted([2, 1025], 1, true),
     sorted([2, 3000], 1, false, 2999),
   ])('$title', check);
+  it('by each tile that a tuner tries', () => byEach(sorted([2, 1300], 1, true, 1000)));
   it('are written by what is loaded when the first is met; to make a plan ready waits for it', async () => {
     const fresh = (await webgpu(await emulated())) as WebgpuBackend;
     const executable = fresh.compile(sorted([3, 9], 1, false).kernel) as GpuExecutable;
@@ -196,4 +209,23 @@ describe('scatters', () => {
     ['a diagonal', scattered('add', [6, 6], [6], [0], (of) => [of(0), of(0)], 6)],
     ['runs that are merged', scattered('add', [30], [1500], [0], (_, i) => [i], 30)],
   ] as const)('%s', (_, test) => check(test));
+  it('by each tile that a tuner tries', () =>
+    byEach(scattered('add', [3, 2], [100, 2], [0], (of, i) => [i, of(1)], 3)));
+});
+
+describe('a large map', () => {
+  it('by each tile that a tuner tries', () => {
+    const size = 2 ** 16 + 5;
+    const kernel: MapKernel = {
+      kind: 'map',
+      parts: [
+        { shape: [size], stores: [{ output: 0, view: contiguous([size]), expr: e.mul(load([size]), load([size])) }] },
+      ],
+      inputs: [{ dtype: 'float32', size }],
+      outputs: [{ dtype: 'float32', size }],
+      uniforms: [],
+      aliases: [-1],
+    };
+    return byEach({ title: 'squares', kernel, inputs: [values(size)], uniforms: [] });
+  });
 });

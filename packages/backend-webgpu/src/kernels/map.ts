@@ -7,27 +7,30 @@
 import { type MapKernel, sizeOf } from '@tessera/tensor/backend';
 import { bindingsOf } from '../pages';
 import { atLinear } from '../place';
-import { dispatch, type Program, rareOf, type Target } from '../shader';
+import { dispatch, type Given, type Program, rareOf, type Target } from '../shader';
 
 export const tile = { threads: 64 } as const;
+/** What a tuner tries in its place. */
+export const tiles = [{ threads: 128 }, { threads: 256 }];
 
-export function map(kernel: MapKernel, target: Target): Program {
+export function map(kernel: MapKernel, target: Target, given?: Given<typeof tile>): Program {
   if (bindingsOf(kernel).paged.length) return rareOf(target).mapByTable(kernel, target);
+  const { threads } = { ...tile, ...given };
   const parts = kernel.parts.filter(({ shape }) => sizeOf(shape) > 0);
-  const groups = parts.map(({ shape }) => Math.ceil(sizeOf(shape) / tile.threads));
+  const groups = parts.map(({ shape }) => Math.ceil(sizeOf(shape) / threads));
   const total = groups.reduce((sum, count) => sum + count, 0);
   const shapes = parts.slice(0, 4).map(({ shape }) => `[${shape}]`);
   const header = [
-    `map ${shapes.join(' ')}${parts.length > 4 ? ` and ${parts.length - 4} more` : ''} · a thread an element, ${tile.threads} a workgroup`,
+    `map ${shapes.join(' ')}${parts.length > 4 ? ` and ${parts.length - 4} more` : ''} · a thread an element, ${threads} a workgroup`,
   ];
-  const main = dispatch(kernel, target, { header, threads: tile.threads, groups: total }, (block) => {
+  const main = dispatch(kernel, target, { header, threads, groups: total }, (block) => {
     let first = 0;
     parts.forEach(({ shape, stores }, part) => {
       const start = first;
       first += groups[part] as number;
       if (parts.length > 1) block.line(`${part ? '} else ' : ''}if (group < ${first}u) {`);
-      const i = block.bind(`${start ? `(group - ${start}u)` : 'group'} * ${tile.threads}u + lane`, 'i');
-      if (sizeOf(shape) % tile.threads) block.line(`if (${i} >= ${sizeOf(shape)}u) { return; }`);
+      const i = block.bind(`${start ? `(group - ${start}u)` : 'group'} * ${threads}u + lane`, 'i');
+      if (sizeOf(shape) % threads) block.line(`if (${i} >= ${sizeOf(shape)}u) { return; }`);
       block.at(atLinear(i, shape)).store(stores);
     });
     if (parts.length > 1) block.line('}');

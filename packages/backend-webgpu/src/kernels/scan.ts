@@ -11,7 +11,7 @@
 import { type ScanKernel, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs, fromCarried, fromWord, join, toCarried, toWord } from '../accumulate';
 import { atCoords, unravel } from '../place';
-import { type Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
+import { type Block, type Dispatch, dispatch, type Given, type Program, type Target } from '../shader';
 import { readsAlong } from './reduction';
 
 export const tile = {
@@ -22,6 +22,8 @@ export const tile = {
   /** Elements of a thread where memory lies across rows. */
   across: 64,
 } as const;
+/** What a tuner tries in its place. */
+export const scanTiles = [{ lanes: 64 }, { lanes: 512 }, { each: 4 }, { each: 16 }, { across: 16 }, { threads: 128 }];
 
 /** How elements come and go in one dispatch; `n` is a u32 in the row. */
 interface Walk {
@@ -38,7 +40,8 @@ interface Walk {
   readonly exclude?: (at: Block) => void;
 }
 
-export function scan(kernel: ScanKernel, target: Target): Program {
+export function scan(kernel: ScanKernel, target: Target, given?: Given<typeof tile>): Program {
+  const own = { ...tile, ...given };
   const { shape, axis, combine, reverse, a, stores } = kernel;
   const length = shape[axis] as number;
   const others = shape.filter((_, i) => i !== axis);
@@ -49,10 +52,10 @@ export function scan(kernel: ScanKernel, target: Target): Program {
   const parts = [{ name: 'running', type }, ...(places ? [{ name: 'cameFrom', type: 'i32' as const }] : [])];
 
   const across = rows > 1 && !readsAlong(a, axis) && others.some((_, i) => readsAlong(a, i < axis ? i : i + 1));
-  const each = across ? tile.across : tile.each;
+  const each = across ? own.across : own.each;
   let lanes = 1;
-  while (!across && lanes * each < length && lanes < Math.min(tile.lanes, target.threads)) lanes *= 2;
-  const beside = Math.max(1, tile.threads / lanes);
+  while (!across && lanes * each < length && lanes < Math.min(own.lanes, target.threads)) lanes *= 2;
+  const beside = Math.max(1, own.threads / lanes);
   const blocks = Math.ceil(length / (lanes * each));
   const title = `scan ${combine} [${shape}] along ${axis}${reverse ? ', from the end' : ''} · ${rows} rows of ${length}`;
   const word = (part: number, chunk: string) => `scratch[${part * rows * blocks}u + row * ${blocks}u + ${chunk}]`;
@@ -166,7 +169,7 @@ export function scan(kernel: ScanKernel, target: Target): Program {
     parts.map(({ name }, part) => `${word(part, 'chunk')} = ${toWord(name)};`),
   );
   let wide = 1;
-  while (wide * tile.each < blocks && wide < Math.min(tile.lanes, target.threads)) wide *= 2;
+  while (wide * own.each < blocks && wide < Math.min(own.lanes, target.threads)) wide *= 2;
   const sums: Walk = {
     each: Math.ceil(blocks / wide),
     length: blocks,

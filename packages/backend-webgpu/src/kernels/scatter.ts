@@ -11,7 +11,7 @@
 import { type Expr, rowMajor, type ScatterKernel, sizeOf } from '@tessera/tensor/backend';
 import { fromCarried, join, toCarried } from '../accumulate';
 import { all, atCoords, atLinear, unravel } from '../place';
-import { dispatch, type Program, type Target } from '../shader';
+import { dispatch, type Given, type Program, type Target } from '../shader';
 import { joinLanes } from './lanes';
 import { runningOf } from './running';
 import { sortedRows } from './sorted-rows';
@@ -22,6 +22,8 @@ export const tile = {
   many: 64,
   lanes: 32,
 } as const;
+/** What a tuner tries in its place. */
+export const scatterTiles = [{ threads: 128 }, { lanes: 8 }, { many: 16 }, { many: 512 }];
 
 /** How updates come to elements: axes of the updates, by what they are. */
 interface Ways {
@@ -60,7 +62,8 @@ function depends(expr: Expr, axis: number): boolean {
   return shape[axis] !== 1 && (strides[axis] !== 0 || low > 0 || high < (shape[axis] as number));
 }
 
-export function scatter(kernel: ScatterKernel, target: Target): Program {
+export function scatter(kernel: ScatterKernel, target: Target, given?: Given<typeof tile>): Program {
+  const own = { ...tile, ...given };
   const { shape, updates, combine, init, value, stores, at } = kernel;
   const [size, count] = [sizeOf(shape), sizeOf(updates)];
   const title = `scatter ${combine} [${updates}] into [${shape}]`;
@@ -96,12 +99,13 @@ export function scatter(kernel: ScatterKernel, target: Target): Program {
         },
       })
     : null;
-  const shared = combine !== 'assign' && length >= tile.many * sizeOf(placeSizes);
-  const lanes = shared ? Math.min(tile.lanes, target.threads) : 1;
-  const beside = tile.threads / lanes;
+  const shared = combine !== 'assign' && length >= own.many * sizeOf(placeSizes);
+  const lanes = shared ? Math.min(own.lanes, target.threads) : 1;
+  const threads = Math.min(own.threads, target.threads);
+  const beside = threads / lanes;
   const options = {
     header: [title, `${lanes} lanes an element, ${beside} elements a workgroup`],
-    threads: tile.threads,
+    threads,
     groups: Math.ceil(size / beside),
     scratch: sorted !== null,
   };

@@ -5,7 +5,7 @@
 import { type Compute, type SortKernel, sizeOf } from '@tessera/tensor/backend';
 import { atCoords, unravel } from '../place';
 import { type Block, dispatch, type Program, type Shader, type Target } from '../shader';
-import { sortedRows } from './sorted-rows';
+import { type Keys, sortedRows } from './sorted-rows';
 
 export const tile = { threads: 64 } as const;
 
@@ -23,7 +23,7 @@ return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
   return `orderOf(${value})`;
 }
 
-export function sort(kernel: SortKernel, target: Target): Program {
+export function sort(kernel: SortKernel, target: Target, given?: Keys['tile']): Program {
   const { shape, axis, descending, k, a, stores } = kernel;
   const length = shape[axis] as number;
   const others = shape.filter((_, i) => i !== axis);
@@ -45,6 +45,7 @@ export function sort(kernel: SortKernel, target: Target): Program {
     title,
     rows,
     length,
+    tile: given,
     keyOf(block, row, position) {
       const value = block.at(atCoords(coords(block, row, `i32(${position})`))).value(a);
       const key = keyOf(value, a.dtype, block.shader);

@@ -13,7 +13,7 @@
  * Scratch holds keys and places twice, for merging goes to and fro.
  */
 import type { Kernel } from '@tessera/tensor/backend';
-import { type Block, type Dispatch, dispatch, type Target } from '../shader';
+import { type Block, type Dispatch, dispatch, type Given, type Target } from '../shader';
 
 export const tile = {
   /** Pairs of a run at most, and threads that sort it; threads that merge. */
@@ -21,6 +21,15 @@ export const tile = {
   threads: 256,
   merge: 64,
 } as const;
+/** What a tuner tries in its place. */
+export const sortTiles = [
+  { run: 512 },
+  { run: 2048 },
+  { threads: 128 },
+  { threads: 512 },
+  { merge: 128 },
+  { merge: 256 },
+];
 
 /** Where the sorted pairs lie. */
 export interface Sorted {
@@ -32,6 +41,7 @@ export interface Sorted {
 }
 
 export interface Keys {
+  readonly tile?: Given<typeof tile> | undefined;
   readonly title: string;
   readonly rows: number;
   readonly length: number;
@@ -42,15 +52,15 @@ export interface Keys {
 }
 
 /** Pairs that a workgroup sorts at once, a power of two: rows up to as long are sorted when the first dispatch is through. */
-export function runOf(length: number, target: Target): number {
+export function runOf(length: number, target: Target, most: number = tile.run): number {
   let run = 2;
-  while (run < Math.min(length, tile.run, target.shared / 16)) run *= 2;
+  while (run < Math.min(length, most, target.shared / 16)) run *= 2;
   return run;
 }
 
 export function sortedRows(kernel: Kernel, target: Target, keys: Keys): Sorted {
   const { rows, length } = keys;
-  const run = runOf(length, target);
+  const run = runOf(length, target, keys.tile?.run);
   const dispatches = [runs(kernel, target, keys, run)];
   let copy = 0;
   for (let sorted = run; sorted < length; sorted *= 2) {
@@ -68,10 +78,11 @@ const pair = ({ rows, length }: Keys, copy: number, part: 0 | 1, row: string, po
 
 function runs(kernel: Kernel, target: Target, keys: Keys, run: number): Dispatch {
   const { title, rows, length, keyOf } = keys;
+  const own = { ...tile, ...keys.tile };
   const each = Math.ceil(length / run);
-  const beside = Math.max(1, (2 * tile.merge) / run);
+  const beside = Math.max(1, (2 * own.merge) / run);
   const pairs = run * beside;
-  const threads = Math.min(tile.threads, target.threads, pairs / 2);
+  const threads = Math.min(own.threads, target.threads, pairs / 2);
   const deliver = each === 1 ? keys.deliver : undefined;
   const options = {
     header: [title, `runs of ${run}, ${beside} sorted by a workgroup of ${threads}`],
@@ -132,7 +143,7 @@ function runs(kernel: Kernel, target: Target, keys: Keys, run: number): Dispatch
 
 function merge(kernel: Kernel, target: Target, keys: Keys, run: number, copy: number): Dispatch {
   const { title, rows, length } = keys;
-  const threads = tile.merge;
+  const threads = Math.min(keys.tile?.merge ?? tile.merge, target.threads);
   const total = rows * length;
   const header = [title, `runs of ${run} merged two by two, a thread an element`];
   const from = (part: 0 | 1, position: string) => pair(keys, copy, part, 'row', position);
