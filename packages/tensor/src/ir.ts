@@ -14,6 +14,10 @@
  * and `custom`, which none of its ops is: code that a user wrote for one backend, which all others refuse.
  *
  * Reading at computed places (gather, gridSample) is a load with `at`; random bits are the expression `philox`.
+ *
+ * For all kinds: a domain is a shape, its coordinates in row-major order where order matters. [] is one coordinate, and one with a size
+ * of 0 has none. What a kernel adds up, sorts or scatters (`acc`) is float32 or int32, never bool; int32 wraps. Float sums may go in any
+ * order that is the same at every run, at least as precise as float32: testkit allows for 3·2⁻²⁴·√K·Σ|terms|, K the number of terms.
  */
 
 /** What a buffer's elements are stored as. `float64` exists in the reference backend only. */
@@ -39,7 +43,10 @@ export interface View {
   readonly valid: readonly (readonly [lo: number, hi: number])[] | null;
 }
 
-/** An element of kernel input `input`: at the domain's coordinates (view.shape is the domain), or at computed ones. */
+/**
+ * An element of kernel input `input`: at the domain's coordinates (view.shape is the domain), or at computed ones. `dtype` is what that
+ * input's elements are computed in. Every element that a view names lies within the operand.
+ */
 export interface Load {
   readonly op: 'load';
   readonly dtype: Compute;
@@ -157,13 +164,14 @@ export type ExprOp = keyof typeof exprOps;
 /** A buffer as a kernel sees it. */
 export interface Operand {
   readonly dtype: DType;
-  /** Elements in the buffer. */
+  /** Elements that loads and stores may touch, at least; the buffer that is bound may hold more. */
   readonly size: number;
 }
 
 /**
  * Writes `expr` at every coordinate of the domain; the view maps coordinates to elements of output `output`, one to one.
  * At a coordinate all expressions (of a part, of a row's row stores) are evaluated before any store: outputs may alias inputs.
+ * Elements that no store names keep what they held.
  */
 export interface Store {
   readonly output: number;
@@ -196,13 +204,19 @@ export interface MapKernel extends KernelBase {
 /** argmax/argmin give the int32 position in the row (reduced axes, row-major); the first of equals, NaN before all. */
 export type Combine = 'sum' | 'prod' | 'max' | 'min' | 'argmax' | 'argmin';
 
-/** An accumulator over a row. Combining starts from 0, 1, −∞, +∞ (int32: its least, greatest); rows may be empty. */
+/**
+ * An accumulator over a row. Combining starts from 0, 1, −∞, +∞ (int32: its least, greatest); rows may be empty. `dtype` is float32 or
+ * int32, that of `expr`; for argmax and argmin it is int32, whatever they compare.
+ */
 export interface Accumulate {
   readonly combine: Combine;
   readonly expr: Expr;
   readonly dtype: Compute;
 }
-/** `per: 'row'`: once a row, the view has size 1 on reduced axes. `per: 'element'`: written back over the whole row. */
+/**
+ * `per: 'row'`: once a row, at coordinate 0 of the reduced axes, where the view has size 1; after all stores of the row's elements.
+ * `per: 'element'`: written back over the whole row.
+ */
 export interface RowStore extends Store {
   readonly per: 'row' | 'element';
 }
@@ -219,7 +233,7 @@ export interface ReduceKernel extends KernelBase {
   readonly stores: readonly RowStore[];
 }
 
-/** acc0[…batch, m, n] = Σₖ a[…batch, m, k] · b[…batch, k, n]. Domain of a: [...batch, m, k]; of b: [...batch, k, n]. */
+/** acc0[…batch, m, n] = Σₖ a[…batch, m, k] · b[…batch, k, n], float32. Domain of a: [...batch, m, k]; of b: [...batch, k, n]. */
 export interface MatmulKernel extends KernelBase {
   readonly kind: 'matmul';
   readonly batch: readonly number[];
@@ -250,10 +264,14 @@ export interface ConvSizes {
   readonly padding: readonly number[];
 }
 /**
+ * a, b and acc0 are float32. Their domains, and that of the stores (acc0's):
+ *
  * direction   a                      b                          acc0
  * forward     x                      w                          y
  * inputGrad   g [n, o, ...output]    w                          ∂x: Σ_{o,r} g·w over the windows that read x
  * weightGrad  x                      g [n, o, ...output]        ∂w: Σ_{n,p} x·g
+ *
+ * Whether zero padding is multiplied (0·∞ is NaN) or left out is the backend's affair.
  */
 export interface ConvKernel extends KernelBase {
   readonly kind: 'conv';
@@ -264,7 +282,10 @@ export interface ConvKernel extends KernelBase {
   readonly stores: readonly Store[];
 }
 
-/** Windows over [batch, ...input] giving [batch, ...output]; padding as in ConvSizes, windows may hang over the end. */
+/**
+ * Windows over [batch, ...input] giving [batch, ...output], one to three spatial axes; padding as in ConvSizes, windows may hang over
+ * the end.
+ */
 export interface PoolSizes {
   readonly batch: number;
   readonly input: readonly number[];
@@ -275,8 +296,10 @@ export interface PoolSizes {
   readonly padding: readonly number[];
 }
 /**
+ * a and acc0 are float32, those of a maximum maybe int32.
  * forward:  a over [batch, ...input]. combine max: acc0 the largest element of the window (padding never wins), acc1 (int32)
- *           its row-major place in the input's spatial axes; the first of equals, NaN wins. sum: acc0 the sum over the window.
+ *           its row-major place in the input's spatial axes; the first of equals, NaN wins; of a window without
+ *           elements −∞ (int32: the least), and a place that is no element's. sum: acc0 the sum over the window.
  *           Stores over [batch, ...output].
  * backward: a = g over [batch, ...output]; max: b = the saved places. acc0 over [batch, ...input] is the sum of g over the
  *           windows that contain the element (max: and name it). Stores over [batch, ...input].
@@ -293,7 +316,8 @@ export interface PoolKernel extends KernelBase {
 
 /**
  * acc0 over `shape` starts as `init` (domain `shape`); then, in row-major order of `updates`, element at[…] takes `value`
- * by `combine`. `at` (one int32 expression an axis of shape) and `value` are over `updates`; places outside are dropped.
+ * by `combine`. `at` (one int32 expression an axis of shape) and `value` are over `updates`; places outside are dropped. `init` and
+ * `value` are both float32 or both int32.
  */
 export interface ScatterKernel extends KernelBase {
   readonly kind: 'scatter';
@@ -307,7 +331,10 @@ export interface ScatterKernel extends KernelBase {
   readonly stores: readonly Store[];
 }
 
-/** Sorts a over `shape` along `axis`, stable, NaN largest; keeps the first k. acc0 the values, acc1 (int32) where they were. */
+/**
+ * Sorts a (float32 or int32) over `shape` along `axis`, stable also where `descending`, NaN largest, −0 equal to 0; keeps the first k.
+ * acc0 the values, acc1 (int32) where along the axis they were.
+ */
 export interface SortKernel extends KernelBase {
   readonly kind: 'sort';
   readonly shape: readonly number[];
@@ -319,7 +346,10 @@ export interface SortKernel extends KernelBase {
   readonly stores: readonly Store[];
 }
 
-/** acc0[i] = a[0] ∘ … ∘ a[i] along `axis` (reverse: from the end). For max and min acc1 (int32) is where it came from, the last of equals. */
+/**
+ * acc0[i] = a[0] ∘ … ∘ a[i] along `axis` (reverse: from the end), a float32 or int32. For max and min acc1 (int32) is where along the
+ * axis it came from, the last of equals.
+ */
 export interface ScanKernel extends KernelBase {
   readonly kind: 'scan';
   readonly shape: readonly number[];
@@ -327,6 +357,7 @@ export interface ScanKernel extends KernelBase {
   readonly combine: 'sum' | 'prod' | 'max' | 'min';
   readonly reverse: boolean;
   readonly a: Expr;
+  /** Domain `shape`. */
   readonly stores: readonly Store[];
 }
 

@@ -94,6 +94,7 @@ export async function runKernelCase(backend: Backend, c: KernelCase): Promise<Ty
 export type Accuracy = 'libm' | 'shader';
 
 export interface CompareOptions {
+  /** Default 'libm'. */
   readonly accuracy?: Accuracy;
   /** Times the tolerance of kernels that trade accuracy for speed (Winograd), 1 by default. */
   readonly factor?: (kernel: Kernel) => number;
@@ -160,7 +161,10 @@ export interface KernelSuiteOptions extends CompareOptions {
   readonly onSkip?: (reason: string) => void;
 }
 
-/** Registers the suite for a backend: all cases written by hand, and `random` (200) generated ones. */
+/**
+ * Registers the part `kernels` of `describeBackend` alone: all cases written by hand, `random` (200) generated ones, and the contract
+ * around them. It needs no scheduler, so it runs before the backend can compute anything else.
+ */
 export function describeKernels(
   name: string,
   make: () => Promise<Backend> | Backend,

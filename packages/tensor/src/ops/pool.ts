@@ -7,7 +7,7 @@ import { acc, add, apply, cast, computeOf, constant, div, index, mul, sub } from
 import type { PoolSizes } from '../ir';
 import { defineMultiOp, defineOp, type Input, type OpExpr, read } from '../op';
 import type { Tensor, TensorLike } from '../tensor';
-import { wantDtype } from './types';
+import { orderedIn, wantDtype } from './types';
 import { type PoolOptions, pooled, type Sizes, type Windows, windowsOf } from './windows';
 
 const poolSizes = (x: Input, windows: Windows): PoolSizes => ({
@@ -29,15 +29,20 @@ export const maxPool = /* @__PURE__ */ defineMultiOp({
       { shape, dtype: 'int32' },
     ];
   },
-  lower: ([x], windows) => ({
-    kind: 'pool',
-    direction: 'forward',
-    combine: 'max',
-    sizes: poolSizes(x as Input, windows),
-    a: read(x as Input),
-    b: null,
-    outs: [acc(0, computeOf((x as Input).dtype)), acc(1, 'int32')],
-  }),
+  lower: ([x], windows) => {
+    const { dtype } = x as Input;
+    const a = cast(read(x as Input) as OpExpr, orderedIn(dtype));
+    const outs = [cast(acc(0, a.dtype) as OpExpr, computeOf(dtype)), acc(1, 'int32')];
+    return {
+      kind: 'pool',
+      direction: 'forward',
+      combine: 'max',
+      sizes: poolSizes(x as Input, windows),
+      a,
+      b: null,
+      outs,
+    };
+  },
 });
 
 /** Each element of g [B, …output] added at its saved place in [B, …input]: the gradient of maxPool. */

@@ -1,6 +1,6 @@
 /** Exercises of matrix products, convolution and pooling. */
 import * as t from '@tessera/tensor';
-import { type Exercise, floats } from './exercise';
+import { bools, type Exercise, floats, integers } from './exercise';
 
 const matrices = (): Exercise[] => [
   {
@@ -145,6 +145,16 @@ const pools = (): Exercise[] => {
         ...t.maxPool2d(v, [3, 2], { stride: 2, padding: 1, ceilMode: true, returnIndices: true }),
       ],
       cases: [x],
+    },
+    {
+      name: 'maxPool of integers, of bools, of windows without elements',
+      f: (i, m, x) => [
+        t.maxPool1d(i, 2),
+        t.maxPool1d(m, 3, { stride: 2, padding: 1 }),
+        t.maxPool1d(x, 2, { stride: 1, padding: 1, dilation: 5 }),
+      ],
+      cases: [[integers([2, 3, 7], 50), bools([2, 3, 7]), floats([1, 2, 4])]],
+      orders: 0,
     },
     {
       name: 'maxPool1d and 3d',
