@@ -97,7 +97,7 @@ export interface Backend {
   /**
    * Room for `size` elements (0 among them); contents are undefined. The buffer keeps this dtype. `result`: the next plan that is
    * submitted with it makes it, and whoever asked for it may hold it as long as they like.
-   * @throws BackendError when out of memory, or after `dispose`
+   * @throws BackendError when out of memory (its message says `memory`), or after `dispose`
    */
   allocate(dtype: DType, size: number, result?: boolean): DeviceBuffer;
   /** Gives the buffer back once the work submitted so far is through with it. After `dispose` it does nothing: finalizers come late. */
