@@ -25,7 +25,7 @@ export function norm(): void {
    * ∂x = (h − mean(h) − x̂·mean(h·x̂))/σ, ∂γ = Σ g·x̂, ∂β = Σ g. Where γ is one number a row (batch norm), Σg and Σg·x̂ over
    * the row are also what γ and β receive: two sums in one pass are then all that is reduced.
    */
-  defineGradient(standardize, ([g, gMean, gVariance, ...others], inputs, [, mean, variance], attributes) => {
+  defineGradient(standardize, ([g, gMean, gVariance, ...others], inputs, [, mean, variance, scale], attributes) => {
     const { dims, weight, bias, channels } = attributes;
     if (others.some(Boolean))
       throw new ArgumentError(
@@ -47,7 +47,7 @@ export function norm(): void {
       const h = rowwise ? g : mul(g, gamma);
       const [inner, total, slope] = standardizeGrad(
         [h, x, mu, sigma2, eps],
-        rowwise ? gamma : null,
+        [rowwise ? gamma : null, channels ? (scale as Tensor) : null],
         dims,
         channels,
       ) as [Tensor, Tensor, Tensor];
@@ -57,8 +57,9 @@ export function norm(): void {
     }
     return [dx, null, ...(gamma ? [dGamma] : []), ...(beta ? [dBeta] : [])];
   });
-  /** That of the same written with ops. */
-  defineGradient(standardizeGrad, (g, inputs, outputs, { dims, channels }) => {
+  /** That of the same written with ops; what is for kernels alone has none. */
+  defineGradient(standardizeGrad, (g, inputs, outputs, { dims, channels, scaled }) => {
+    const from = inputs.slice(0, scaled ? 6 : 5);
     const composed = (...made: Tensor[]): Tensor[] => {
       const [h, x, mean, variance, eps, scale] = made as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor?];
       const sums = (t: Tensor) => sum(t, dims, { keepdim: !channels });
@@ -70,7 +71,8 @@ export function norm(): void {
       const inner = sub(sub(h, rows(div(total, count))), mul(normal, rows(div(slope, count))));
       return [mul(inner, scale ? mul(inverse, rows(scale)) : inverse), total, slope];
     };
-    return vjp(composed, inputs).pullback(orZeros(g, outputs));
+    const given = vjp(composed, from).pullback(orZeros(g.slice(0, 3), outputs.slice(0, 3)));
+    return [...given, ...inputs.slice(from.length).map(() => null)];
   });
 }
 

@@ -86,34 +86,46 @@ export const standardize = /* @__PURE__ */ defineMultiOp({
 });
 
 /**
- * [∂x, Σh, Σh·x̂] from h, the cotangent of x̂·`scale`: with x̂ = (x − mean)·r, r = 1/√(variance + eps), and means over `dims`,
+ * [∂x, Σh, Σh·x̂, tilt] from h, the cotangent of x̂·`scale`: with x̂ = (x − mean)·r, r = 1/√(variance + eps), and means over `dims`,
  * ∂x = (h − mean(h) − x̂·mean(h·x̂))·r·scale, where `scale` is one number a row, as the statistics and the sums are. One op,
- * for it is what a network's backward pass is mostly made of: two sums in one pass, then ∂x.
+ * for it is what a network's backward pass is mostly made of: two sums in one pass, then ∂x. Where `outer` = r·scale is at hand,
+ * ∂x = (h − mean(h))·outer − (x − mean)·tilt, by which kernels that want it may compute it from h and x (no derivative goes
+ * through these two).
  */
 export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
   name: 'standardizeGrad',
   args: (
     [h, x, mean, variance, eps]: readonly [h: Tensor, x: Tensor, mean: Tensor, variance: Tensor, eps: Tensor],
-    scale: Tensor | null,
+    [scale, outer]: readonly [scale: Tensor | null, outer: Tensor | null],
     dims: readonly number[],
     channels: boolean,
-  ) => [[h, x, mean, variance, eps, ...(scale ? [scale] : [])], { dims, channels }],
+  ) => [
+    [h, x, mean, variance, eps, ...[scale, outer].filter((one) => one !== null)],
+    { dims, channels, scaled: scale !== null },
+  ],
   shape: ([h, , mean]) => {
     const rows = { shape: (mean as Tensor).shape, dtype: 'float32' as const };
-    return [h as Tensor, rows, rows];
+    return [h as Tensor, rows, rows, rows];
   },
-  lower: (inputs, { dims, channels }) => {
+  lower: (inputs, { dims, channels, scaled }) => {
     const { shape } = inputs[0] as Input;
     const count = countAlong(shape, dims);
-    const [h, x, mean, variance, eps, scale] = inputs.map((input) =>
+    const [h, x, mean, variance, eps, ...others] = inputs.map((input) =>
       beside(input, shape, dims, channels && input.shape.length === 1),
-    ) as [Read, Read, Read, Read, Read, Read?];
+    ) as [Read, Read, Read, Read, Read, ...Read[]];
+    const [scale, outer] = scaled ? others : [null, ...others];
     const inverse = divExpr<OpExpr>(constant(1), apply('sqrt', [addExpr<OpExpr>(variance, eps)]));
-    const normal = mulExpr(subExpr<OpExpr>(x, mean), inverse);
-    const inner = subExpr(subExpr<OpExpr>(h, divExpr(acc(0), count)), mulExpr(normal, divExpr<OpExpr>(acc(1), count)));
-    const outer = scale ? mulExpr<OpExpr>(inverse, scale) : inverse;
-    const own = (output: number): OpExpr => divExpr<OpExpr>(ofRow(inputs.length + output, shape, dims), count);
-    const again = mulExpr(subExpr(subExpr<OpExpr>(h, own(1)), mulExpr(normal, own(2))), outer);
+    const centred = subExpr<OpExpr>(x, mean);
+    const slope = mulExpr<OpExpr>(acc(1), inverse);
+    const bend = divExpr<OpExpr>(mulExpr(slope, inverse), count);
+    const inner = subExpr(subExpr<OpExpr>(h, divExpr(acc(0), count)), mulExpr(centred, bend));
+    const factor = scale ? mulExpr<OpExpr>(inverse, scale) : inverse;
+    const own = (output: number): OpExpr => ofRow(inputs.length + output, shape, dims);
+    const middle = mulExpr<OpExpr>(own(1), constant(1 / count.value));
+    const again =
+      channels && outer
+        ? subExpr(mulExpr<OpExpr>(subExpr<OpExpr>(h, middle), outer), mulExpr(centred, own(3)))
+        : undefined;
     return {
       kind: 'reduce',
       shape,
@@ -121,13 +133,14 @@ export const standardizeGrad = /* @__PURE__ */ defineMultiOp({
       stages: [
         [
           { combine: 'sum', expr: h, dtype: 'float32' },
-          { combine: 'sum', expr: mulExpr<OpExpr>(h, normal), dtype: 'float32' },
+          { combine: 'sum', expr: mulExpr<OpExpr>(h, centred), dtype: 'float32' },
         ],
       ],
       outs: [
-        { per: 'element', expr: mulExpr(inner, outer), again: channels ? again : undefined },
+        { per: 'element', expr: mulExpr(inner, factor), again },
         { per: 'row', expr: acc(0) },
-        { per: 'row', expr: acc(1) },
+        { per: 'row', expr: slope },
+        { per: 'row', expr: mulExpr(bend, factor) },
       ],
     };
   },
