@@ -30,6 +30,7 @@ export function describePage(page: Page): void {
     emulated: true,
     random: 20,
     runs: 3,
+    steps: 2,
     parts: partsOf(pageOf, page),
   });
 }

@@ -10,6 +10,7 @@ import { describeGolden, type Load } from './suites/golden';
 import { describeMemory } from './suites/memory';
 import { describeProperties } from './suites/properties';
 import { describeState } from './suites/state';
+import { describeSteps } from './suites/steps';
 import { subject } from './suites/subject';
 
 export type { Load } from './suites/golden';
@@ -42,6 +43,8 @@ export interface ConformanceOptions extends CompareOptions {
   /** Random kernels of the IR (default 200), and runs of each property (default 30). */
   readonly random?: number;
   readonly runs?: number;
+  /** Random training steps, of ten to sixty kernels each: default 10, of an emulated device none, and counted so. */
+  readonly steps?: number;
   /** Is the device an emulated GPU? A few second derivatives are then left out, and counted so. */
   readonly emulated?: boolean;
   /** Those that this file takes; other files take the others. Default all. */
@@ -81,6 +84,7 @@ export function describeBackend(
     random = 200,
     runs = 30,
     emulated = false,
+    steps = emulated ? 0 : 10,
     parts = conformanceParts,
     ...compare
   }: ConformanceOptions = {},
@@ -97,6 +101,7 @@ export function describeBackend(
     properties() {
       describeProperties(of, runs);
       describeAlgebra(of, runs);
+      describeSteps(of, steps);
     },
     state: () => describeState(of),
     memory: () => describeMemory(of),
