@@ -1,6 +1,3 @@
-const normsPass =
-  'what is left above the bound: statistics are passes of their own, forward and back, where the bound has them within (ResNet-50: forward 3.4 of 20.2 GB, back 6.2); a gradient of a norm is stored; the sum of a block reads both its maps again where no workgroup keeps a row';
-
 /** Why a lost row is lost, by the row's name: what was found when it was looked into. A row without an entry prints so. */
 export const causes: Readonly<Record<string, string>> = {
   'matmul 1024': 'near its goal: 77, 85 and 88 % in three runs, each beside a limit of its own',
@@ -12,8 +9,6 @@ export const causes: Readonly<Record<string, string>> = {
     'plain stores of whole lines end at 22 to 26 GB/s here, in C too, for each line is read before it is written; stores that pass the caches reach 35 to 42, and WebAssembly has none; squares of 32, 64, 96 and 128, and other strips, are within 12 %',
   'matmul 1×4096×4096':
     'both read the matrix at the rate of the memory: the kernel alone takes 38 to 42 GB/s where a loop that only reads takes 41 to 43; the rest is two phases and their barriers, and what other work leaves of the memory',
-  'ResNet-50 step: bytes over the op graph’s bound': normsPass,
-  'MNIST step: bytes over the op graph’s bound': normsPass,
   'ResNet-50 step: first trace and schedule':
     'near its goal on a busy machine: medians of three fresh processes were 234 to 288 ms in five runs of six on a quiet one, single ones 169 to 343; the time is spread over fusing, writing expressions down and tracing',
 };

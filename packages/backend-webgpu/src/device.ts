@@ -1,6 +1,8 @@
 /** The device: found in a page, a worker or Node, with all that its adapter has; or handed in by whoever owns it. */
 import { BackendError, type Limits, recomputeEagerly } from '@tessera/tensor/backend';
 import type * as matrices from './kernels/matrix';
+import { withoutLateSums } from './late-sums';
+import { withPartials } from './partials';
 import type { Target } from './shader';
 import { bytesOf } from './stored';
 
@@ -118,7 +120,7 @@ const describe = (info: GPUAdapterInfo | undefined): string =>
   [info?.vendor, info?.architecture, info?.device, info?.description].filter(Boolean).join(' ') || 'unnamed';
 
 /** Kernels with more tensors than the device binds find them by a table (pages.ts): the limit is one of reason, as backend-cpu's. */
-export function limitsOf({ limits, features: has }: GPUDevice): Limits {
+export function limitsOf({ limits, features: has }: GPUDevice, target: Target): Limits {
   const bytes = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
   return {
     maxBuffers: 1024,
@@ -128,6 +130,7 @@ export function limitsOf({ limits, features: has }: GPUDevice): Limits {
     dtypes: ['float32', 'int32', 'uint8', 'bool', ...(has.has('shader-f16') ? (['float16'] as const) : [])],
     // one binding is kept for scratch
     recompute: recomputeEagerly({ bytes: bytesOf, buffers: limits.maxStorageBuffersPerShaderStage - 1, row: 16384 }),
+    refine: (jobs) => withPartials(withoutLateSums(jobs, target), target),
   };
 }
 

@@ -60,7 +60,8 @@ export class WebgpuBackend implements Webgpu {
     this.#found = found;
     this.#onLost = onLost;
     this.device = device;
-    this.limits = limitsOf(device);
+    const target = targetOf(device, found.matrices);
+    this.limits = limitsOf(device, target);
     this.#uploads = new Uploads(device);
     const most = { buffer: this.limits.maxBufferBytes, all: maxMemoryBytes };
     this.#memory = new Memory(device, most, {
@@ -72,7 +73,6 @@ export class WebgpuBackend implements Webgpu {
         }),
       copy: (copies) => this.#then(null, () => this.commandsNow((encoder) => copyAll(encoder, copies))),
     });
-    const target = targetOf(device, found.matrices);
     this.#compiler = new Compiler(device, target);
     this.#tuner = tuning?.tunerOf(device, this.#compiler, target, found.adapter) ?? null;
     this.#submitter = new Submitter(device, this.#memory, this.#uploads, this.#compiler);

@@ -7,6 +7,7 @@
  * `describeBackend` of @tessera/testkit tries all of this; its documentation says in what order to write a backend.
  */
 import type { DType, Kernel } from './ir';
+import type { Job } from './schedule/emit';
 import type { Item, Value } from './schedule/graph';
 import type { Group } from './schedule/group';
 import type { Room } from './schedule/room';
@@ -60,6 +61,8 @@ export interface Limits {
   readonly dtypes: readonly DType[];
   /** Which values its kernels compute again rather than load, by `recompute` or `recomputeEagerly`; none where it is left out. */
   readonly recompute?: Recompute;
+  /** A last look at the kernels of a plan, in their order, before their values get places. */
+  readonly refine?: (jobs: readonly Job[]) => readonly Job[];
 }
 
 /** Values among a kernel's loads that it should rather compute: of each the items on the way to what it then loads. */
@@ -144,5 +147,7 @@ export * from './ir';
 export { casts, type Fn, functionOf, startOf } from './numbers';
 export { structure } from './plan';
 export { type Costs, recomputeEagerly } from './schedule/eager';
+export type { Job } from './schedule/emit';
+export type { Value } from './schedule/graph';
 export { recompute } from './schedule/recompute';
 export * from './view';

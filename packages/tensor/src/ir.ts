@@ -231,6 +231,8 @@ export interface ReduceKernel extends KernelBase {
   readonly axes: readonly number[];
   readonly stages: readonly (readonly Accumulate[])[];
   readonly stores: readonly RowStore[];
+  /** Its accumulators are joined from the `Partials` that this input is; what the stages would accumulate is written as 0. */
+  readonly joins?: { readonly input: number; readonly columns: number };
 }
 
 /** acc0[…batch, m, n] = Σₖ a[…batch, m, k] · b[…batch, k, n], float32. Domain of a: [...batch, m, k]; of b: [...batch, k, n]. */
@@ -264,6 +266,18 @@ export interface ConvSizes {
   readonly padding: readonly number[];
 }
 /**
+ * What a convolution leaves beside its result of a reduction over each channel of it, for a backend that asks (`Limits.refine`): over
+ * each part of so many `columns` of the places of a channel ([n, ...output], or [n, ...input] of ∂x) in row-major order Σ expr for
+ * each of `sums`, and with `squares` Σ(expr − its mean in the part)². The output is float32 [sums, then squares; channels; parts].
+ */
+export interface Partials {
+  readonly output: number;
+  readonly columns: number;
+  /** Over the domain of the stores. */
+  readonly sums: readonly Expr[];
+  readonly squares: boolean;
+}
+/**
  * a, b and acc0 are float32. Their domains, and that of the stores (acc0's):
  *
  * direction   a                      b                          acc0
@@ -280,6 +294,7 @@ export interface ConvKernel extends KernelBase {
   readonly a: Expr;
   readonly b: Expr;
   readonly stores: readonly Store[];
+  readonly partials?: Partials;
 }
 
 /**

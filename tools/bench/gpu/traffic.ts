@@ -5,11 +5,9 @@
  * A gradient of weights that never reaches memory, its update being the end of its kernel, stays below it. Bytes are those that a GPU
  * stores: a bool is a word there. Operands are counted once a kernel, as if caches kept what tiles read again.
  */
-import type { DType, Expr, Kernel } from '@tessera/tensor/backend';
+import type { DType, Kernel } from '@tessera/tensor/backend';
 import type { Explanation } from '@tessera/tensor/inspect';
-import { planOf } from '../../../packages/backend-webgpu/src/kernels/reduce.ts';
-import { type ByRows, reduceChoices, reductionOf } from '../../../packages/backend-webgpu/src/kernels/reduction.ts';
-import { bind } from '../../../packages/backend-webgpu/src/pages.ts';
+import { bytesRead } from '../../../packages/backend-webgpu/src/kernels/bytes-read.ts';
 import type { Target } from '../../../packages/backend-webgpu/src/shader.ts';
 import { bytesOf } from '../../../packages/backend-webgpu/src/stored.ts';
 import { product } from '../work.ts';
@@ -19,30 +17,7 @@ export function bytesMoved(kernel: Kernel, target: Target): number {
   const sizes = (operands: Kernel['inputs']) => operands.map(({ dtype, size }) => size * bytesOf[dtype]);
   const [read, written] = [sizes(kernel.inputs), sizes(kernel.outputs)];
   const sum = (bytes: readonly number[]) => bytes.reduce((a, b) => a + b, 0);
-  if (kernel.kind !== 'reduce') return sum(read) + sum(written);
-  const bound = bind(kernel, target.room);
-  const [choice] = reduceChoices(bound, target) as [ByRows];
-  const { passes } = planOf(reductionOf(bound), choice);
-  const loads = passes.flatMap(({ exprs, keeps }) => [...loaded([...exprs, ...keeps.values()])]);
-  const once = read.filter((_, input) => !loads.includes(input)); // by the row
-  return sum(loads.map((input) => read[input] as number)) + sum(once) + sum(written);
-}
-
-/** Inputs that expressions load, shared ones once. */
-function loaded(exprs: readonly Expr[]): Set<number> {
-  const found = new Set<number>();
-  const seen = new Set<Expr>();
-  const visit = (expr: Expr): void => {
-    if (seen.has(expr)) return;
-    seen.add(expr);
-    if (expr.op === 'load') {
-      found.add(expr.input);
-      for (const at of expr.at ?? []) visit(at);
-    }
-    if (expr.op === 'apply') for (const arg of expr.args) visit(arg);
-  };
-  for (const expr of exprs) visit(expr);
-  return found;
+  return (kernel.kind === 'reduce' ? bytesRead(kernel, target) : sum(read)) + sum(written);
 }
 
 export const bytesOfStep = ({ program }: Explanation, target: Target): number =>

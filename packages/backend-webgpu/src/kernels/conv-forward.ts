@@ -22,12 +22,13 @@ import type { Inside } from './product';
 import { insideParts } from './windows';
 
 export function forward(kernel: ConvKernel, order: Order): ConvPart {
-  const { sizes, a, stores } = kernel;
+  const { sizes, a, stores, partials } = kernel;
   const { n, c, o, groups, output, kernel: window } = sizes;
   const { channels, outs, taps } = perGroup(sizes);
   const pointwise = taps === 1 && output.length === 1 && sizes.padding[0] === 0 && sizes.stride[0] === 1;
   const vectors = pointwise && output[0] === sizes.input[0] ? vectorsOf(a, 2, kernel) : [];
   const written = vectors.length ? vectorStores(stores, 2, kernel) : null;
+  const summed = written ? (partials?.sums ?? []).flatMap((expr) => vectorsOf(expr, 2, kernel)) : [];
   const weights: Weights =
     order === 'taps'
       ? fromScratch(kernel)
@@ -58,6 +59,10 @@ export function forward(kernel: ConvKernel, order: Order): ConvPart {
     const [image, windows] = split(block, column, output);
     return [image, ofGroup(block, groups, o / groups, group, `i32(${row})`), ...windows];
   };
+  const element = (block: Block, group: string, row: string, column: string, sum: string) =>
+    block.at(atCoords(result(block, group, row, column), () => sum));
+  const four = (block: Block, group: string, row: string, column: string, sum: string) =>
+    new Quad(block, result(block, group, row, column), 2, (part) => `${sum}.${'xyzw'[part]}`);
   return {
     batch: groups,
     m: outs,
@@ -75,12 +80,9 @@ export function forward(kernel: ConvKernel, order: Order): ConvPart {
             new Quad(at.block, coordsOf(place(at, ...position).terms), 2).value(a, carriedAs(a.dtype))
         : null,
     },
-    vectors: [...vectors, ...weights.vectors, ...(written ?? [])],
-    store: (block, group, row, column, sum) =>
-      block.at(atCoords(result(block, group, row, column), () => sum)).store(stores),
-    store4:
-      written &&
-      ((block, group, row, column, sum) =>
-        new Quad(block, result(block, group, row, column), 2, (part) => `${sum}.${'xyzw'[part]}`).store(stores)),
+    vectors: [...vectors, ...weights.vectors, ...(written ?? []), ...summed],
+    store: (...at) => element(...at).store(stores),
+    store4: written && ((...at) => four(...at).store(stores)),
+    left: partials ? { ...partials, element, four: written && ((...at) => four(...at).four) } : null,
   };
 }

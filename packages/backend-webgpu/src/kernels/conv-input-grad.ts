@@ -35,7 +35,7 @@ function classesOf({ stride, dilation }: ConvSizes, order: Order): readonly numb
 }
 
 export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
-  const { sizes, a, stores } = kernel;
+  const { sizes, a, stores, partials } = kernel;
   const { n, c, groups, input, kernel: window, padding } = sizes;
   const { channels, outs, taps } = perGroup(sizes);
   const classes = classesOf(sizes, order);
@@ -45,6 +45,7 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
   const pointwise = taps === 1 && input.length === 1 && padding[0] === 0 && sizes.stride[0] === 1;
   const vectors = pointwise && input[0] === sizes.output[0] ? vectorsOf(a, 2, kernel) : [];
   const written = vectors.length ? vectorStores(stores, 2, kernel) : null;
+  const summed = written ? (partials?.sums ?? []).flatMap((expr) => vectorsOf(expr, 2, kernel)) : [];
   const groupOf = (block: Block, batch: string) => (strided ? block.once(`${batch} / ${count}u`, 'g') : batch);
   /** Of a class along an axis: its first place of the window, and how many it has. */
   const along = (block: Block, batch: string) => {
@@ -118,6 +119,10 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
     );
     return [image, ofGroup(block, groups, c / groups, groupOf(block, batch), `i32(${row})`), ...at];
   };
+  const element = (block: Block, batch: string, row: string, column: string, sum: string) =>
+    block.at(atCoords(result(block, batch, row, column), () => sum));
+  const four = (block: Block, batch: string, row: string, column: string, sum: string) =>
+    new Quad(block, result(block, batch, row, column), 2, (part) => `${sum}.${'xyzw'[part]}`);
   return {
     batch: groups * count,
     m: channels,
@@ -148,7 +153,7 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
         ? (at, ...where) => new Quad(at.block, coordsOf(position(at, ...where).terms), 2).value(a, carriedAs(a.dtype))
         : null,
     },
-    vectors: [...vectors, ...weights.vectors, ...(written ?? [])],
+    vectors: [...vectors, ...weights.vectors, ...(written ?? []), ...summed],
     store: (block, batch, row, column, sum) => {
       const at = result(block, batch, row, column);
       const ragged = input.flatMap((size, axis) =>
@@ -158,9 +163,7 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
       block.at(atCoords(at, () => sum)).store(stores);
       if (ragged.length) block.line('}');
     },
-    store4:
-      written &&
-      ((block, batch, row, column, sum) =>
-        new Quad(block, result(block, batch, row, column), 2, (part) => `${sum}.${'xyzw'[part]}`).store(stores)),
+    store4: written && ((...at) => four(...at).store(stores)),
+    left: partials ? { ...partials, element, four: written && ((...at) => four(...at).four) } : null,
   };
 }

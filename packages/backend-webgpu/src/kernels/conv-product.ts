@@ -25,7 +25,7 @@ import type { Product } from './product';
 
 /** A convolution of single places, stride 1, is one over a single spatial axis: more of memory then lies together. */
 export function collapsed(kernel: ConvKernel): ConvKernel {
-  const { sizes, a, b, stores, direction } = kernel;
+  const { sizes, a, b, stores, partials } = kernel;
   const { input, kernel: window, output, stride, padding } = sizes;
   const plain = input.every((size, i) => window[i] === 1 && stride[i] === 1 && padding[i] === 0 && output[i] === size);
   if (!plain || input.length < 2) return kernel;
@@ -38,10 +38,17 @@ export function collapsed(kernel: ConvKernel): ConvKernel {
     dilation: [1],
     padding: [0],
   };
-  const flat = flattened([a, b], stores, 2, input.length + 2);
+  const flat = flattened([a, b, ...(partials?.sums ?? [])], stores, 2, input.length + 2);
   if (!flat) return kernel;
-  const [x, w] = flat.exprs as [Expr, Expr];
-  return { ...kernel, direction, sizes: one, a: x, b: w, stores: flat.stores };
+  const [x, w, ...sums] = flat.exprs as [Expr, Expr, ...Expr[]];
+  return {
+    ...kernel,
+    sizes: one,
+    a: x,
+    b: w,
+    stores: flat.stores,
+    ...(partials && { partials: { ...partials, sums } }),
+  };
 }
 
 export function titleOf({ direction, sizes }: ConvKernel): string {

@@ -12,8 +12,9 @@ import type { Order } from './conv-places';
 import { collapsed, productOf, titleOf } from './conv-product';
 import { type Direct, directChoices } from './direct-choices';
 import type { ByMatrix } from './matrix';
+import { sharedForSums } from './partials';
 import { productBy } from './product';
-import { predict, type Tiled, tiledChoices } from './tiles';
+import { predict, sharedOf, type Tiled, tiledChoices } from './tiles';
 import type { Winograd } from './winograd';
 
 /** `order`: how k runs over channels and places of the window. */
@@ -21,18 +22,25 @@ export type ConvChoice = ((Tiled | ByMatrix) & { readonly order: Order }) | Dire
 
 export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
   const kernel = collapsed(given);
-  const depthwise = directChoices(given, target);
+  const { partials } = kernel;
+  // a tile's columns are a part
+  const fits = ({ tile }: Tiled) =>
+    !partials || (tile.n === partials.columns && sharedOf(tile) + sharedForSums(partials, tile) <= target.shared);
+  const depthwise = partials ? [] : directChoices(given, target);
   const made = orders(kernel).flatMap((order) => {
     const { batch, m, n, k, segments, a, first } = productOf(kernel, target, order);
     // Addresses: a vector of memory costs one operation an element, a place of a window and its test several.
     const cost = { a: a.four ? 0.5 : 3, b: order === 'taps' ? 2.5 : sizeOf(kernel.sizes.kernel) === 1 ? 1 : 6 };
     const extent = { batch, m, n, k, segments, cost, first: first?.words ?? 0 };
-    return tiledChoices(extent, target).map((choice) => ({
-      choice: { ...choice, order },
-      seconds: predict(extent, choice, target),
-    }));
+    return tiledChoices(extent, target)
+      .filter(fits)
+      .map((choice) => ({
+        choice: { ...choice, order },
+        seconds: predict(extent, choice, target),
+      }));
   });
   const products = made.sort((one, other) => one.seconds - other.seconds).map(({ choice }) => choice);
+  if (partials) return products;
   const { matrix } = target;
   const byMatrix = (matrix ? orders(kernel) : []).flatMap((order) =>
     (matrix?.by.matrixChoices(kernel, productOf(kernel, target, order), target) ?? []).map((choice) => ({

@@ -3,6 +3,7 @@ import type { Kernel } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
 import { Block, type Dispatch, dispatch, type Target } from '../shader';
 import { fours, whereIs } from './in-tile';
+import { leaving } from './partials';
 import type { Product } from './product';
 import { type Tile, type Tiled, threadsOf } from './tiles';
 
@@ -66,8 +67,10 @@ export function join(
         `for (var part = 0u; part < ${splits}u; part++) {`,
         `sum${j} += bitcast<vec4<${type}>>(scratch[${from ? `${from}u + ` : ''}${vector}]);`,
         '}',
-        `finish(batch, row, firstColumn + ${columns.base(j)}, sum${j});`,
       );
     }
+    const sums = Array.from({ length: perN / 4 }, (_, j) => `sum${j}`);
+    if (of.left) block.line(leaving(block, of, tile, target)('row', sums));
+    block.line(...sums.map((sum, j) => `finish(batch, row, firstColumn + ${columns.base(j)}, ${sum});`));
   });
 }

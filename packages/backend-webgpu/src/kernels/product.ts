@@ -15,6 +15,7 @@ import { carriedAs } from '../accumulate';
 import { type Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
 import { fours, shareOf, whereIs } from './in-tile';
 import type { ByMatrix } from './matrix';
+import { type Left, leaving } from './partials';
 import { finish, join } from './product-store';
 import { multiplied, stage } from './slab';
 import { straight } from './straight';
@@ -54,6 +55,8 @@ export interface Product {
   /** Writes what is stored of one element of C; of four columns that follow each other, where that is possible. */
   store(block: Block, batch: string, row: string, column: string, sum: string): void;
   readonly store4: Product['store'] | null;
+  /** Sums over its columns that it leaves, too (partials.ts); tiles only. */
+  readonly left?: Left | null;
   /** A dispatch before, such as one that lays A out in scratch; words of scratch that are taken. */
   readonly first?: { readonly dispatches: readonly Dispatch[]; readonly words: number };
 }
@@ -142,11 +145,15 @@ export function product(kernel: Kernel, target: Target, of: Product, { tile, spl
     block.line('');
     const rows = fours(a, 'laneRow', lanesM, tile.m);
     const columns = fours(b, 'laneColumn', lanesN, tile.n);
+    const leave = of.left && leaving(block, of, tile, target);
     for (let i = 0; i < perM; i++) {
       const row = `firstRow + ${rows.base(i >> 2)}${i & 3 ? ` + ${(i & 3) * rows.gap}u` : ''}`;
-      for (let j = 0; j < perN / 4; j++) {
-        block.line(`finish(batch, ${row}, firstColumn + ${columns.base(j)}, c${i}_${j});`);
-      }
+      const values = each(perN / 4, (j) => `c${i}_${j}`);
+      // before stores, which may write over what the sums read
+      if (leave) block.line(leave(row, values));
+      values.forEach((value, j) => {
+        block.line(`finish(batch, ${row}, firstColumn + ${columns.base(j)}, ${value});`);
+      });
     }
   });
   const before = of.first?.dispatches ?? [];

@@ -13,13 +13,16 @@
  *
  *   few long rows              chunk 0 │ chunk 1 │ chunk 2      a workgroup a chunk, a dispatch a stage; partial results lie in
  *                                                              scratch, and each later dispatch joins them in the same order
+ *
+ *   sums left by another       part 0 │ part 1 │ …             no stages: what a convolution has left of each (partials.ts) is
+ *   kernel                                                     joined like chunks, for all chunks that store by a dispatch before
  */
 import type { Load, ReduceKernel } from '@tessera/tensor/backend';
 import { fromWord, toWord } from '../accumulate';
 import { all } from '../place';
-import { type Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
+import { type Block, bindingOf, type Dispatch, dispatch, type Program, type Target } from '../shader';
 import { loadsOf } from '../vector';
-import { joinLanes } from './lanes';
+import { joinLanes, type Lanes } from './lanes';
 import { type Pass, passesOf } from './passes';
 import { type ByRows, type Reduction, reductionOf, storesOf, tile } from './reduction';
 import { rowOf, type Walk, writePass } from './row-pass';
@@ -110,11 +113,42 @@ function overwrites(kernel: ReduceKernel): boolean {
   return elements.some(({ input }) => over.includes(input));
 }
 
+/** What was left of each part of a row: how many parts, and what of one. */
+interface Parts {
+  readonly count: number;
+  value(block: Block, part: Part, k: string): string;
+}
+
+/** Joins what was left, in all lanes. */
+function recall(block: Block, running: readonly Running[], { count, value }: Parts, choice: Lanes, target: Target) {
+  if (running.length === 0) return;
+  for (const one of running) one.declare(block);
+  block.line(`for (var k = part; k < ${count}u; k += ${choice.lanes}u) {`);
+  for (const one of running) one.merge(block, (part) => value(block, part, 'k'));
+  block.line('}');
+  joinLanes(block, running, choice, target);
+}
+
+/** What a convolution left: sum `acc<i>` of each row lies at i. */
+function partsOf({ kernel, rows }: Walk): Parts | null {
+  if (!kernel.joins) return null;
+  const { input, columns } = kernel.joins;
+  const count = Math.ceil(rows.length / columns);
+  const value = (block: Block, { name }: Part, k: string) => {
+    if (name.startsWith('count')) return `f32(min(${columns}u, ${rows.length}u - ${k} * ${columns}u))`;
+    return block.element(bindingOf(kernel, input), `(${name.slice(3)}u * ${rows.count}u + row) * ${count}u + ${k}`);
+  };
+  return { count, value };
+}
+
 function whole({ stages, passes, walk, held }: RowPlan, target: Target, choice: ByRows): Program {
-  const what = held ? 'kept in registers' : 'a stage at a time';
+  const parts = partsOf(walk);
+  const what = parts ? 'sums joined' : held ? 'kept in registers' : 'a stage at a time';
   const main = rowsDispatch(walk, target, choice, { what }, (block) => {
+    if (parts) recall(block, stages.flat(), parts, choice, target);
     passes.forEach((pass, p) => {
       const running = stages[p];
+      if (running && parts) return;
       for (const one of running ?? []) one.declare(block);
       writePass(block, walk, pass, running);
       if (running) joinLanes(block, running, choice, target);
@@ -126,36 +160,44 @@ function whole({ stages, passes, walk, held }: RowPlan, target: Target, choice: 
 
 function chunked({ stages, passes, walk }: RowPlan, target: Target, choice: ByRows): Program {
   const { count } = walk.rows;
-  const { chunks, lanes } = choice;
+  const { chunks } = choice;
   const words = new Map<string, number>();
   for (const { name } of stages.flat().flatMap(({ parts }) => parts)) words.set(name, words.size);
+  const parts = partsOf(walk);
+  const found = parts ? 1 : chunks;
   const partial = ({ name }: Part, chunk: string) =>
-    `scratch[(${words.get(name)}u * ${count}u + row) * ${chunks}u + ${chunk}]`;
-  /** What the dispatches before have found, in all lanes. */
-  const recall = (block: Block, running: readonly Running[]) => {
-    if (running.length === 0) return;
-    for (const one of running) one.declare(block);
-    block.line(`for (var k = part; k < ${chunks}u; k += ${lanes}u) {`);
-    for (const one of running) one.merge(block, (part) => fromWord(partial(part, 'k'), part.type));
-    block.line('}');
-    joinLanes(block, running, choice, target);
+    `scratch[(${words.get(name)}u * ${count}u + row) * ${found}u + ${chunk}]`;
+  const keep = (block: Block, running: readonly Running[], chunk: string) => {
+    const all = running.flatMap((one) => one.parts);
+    once(
+      block,
+      walk,
+      all.map((part) => `${partial(part, chunk)} = ${toWord(part.name)};`),
+    );
   };
-  const dispatches = stages.map((running, p) => {
-    const what = `stage ${p + 1} in ${chunks} chunks of ${walk.length}`;
-    return rowsDispatch(walk, target, choice, { what, scratch: true }, (block) => {
-      recall(block, stages.slice(0, p).flat());
-      for (const one of running) one.declare(block);
-      writePass(block, walk, passes[p] as Pass, running);
-      joinLanes(block, running, choice, target);
-      const parts = running.flatMap((one) => one.parts);
-      const lines = parts.map((part) => `${partial(part, 'chunk')} = ${toWord(part.name)};`);
-      once(block, walk, lines);
+  /** What the dispatches before have found. */
+  const before: Parts = { count: found, value: (_, part, k) => fromWord(partial(part, k), part.type) };
+  const joined = (parts: Parts) =>
+    rowsDispatch(walk, target, choice, { what: 'sums joined', chunks: 1, scratch: true }, (block) => {
+      recall(block, stages.flat(), parts, choice, target);
+      keep(block, stages.flat(), '0u');
     });
-  });
+  const dispatches = parts
+    ? [joined(parts)]
+    : stages.map((running, p) => {
+        const what = `stage ${p + 1} in ${chunks} chunks of ${walk.length}`;
+        return rowsDispatch(walk, target, choice, { what, scratch: true }, (block) => {
+          recall(block, stages.slice(0, p).flat(), before, choice, target);
+          for (const one of running) one.declare(block);
+          writePass(block, walk, passes[p] as Pass, running);
+          joinLanes(block, running, choice, target);
+          keep(block, running, 'chunk');
+        });
+      });
   const elements = storesOf(walk.kernel, 'element').length > 0;
   const storing = (chunks: number, what: string, body: (block: Block) => void) =>
     rowsDispatch(walk, target, choice, { what, chunks, scratch: stages.length > 0 }, (block) => {
-      recall(block, stages.flat());
+      recall(block, stages.flat(), before, choice, target);
       body(block);
     });
   const pass = (block: Block) => writePass(block, walk, passes[stages.length] as Pass);
@@ -168,5 +210,5 @@ function chunked({ stages, passes, walk }: RowPlan, target: Target, choice: ByRo
             storeRow(block, walk, elements ? ['chunk == 0u'] : []);
           }),
         ];
-  return { dispatches: [...dispatches, ...stores], scratch: words.size * count * chunks };
+  return { dispatches: [...dispatches, ...stores], scratch: words.size * count * found };
 }

@@ -88,7 +88,10 @@ const whereCached = {
 /** The first is taken where nobody measured; others have more or fewer lanes a row, or more or fewer chunks. */
 export function reduceChoices(original: ReduceKernel, target: Target): ByRows[] {
   const { kernel, rows, wide, across } = reductionOf(original);
-  const { count, length } = rows;
+  const { count } = rows;
+  // where there are sums to join and nothing else, those are the row
+  const sumsAlone = kernel.joins && storesOf(kernel, 'element').length === 0;
+  const length = sumsAlone ? Math.ceil(rows.length / kernel.joins.columns) : rows.length;
   const own = target.cached ? whereCached : tile;
   // An accumulator is three words of workgroup memory at most.
   const room = Math.min(target.threads, target.shared / Math.max(1, 12 * kernel.stages.flat().length));
@@ -99,7 +102,7 @@ export function reduceChoices(original: ReduceKernel, target: Target): ByRows[] 
     while (lanes > room) lanes /= 2;
     const groups = Math.max(1, Math.ceil(count / beside));
     const long = groups * lanes * beside < own.few && length >= lanes * own.endless;
-    const parts = cut ?? (long ? length / (lanes * own.perLaneCut) : 1);
+    const parts = sumsAlone ? 1 : (cut ?? (long ? length / (lanes * own.perLaneCut) : 1));
     const most = Math.min(own.groups / groups, length / (lanes * wide));
     return { way: 'rows', lanes, rows: beside, across, chunks: Math.max(1, Math.ceil(Math.min(parts, most))) };
   };

@@ -90,7 +90,7 @@ function place(index: number, { expr }: Accumulate, combine: 'max' | 'min'): Run
 }
 
 /** Σx as accumulator `sum` and Σ(x − mean)² as accumulator `squares`. */
-function moments(sum: number, squares: number, expr: Expr): Running {
+export function moments(sum: number, squares: number, expr: Expr): Running {
   const [total, about, count] = [`acc${sum}`, `acc${squares}`, `count${sum}`];
   const parts = [total, about, count].map((name): Part => ({ name, type: 'f32' }));
   const joining = (block: Block, s: string, q: string, n: string) => {
@@ -147,7 +147,7 @@ export function runningStages(
 }
 
 /** The sum Σx of which the accumulator is Σ(x − Σx/length)²; −1 where it is something else. */
-function meanUnder({ combine, expr }: Accumulate, all: readonly Accumulate[], length: number): number {
+export function meanUnder({ combine, expr }: Accumulate, all: readonly Accumulate[], length: number): number {
   const [a, b] = partsOf(expr, 'mul');
   const [x, mean] = a === b ? partsOf(a, 'sub') : [];
   const scaled = mean?.op === 'apply' && (mean.fn === 'div' || mean.fn === 'mul') ? mean : null;

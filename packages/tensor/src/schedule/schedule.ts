@@ -25,7 +25,7 @@ export function schedule(graph: Graph, limits: Limits, arrange?: Arrange): Progr
     lowered = alone.size;
     const jobs = jobsOf(groups, room, alone);
     if (alone.size > lowered) continue;
-    const program = link(graph, jobs, limits, arrange);
+    const program = link(graph, limits.refine?.(jobs) ?? jobs, limits, arrange);
     if (!arrange?.fails(program, room.most)) return program;
   }
 }
