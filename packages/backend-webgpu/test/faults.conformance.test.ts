@@ -96,6 +96,60 @@ describe('a device with the least limits and no features', () => {
   });
 });
 
+describe('a device that holds little in one buffer', () => {
+  it('refuses a tensor that is too large, naming op, shape and bytes, and goes on with what fits', async () => {
+    const device = await (await emulatedAdapter()).requestDevice();
+    const most = 2 ** 16;
+    const { limits } = device;
+    const small = new Proxy(limits, {
+      get: (_, name) =>
+        /^max(Storage)?Buffer(Binding)?Size$/.test(String(name)) ? most : Reflect.get(limits, name, limits),
+    });
+    Object.defineProperty(device, 'limits', { value: small });
+    const sizes: number[] = [];
+    const create = device.createBuffer.bind(device);
+    Object.defineProperty(device, 'createBuffer', {
+      value: (descriptor: GPUBufferDescriptor) => {
+        sizes.push(descriptor.size);
+        return create(descriptor);
+      },
+    });
+    const backend = await make({ device });
+    expect(backend.info().limits.bufferBytes).toBe(most);
+    await expect(async () => matmul(ones([200, 4]), ones([4, 100])).data()).rejects.toThrow(
+      /matmul: a float32 value of shape \[200,100\] .*needs 80000 bytes, the backend holds at most 65536 in one buffer/,
+    );
+    const parts = Array.from({ length: 3 }, (_, i) => new State(mul(ones([90, 90]), i))); // 97 kB in all
+    const step = compile((x: Tensor) => {
+      for (const part of parts) part.assign(sub(part.read(), x));
+    });
+    for (let i = 0; i < 2; i++) step(ones([90]));
+    expect((await Promise.all(parts.map((part) => part.data()))).map((values) => values[8099])).toEqual(
+      parts.map((_, i) => i - 2),
+    );
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(most);
+    device.destroy();
+  });
+});
+
+describe('a device of the user', () => {
+  it('serves two backends at once, and goes on when one of them is disposed of', async () => {
+    const device = await (await emulatedAdapter()).requestDevice();
+    const [a, b] = [await make({ device }), await make({ device })];
+    const run = async (backend: Webgpu) => {
+      setBackend(backend);
+      return (await mul(ones([300]), 2).data())[299];
+    };
+    expect([await run(a), await run(b)]).toEqual([2, 2]);
+    a.dispose();
+    expect(await run(b)).toBe(2);
+    b.dispose();
+    const state = await Promise.race([device.lost, device.queue.onSubmittedWorkDone()]);
+    expect(state).toBeUndefined(); // it is not lost
+    device.destroy();
+  });
+});
+
 describe('a lost device', () => {
   const training = () => {
     const w = new State(ones([4, 2]));
