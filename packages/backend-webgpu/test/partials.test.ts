@@ -141,10 +141,10 @@ describe('sums that a convolution leaves', () => {
     ['in workgroup memory', () => plain],
   ] as const;
   it.each(
-    // staged ahead takes the emulator 5 s
+    // an emulator takes seconds for each: the first both ways, the others in turns
     table.flatMap((row, i) =>
       backends.flatMap(([how, backend], b) =>
-        row[2].staging === 'ahead' && b !== i % 2 ? [] : [[row[0], how, ...row.slice(1), backend] as const],
+        i > 0 && b !== i % 2 ? [] : [[row[0], how, ...row.slice(1), backend] as const],
       ),
     ),
   )('with %s, joined %s', async (_, __, sizes, tile, splits, backend) => {
@@ -198,7 +198,7 @@ describe('a norm behind a convolution', () => {
     ['its map too, in chunks', [4, 2, 64, 64], 4, 1, true, 2],
   ] as const)('joins what is left of sums: %s', async (_, shape, o, window, map, dispatches) => {
     const exact = await normed(reference({ dtype: 'float64' }), shape, o, window, map);
-    for (const backend of [exchanging, plain]) {
+    for (const backend of dispatches > 1 ? [plain] : [exchanging, plain]) {
       const { values, kernels } = await normed(backend, shape, o, window, map);
       const [conv, norm] = kernels as [ConvKernel, ReduceKernel];
       expect([kernels.length, conv.partials?.squares, norm.joins?.columns]).toEqual([2, true, conv.partials?.columns]);

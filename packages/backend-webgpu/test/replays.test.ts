@@ -146,6 +146,13 @@ it('two steps that take turns keep theirs, losses held or not', async () => {
   expect(seen.slice(2)).toEqual(seen.slice(2).fill({ createCommandEncoder: 2, beginComputePass: 2, submit: 2 }));
 });
 
+/** What was dropped is given back. */
+async function collected(): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    (globalThis as { gc?: () => void }).gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 10)); // finalizers run between macrotasks
+  }
+}
 it('a thousand steps, losses read, held for a while or dropped, leave memory, objects and the heap as they were', async () => {
   await setUp();
   const step = trainer(recipes['AdamW, dropout'] as Recipe);
@@ -157,13 +164,10 @@ it('a thousand steps, losses read, held for a while or dropped, leave memory, ob
       if (i % 3 === 1) held.push(loss);
       if (i % 50 === 49) {
         for (const each of held.splice(0)) each.dispose();
-        await new Promise((resolve) => setTimeout(resolve, 0)); // finalizers run between macrotasks
+        await collected(); // else the collector comes when it likes, and losses that wait for it take a page more
       }
     }
-    for (let i = 0; i < 2; i++) {
-      (globalThis as { gc?: () => void }).gc?.();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await collected();
     const { peak, ...use } = backend.memory();
     return { use, objects: backend.info().objects, peak, heap: process.memoryUsage().heapUsed };
   };
@@ -171,6 +175,6 @@ it('a thousand steps, losses read, held for a while or dropped, leave memory, ob
   const { heap: lateHeap, peak: latePeak, ...late } = await train(1000);
   expect(late).toEqual(early);
   expect(peak).toBeGreaterThan(early.use.bytes);
-  expect(latePeak - peak).toBeLessThan(2 ** 16); // losses that the collector came for later, 256 bytes each
+  expect(latePeak - peak).toBeLessThan(2 ** 13); // losses that the collector came for later, 256 bytes each
   expect(lateHeap - heap).toBeLessThan(1_000_000); // 1 kB a step
 });
