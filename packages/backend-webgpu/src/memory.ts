@@ -170,6 +170,15 @@ export class Memory {
     this.#drafts.set(index, draft);
     return draft;
   }
+  /** What copies a small value; within a buffer WebGPU copies nothing, so it goes by way of another. */
+  copiesOf(from: Region, to: Region): readonly Copy[] {
+    if (from.gpu !== to.gpu) return [{ from, to }];
+    const { region } = this.draft(-Infinity); // that of no plan, so it lies in no page
+    return [
+      { from, to: region },
+      { from: region, to },
+    ];
+  }
   /** Something to bind where a kernel takes more pages than its operands lie in. */
   spare(index: number): GPUBufferBinding {
     return bindingOf(this.draft(-1 - index).region);

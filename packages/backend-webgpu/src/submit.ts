@@ -120,7 +120,7 @@ export class Submitter {
       gather(steps, buffers, memory);
     }
     const copies = (positions: number[], [from, to]: readonly (readonly GpuBuffer[])[]) =>
-      positions.map((at) => ({ from: from![at]!.region, to: to![at]!.region }));
+      positions.flatMap((at) => memory.copiesOf(from![at]!.region, to![at]!.region));
     return {
       regions: regions(),
       before: copies([...moving], [given, buffers]),

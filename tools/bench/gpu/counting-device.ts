@@ -77,7 +77,9 @@ export function countingDevice(features: readonly GPUFeatureName[] = ['subgroups
       encoded.passes++;
       return pass;
     },
-    copyBufferToBuffer: nothing,
+    copyBufferToBuffer: (from: GPUBuffer, _: number, to: GPUBuffer) => {
+      if (from === to) throw new Error('copyBufferToBuffer within a buffer, which WebGPU refuses');
+    },
     clearBuffer: nothing,
     resolveQuerySet: nothing,
     finish: () => ({}),
