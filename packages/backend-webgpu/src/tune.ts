@@ -202,6 +202,7 @@ export function spread(ways: readonly Choice[], count: number): Choice[] {
       choice.way,
       'order' in choice && choice.order,
       'outputs' in choice && choice.outputs,
+      'shares' in choice,
       'tile' in choice && 'staging' in choice.tile && choice.tile.staging,
     ].join();
   const firsts = new Map([...ways].reverse().map((choice) => [kindOf(choice), choice]));

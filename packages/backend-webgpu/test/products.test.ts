@@ -5,16 +5,19 @@ import {
   type Expr,
   expr as e,
   type Kernel,
+  type MatmulKernel,
   type Store,
   sizeOf,
   type View,
 } from '@tessera/tensor/backend';
 import { type KernelCase, kernelCases } from '@tessera/testkit';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { webgpu } from '../src/index';
 import { type ConvChoice, convChoices } from '../src/kernels/conv';
-import { type Tile, tiles } from '../src/kernels/tiles';
+import { matmulChoices } from '../src/kernels/matmul';
+import { dealtChoices, type Tile, tiles } from '../src/kernels/tiles';
 import type { WebgpuBackend } from '../src/runtime';
+import type { Target } from '../src/shader';
 import { checkChoice } from './choices';
 import { emulated } from './emulated';
 import { largeDevice } from './target';
@@ -62,6 +65,7 @@ function matmulCase(m: number, n: number, k: number, [turnA, turnB]: readonly [b
   };
 }
 
+const small: Tile = { m: 16, n: 16, k: 8, perThread: [4, 4], staging: 'ahead' };
 const nameOf = ({ m, n, k, perThread, staging }: Tile) =>
   `${m}×${n}×${k}, ${perThread.join('×')} a thread${{ once: '', ahead: ', ahead', none: ', from storage' }[staging]}`;
 
@@ -81,6 +85,34 @@ describe('tiles of matmul', () => {
     }),
   )('$title', async ({ tile, make, splits }) => {
     await checkChoice(backend, make(tile.m, tile.n, tile.k), { way: 'tiles', tile, splits });
+  });
+});
+
+describe('slabs dealt to workgroups', () => {
+  it('are candidates of a tuner where tiles would leave workgroups idle, and no default', () => {
+    const extent = { batch: 1, m: 512, n: 512, k: 4096, segments: 1, cost: { a: 1, b: 1 } };
+    const [first] = dealtChoices(extent, roomy);
+    expect(first?.shares).toBeGreaterThan(132 - 1);
+    expect(dealtChoices({ ...extent, uneven: true }, roomy)).toEqual([]);
+    expect(dealtChoices({ ...extent, k: 16 }, roomy)).toEqual([]);
+    const { kernel } = matmulCase(512, 512, 4096, [false, false]);
+    const dealtOf = (target: Target) => matmulChoices(kernel as MatmulKernel, target).filter((one) => 'shares' in one);
+    expect(dealtOf({ ...roomy, rare: null })).toEqual([]);
+    expect(dealtOf(roomy).length).toBeGreaterThan(2);
+    expect(matmulChoices(kernel as MatmulKernel, roomy)[0]).not.toHaveProperty('shares');
+  });
+  const [once, ahead, none] = (['once', 'ahead', 'none'] as const).map(
+    (staging) => tiles.find((tile) => tile.staging === staging && tile.perThread[0] === 4) ?? { ...small, staging },
+  ) as [Tile, Tile, Tile];
+  it.each([
+    ['each tile between two, ragged edges', once, [3 * once.m - 3, once.n + 1, 5 * once.k + 1], 5],
+    ['tiles of one group, begun and ended', once, [3 * once.m, once.n, 2 * once.k], 2],
+    ['a tile among many', once, [once.m, once.n, 7 * once.k], 5],
+    ['more groups than slabs', once, [once.m, once.n, 2 * once.k], 9],
+    ['staged ahead', ahead, [2 * ahead.m, ahead.n, 3 * ahead.k], 4],
+    ['from storage', none, [2 * none.m, none.n - 1, 3 * none.k], 4],
+  ] as const)('%s', async (_, tile, [m, n, k], shares) => {
+    await checkChoice(backend, matmulCase(m, n, k, [false, true]), { way: 'tiles', tile, splits: 1, shares });
   });
 });
 
@@ -108,6 +140,15 @@ describe('convolutions as products in the order of k that is not the first choic
   it.each(others)('$title', async ({ test, choice }) => {
     const tile = tiles.find(({ m, n }) => m === 32 && n === 32) as Tile;
     await checkChoice(backend, test, { ...choice, tile, splits: 2 });
+  });
+});
+
+describe('slabs of convolutions dealt to workgroups', () => {
+  const some = /(forward|inputGrad|weightGrad): 3 groups/;
+  it.each(convolutions.filter(({ title }) => some.test(title)))('$title', async (test) => {
+    const choice = convChoices(test.kernel, roomy).find(({ way }) => way === 'tiles') as ConvChoice;
+    const tile = tiles.find(({ m, n }) => m === 16 && n === 64) as Tile;
+    await checkChoice(backend, test, { ...choice, tile, splits: 1, shares: 5 } as ConvChoice);
   });
 });
 

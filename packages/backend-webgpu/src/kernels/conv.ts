@@ -14,7 +14,7 @@ import { type Direct, directChoices } from './direct-choices';
 import type { ByMatrix } from './matrix';
 import { sharedForSums } from './partials';
 import { productBy } from './product';
-import { predict, sharedOf, type Tiled, tiledChoices } from './tiles';
+import { dealtChoices, predict, sharedOf, type Tiled, tiledChoices } from './tiles';
 import type { Winograd } from './winograd';
 
 /** `order`: how k runs over channels and places of the window. */
@@ -28,18 +28,18 @@ export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
     !partials || (tile.n === partials.columns && sharedOf(tile) + sharedForSums(partials, tile) <= target.shared);
   const depthwise = partials ? [] : directChoices(given, target);
   const made = orders(kernel).flatMap((order) => {
-    const { batch, m, n, k, segments, a, first } = productOf(kernel, target, order);
+    const { batch, m, n, k, segments, segmentsOf, a, first } = productOf(kernel, target, order);
     // Addresses: a vector of memory costs one operation an element, a place of a window and its test several.
     const cost = { a: a.four ? 0.5 : 3, b: order === 'taps' ? 2.5 : sizeOf(kernel.sizes.kernel) === 1 ? 1 : 6 };
-    const extent = { batch, m, n, k, segments, cost, first: first?.words ?? 0 };
-    return tiledChoices(extent, target)
-      .filter(fits)
-      .map((choice) => ({
-        choice: { ...choice, order },
-        seconds: predict(extent, choice, target),
-      }));
+    const extent = { batch, m, n, k, segments, cost, first: first?.words ?? 0, uneven: !!segmentsOf };
+    const dealt = target.rare && !partials ? dealtChoices(extent, target) : [];
+    return [...tiledChoices(extent, target), ...dealt].filter(fits).map((choice) => ({
+      choice: { ...choice, order },
+      seconds: predict(extent, choice, target),
+    }));
   });
-  const products = made.sort((one, other) => one.seconds - other.seconds).map(({ choice }) => choice);
+  const rank = (one: (typeof made)[number]) => (one.choice.shares ? 1 + one.seconds : one.seconds); // no default
+  const products = made.sort((one, other) => rank(one) - rank(other)).map(({ choice }) => choice);
   if (partials) return products;
   const { matrix } = target;
   const byMatrix = (matrix ? orders(kernel) : []).flatMap((order) =>

@@ -6,14 +6,19 @@ import type { Block, Program, Target } from '../shader';
 import { alongOf, Quad, vectorStores, vectorsOf } from '../vector';
 import type { ByMatrix } from './matrix';
 import { type Factor, type Product, productBy } from './product';
-import { type Tiled, tiledChoices } from './tiles';
+import { dealtChoices, type Tiled, tiledChoices } from './tiles';
 
 export type MatmulChoice = Tiled | ByMatrix;
 
 export function matmulChoices(kernel: MatmulKernel, target: Target): MatmulChoice[] {
   const { batch, m, n, k } = kernel;
   const extent = { batch: sizeOf(batch), m, n, k, segments: 1, cost: { a: 1, b: 1 } };
-  return [...(target.matrix?.by.matrixChoices(kernel, extent, target) ?? []), ...tiledChoices(extent, target)];
+  const dealt = target.rare ? dealtChoices(extent, target) : [];
+  return [
+    ...(target.matrix?.by.matrixChoices(kernel, extent, target) ?? []),
+    ...tiledChoices(extent, target),
+    ...dealt,
+  ];
 }
 
 export function matmul(kernel: MatmulKernel, target: Target, choice: MatmulChoice): Program {

@@ -5,6 +5,7 @@ import { Block, type Dispatch, dispatch, type Target } from '../shader';
 import { fours, whereIs } from './in-tile';
 import { leaving } from './partials';
 import type { Product } from './product';
+import { type Dealt, placeOfPart, sharesOf } from './stream-k';
 import { type Tile, type Tiled, threadsOf } from './tiles';
 
 /** The function that a thread calls with each of its vectors of C: four columns, `gap` apart. */
@@ -35,6 +36,7 @@ export function join(
   target: Target,
   of: Product,
   { tile, splits }: Tiled,
+  deal: Dealt | null,
   header: readonly string[],
 ): Dispatch {
   const [perM, perN] = tile.perThread;
@@ -42,7 +44,7 @@ export function join(
   const threads = threadsOf(tile);
   const [tilesM, tilesN] = [Math.ceil(of.m / tile.m), Math.ceil(of.n / tile.n)];
   const options = {
-    header: [...header, `the ${splits} parts of each sum added in order, and stored`],
+    header: [...header, `the ${deal ? '' : `${splits} `}parts of each sum added in order, and stored`],
     threads,
     groups: of.batch * tilesM * tilesN * perM,
     scratch: true,
@@ -52,19 +54,24 @@ export function join(
   return dispatch(kernel, target, options, (block) => {
     finish(block, of, tile);
     block.line(`let i = group % ${perM}u;`, `let made = group / ${perM}u;`);
+    // one that a group has alone is stored
+    if (deal) block.line(...sharesOf(deal), 'if (firstPart == lastPart) { return; }');
     whereIs(block, 'made', of, tilesM, tilesN, tile, 1);
     block.line(`let laneRow = lane / ${lanesN}u;`, `let laneColumn = lane % ${lanesN}u;`);
     const rows = fours(of.a, 'laneRow', lanesM, tile.m);
     const columns = fours(of.b, 'laneColumn', lanesN, tile.n);
     const stepOfFour = of.a.along === 'k' ? 4 * lanesM : of.a.four ? 4 * lanesM : lanesM;
     block.line(`let row = firstRow + ${rows.base(0)} + i / 4u * ${stepOfFour}u + i % 4u * ${rows.gap}u;`);
-    block.line(`let part0 = batch * ${splits}u * ${tilesM * tilesN}u + made % ${tilesM * tilesN}u;`);
+    if (!deal) block.line(`let part0 = batch * ${splits}u * ${tilesM * tilesN}u + made % ${tilesM * tilesN}u;`);
+    const place = deal ? placeOfPart : `part0 + part * ${tilesM * tilesN}u`;
     for (let j = 0; j < perN / 4; j++) {
-      const vector = `(part0 + part * ${tilesM * tilesN}u) * ${(perM * perN * threads) / 4}u + (i * ${perN / 4}u + ${j}u) * ${threads}u + lane`;
+      const vector = `(${place}) * ${(perM * perN * threads) / 4}u + (i * ${perN / 4}u + ${j}u) * ${threads}u + lane`;
       const from = (of.first?.words ?? 0) / 4;
       block.line(
         `var sum${j} = vec4<${type}>();`,
-        `for (var part = 0u; part < ${splits}u; part++) {`,
+        deal
+          ? 'for (var part = firstPart; part <= lastPart; part++) {'
+          : `for (var part = 0u; part < ${splits}u; part++) {`,
         `sum${j} += bitcast<vec4<${type}>>(scratch[${from ? `${from}u + ` : ''}${vector}]);`,
         '}',
       );

@@ -19,6 +19,7 @@ import { type Left, leaving } from './partials';
 import { finish, join } from './product-store';
 import { multiplied, stage } from './slab';
 import { straight } from './straight';
+import { dealt, overShare, placeOfShare } from './stream-k';
 import { type Tiled, threadsOf } from './tiles';
 
 /** Where an element is asked for: in `block`; `slab` is where a slab's segment is known, `before` in front of the loop over slabs. */
@@ -67,7 +68,8 @@ export const productBy = (kernel: Kernel, target: Target, of: Product, choice: T
     ? product(kernel, target, of, choice)
     : (target.matrix as NonNullable<Target['matrix']>).by.matrix(kernel, target, of, choice);
 
-export function product(kernel: Kernel, target: Target, of: Product, { tile, splits }: Tiled): Program {
+export function product(kernel: Kernel, target: Target, of: Product, choice: Tiled): Program {
+  const { tile, splits, shares } = choice;
   const { batch, m, n, k, a, b } = of;
   const [perM, perN] = tile.perThread;
   const [lanesM, lanesN] = [tile.m / perM, tile.n / perN];
@@ -75,26 +77,28 @@ export function product(kernel: Kernel, target: Target, of: Product, { tile, spl
   const [tilesM, tilesN] = [Math.ceil(m / tile.m), Math.ceil(n / tile.n)];
   const type = carriedAs(of.dtype);
   const words = of.first?.words ?? 0;
+  const deal = shares ? dealt(of, tile, shares) : null;
   const size = `${batch} × (${m} × ${of.segments > 1 ? `${of.segments} · ` : ''}${k}) · (${of.segments > 1 ? `${of.segments} · ` : ''}${k} × ${n})`;
   const header = [
     of.title,
-    `${size}, tile ${tile.m} × ${tile.n} × ${tile.k}, ${perM} × ${perN} a thread, ${threads} threads${{ once: '', ahead: ', ahead', none: ', from storage' }[tile.staging]}${splits > 1 ? `, k in ${splits} parts` : ''}`,
+    `${size}, tile ${tile.m} × ${tile.n} × ${tile.k}, ${perM} × ${perN} a thread, ${threads} threads${{ once: '', ahead: ', ahead', none: ', from storage' }[tile.staging]}${splits > 1 ? `, k in ${splits} parts` : ''}${deal ? `, slabs dealt to ${deal.groups} groups` : ''}`,
   ];
   const vectors = new Set(of.vectors).add('scratch');
   const options = {
     header,
     threads,
-    groups: batch * splits * tilesM * tilesN,
-    scratch: words > 0 || splits > 1,
+    groups: deal?.groups ?? batch * splits * tilesM * tilesN,
+    scratch: words > 0 || splits > 1 || deal !== null,
     vectors,
   };
   const main = dispatch(kernel, target, options, (block) => {
     const each = (count: number, text: (i: number) => string) => Array.from({ length: count }, (_, i) => text(i));
     const slabs = Math.ceil(k / tile.k);
-    whereIs(block, 'group', of, tilesM, tilesN, tile, splits);
+    if (deal) block.line(...overShare(deal, batch * tilesM * tilesN));
+    whereIs(block, deal ? 'made' : 'group', of, tilesM, tilesN, tile, splits);
     block.line(`let laneRow = lane / ${lanesN}u;`, `let laneColumn = lane % ${lanesN}u;`);
     const total = of.segmentsOf ? `${of.segmentsOf(block, 'batch')} * ${slabs}u` : `${of.segments * slabs}u`;
-    shareOf(block, total, splits);
+    if (!deal) shareOf(block, total, splits);
     const sums = each(perM * (perN / 4), (i) => `c${Math.floor(i / (perN / 4))}_${i % (perN / 4)}`);
     block.line(...sums.map((name) => `var ${name} = vec4<${type}>();`));
 
@@ -136,13 +140,18 @@ export function product(kernel: Kernel, target: Target, of: Product, { tile, spl
     }
 
     const vectorsOfSums = perM * (perN / 4);
+    const place = deal ? `(${placeOfShare})` : 'group';
+    const left = [
+      `let mine = ${words / 4}u + ${place} * ${vectorsOfSums * threads}u + lane;`,
+      ...sums.map((sum, e) => `scratch[mine + ${e * threads}u] = bitcast<vec4<u32>>(${sum});`),
+    ];
     if (splits > 1) {
-      block.line('', `let mine = ${words / 4}u + group * ${vectorsOfSums * threads}u + lane;`);
-      block.line(...sums.map((sum, e) => `scratch[mine + ${e * threads}u] = bitcast<vec4<u32>>(${sum});`));
+      block.line('', ...left);
       return;
     }
     finish(block, of, tile);
     block.line('');
+    if (deal) block.line(`if (last - first < ${deal.slabs}u) {`, ...left, '} else {');
     const rows = fours(a, 'laneRow', lanesM, tile.m);
     const columns = fours(b, 'laneColumn', lanesN, tile.n);
     const leave = of.left && leaving(block, of, tile, target);
@@ -155,12 +164,11 @@ export function product(kernel: Kernel, target: Target, of: Product, { tile, spl
         block.line(`finish(batch, ${row}, firstColumn + ${columns.base(j)}, ${value});`);
       });
     }
+    if (deal) block.line('}', 'at += last - first;', '}');
   });
   const before = of.first?.dispatches ?? [];
-  if (splits === 1) return { dispatches: [...before, main], scratch: words };
-  const joined = join(kernel, target, of, { way: 'tiles', tile, splits }, header);
-  return {
-    dispatches: [...before, main, joined],
-    scratch: words + splits * batch * tilesM * tilesN * tile.m * tile.n,
-  };
+  if (splits === 1 && !deal) return { dispatches: [...before, main], scratch: words };
+  const parts = deal ? 2 * deal.groups : splits * batch * tilesM * tilesN;
+  const joined = join(kernel, target, of, choice, deal, header);
+  return { dispatches: [...before, main, joined], scratch: words + parts * tile.m * tile.n };
 }

@@ -108,6 +108,8 @@ export interface Extent {
   readonly cost: { readonly a: number; readonly b: number };
   /** Words that a dispatch before lays out. */
   readonly first?: number;
+  /** Some matrices of the batch have fewer segments. */
+  readonly uneven?: boolean;
 }
 
 export interface Tiled {
@@ -115,6 +117,8 @@ export interface Tiled {
   readonly tile: Tile;
   /** Into how many parts k is cut, each summed by workgroups of its own. */
   readonly splits: number;
+  /** In place of that: among how many workgroups the slabs of all tiles are dealt (stream-k.ts). */
+  readonly shares?: number;
 }
 
 /** A device whose workgroup memory is memory behind a cache: some phones' GPUs, and processors that emulate one. */
@@ -149,12 +153,13 @@ function predictCached({ batch, m, n, k, segments, cost, first = 0 }: Extent, { 
 export function predict(extent: Extent, choice: Tiled, target: Pick<Target, 'cached'>): number {
   if (target.cached) return predictCached(extent, choice);
   const { batch, m, n, k, segments, cost, first } = extent;
-  const { tile, splits } = choice;
+  const { tile, splits, shares } = choice;
   const threads = threadsOf(tile);
   const [a, b] = tile.perThread;
   const slabs = segments * Math.ceil(k / tile.k);
-  const each = Math.ceil(slabs / splits);
-  const groups = batch * splits * Math.ceil(m / tile.m) * Math.ceil(n / tile.n);
+  const count = batch * Math.ceil(m / tile.m) * Math.ceil(n / tile.n);
+  const each = Math.ceil(shares ? (count * slabs) / shares : slabs / splits);
+  const groups = shares ?? count * splits;
   const most = occupancy(tile);
   const perWave = machine.multiprocessors * most;
   const waves = Math.floor(groups / perWave);
@@ -175,7 +180,8 @@ export function predict(extent: Extent, choice: Tiled, target: Pick<Target, 'cac
   const bytes = 4 * groups * each * tile.k * (tile.m + tile.n);
   const distinct = 4 * batch * segments * k * (m + n);
   const written = 4 * batch * m * n;
-  const joined = splits === 1 ? 0 : machine.dispatch + (2 * splits * written) / machine.cache;
+  const parts = shares ? 8 * shares * tile.m * tile.n : splits === 1 ? 0 : splits * written;
+  const joined = parts && machine.dispatch + (2 * parts) / machine.cache;
   // What takes longest, and a share of the others, which it does not hide altogether.
   const [longest = 0, ...others] = [full + last, bytes / machine.cache, distinct / machine.memory].sort(
     (x, y) => y - x,
@@ -196,6 +202,23 @@ export function tiledChoices(extent: Extent, target: Target): Tiled[] {
       made.push({ way: 'tiles', tile, splits });
     }
   }
+  const times = new Map(made.map((choice) => [choice, predict(extent, choice, target)]));
+  return made.sort((a, b) => (times.get(a) as number) - (times.get(b) as number));
+}
+
+/** Slabs dealt to as many workgroups as the machine holds at once, where tiles would leave some of them idle. For a tuner: best first. */
+export function dealtChoices(extent: Extent, target: Target): Tiled[] {
+  const { batch, m, n, k, segments, uneven } = extent;
+  if (uneven || target.cached) return [];
+  const made = tiles.flatMap((tile): Tiled[] => {
+    if (threadsOf(tile) > target.threads || sharedOf(tile) > target.shared) return [];
+    const count = batch * Math.ceil(m / tile.m) * Math.ceil(n / tile.n);
+    const shares = machine.multiprocessors * occupancy(tile);
+    const idle = count % shares > 0 && count < 4 * shares;
+    const fits = 8 * shares * tile.m * tile.n <= target.scratch;
+    const slabs = count * segments * Math.ceil(k / tile.k);
+    return idle && fits && slabs >= 4 * shares ? [{ way: 'tiles', tile, splits: 1, shares }] : [];
+  });
   const times = new Map(made.map((choice) => [choice, predict(extent, choice, target)]));
   return made.sort((a, b) => (times.get(a) as number) - (times.get(b) as number));
 }
