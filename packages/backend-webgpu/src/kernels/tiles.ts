@@ -190,6 +190,11 @@ export function predict(extent: Extent, choice: Tiled, target: Pick<Target, 'cac
   return longest + machine.overlap * hidden + written / machine.memory + joined + (first ? machine.dispatch : 0);
 }
 
+function bestFirst(made: Tiled[], extent: Extent, target: Target): Tiled[] {
+  const times = new Map(made.map((choice) => [choice, predict(extent, choice, target)]));
+  return made.sort((a, b) => (times.get(a) as number) - (times.get(b) as number));
+}
+
 /** All that fit the device, best first. Scratch of split products is bounded. */
 export function tiledChoices(extent: Extent, target: Target): Tiled[] {
   const { batch, m, n, k, segments } = extent;
@@ -202,8 +207,7 @@ export function tiledChoices(extent: Extent, target: Target): Tiled[] {
       made.push({ way: 'tiles', tile, splits });
     }
   }
-  const times = new Map(made.map((choice) => [choice, predict(extent, choice, target)]));
-  return made.sort((a, b) => (times.get(a) as number) - (times.get(b) as number));
+  return bestFirst(made, extent, target);
 }
 
 /** Slabs dealt to as many workgroups as the machine holds at once, where tiles would leave some of them idle. For a tuner: best first. */
@@ -219,6 +223,5 @@ export function dealtChoices(extent: Extent, target: Target): Tiled[] {
     const slabs = count * segments * Math.ceil(k / tile.k);
     return idle && fits && slabs >= 4 * shares ? [{ way: 'tiles', tile, splits: 1, shares }] : [];
   });
-  const times = new Map(made.map((choice) => [choice, predict(extent, choice, target)]));
-  return made.sort((a, b) => (times.get(a) as number) - (times.get(b) as number));
+  return bestFirst(made, extent, target);
 }
