@@ -1,7 +1,7 @@
 /** The product that a convolution is: y [o, n·p] = w [o, r·c] · x at the window's places [r·c, n·p]. */
 import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
-import { atCoords, atSums, coordsOf } from '../place';
+import { atSums, coordsOf } from '../place';
 import type { Block } from '../shader';
 import { Quad, vectorStores, vectorsOf } from '../vector';
 import {
@@ -15,6 +15,7 @@ import {
   placeIn,
   readAt,
   split,
+  storesOf,
   termsOf,
 } from './conv-places';
 import { fromScratch, type Weights, weightsOf } from './conv-weights';
@@ -59,10 +60,6 @@ export function forward(kernel: ConvKernel, order: Order): ConvPart {
     const [image, windows] = split(block, column, output);
     return [image, ofGroup(block, groups, o / groups, group, `i32(${row})`), ...windows];
   };
-  const element = (block: Block, group: string, row: string, column: string, sum: string) =>
-    block.at(atCoords(result(block, group, row, column), () => sum));
-  const four = (block: Block, group: string, row: string, column: string, sum: string) =>
-    new Quad(block, result(block, group, row, column), 2, (part) => `${sum}.${'xyzw'[part]}`);
   return {
     batch: groups,
     m: outs,
@@ -81,8 +78,6 @@ export function forward(kernel: ConvKernel, order: Order): ConvPart {
         : null,
     },
     vectors: [...vectors, ...weights.vectors, ...(written ?? []), ...summed],
-    store: (...at) => element(...at).store(stores),
-    store4: written && ((...at) => four(...at).store(stores)),
-    left: partials ? { ...partials, element, four: written && ((...at) => four(...at).four) } : null,
+    ...storesOf(kernel, written !== null, result),
   };
 }

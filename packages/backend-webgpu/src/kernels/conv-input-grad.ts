@@ -22,6 +22,7 @@ import {
   placeIn,
   readAt,
   split,
+  storesOf,
   termsOf,
 } from './conv-places';
 import { fromScratch, type Weights, weightsOf } from './conv-weights';
@@ -119,10 +120,6 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
     );
     return [image, ofGroup(block, groups, c / groups, groupOf(block, batch), `i32(${row})`), ...at];
   };
-  const element = (block: Block, batch: string, row: string, column: string, sum: string) =>
-    block.at(atCoords(result(block, batch, row, column), () => sum));
-  const four = (block: Block, batch: string, row: string, column: string, sum: string) =>
-    new Quad(block, result(block, batch, row, column), 2, (part) => `${sum}.${'xyzw'[part]}`);
   return {
     batch: groups * count,
     m: channels,
@@ -154,6 +151,7 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
         : null,
     },
     vectors: [...vectors, ...weights.vectors, ...(written ?? []), ...summed],
+    ...storesOf(kernel, written !== null, result),
     store: (block, batch, row, column, sum) => {
       const at = result(block, batch, row, column);
       const ragged = input.flatMap((size, axis) =>
@@ -163,7 +161,5 @@ export function inputGrad(kernel: ConvKernel, order: Order): ConvPart {
       block.at(atCoords(at, () => sum)).store(stores);
       if (ragged.length) block.line('}');
     },
-    store4: written && ((...at) => four(...at).store(stores)),
-    left: partials ? { ...partials, element, four: written && ((...at) => four(...at).four) } : null,
   };
 }

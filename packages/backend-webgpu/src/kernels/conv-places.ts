@@ -1,8 +1,9 @@
 /** From positions in a convolution's matrices to coordinates of its tensors. */
-import { type ConvSizes, type Expr, sizeOf } from '@tessera/tensor/backend';
+import { type ConvKernel, type ConvSizes, type Expr, sizeOf } from '@tessera/tensor/backend';
 import { toCarried } from '../accumulate';
 import { atCoords, type Known, type Place, unravel } from '../place';
 import type { Block } from '../shader';
+import { Quad } from '../vector';
 import type { Inside, Product } from './product';
 import type { Parts } from './windows';
 
@@ -22,6 +23,23 @@ export const groupAt = (block: Block, groups: number, each: number, group: strin
   groups === 1 ? '0i' : block.once(`i32(${group}) * ${each}i`, 'c');
 export const ofGroup = (block: Block, groups: number, each: number, group: string, one: string): string =>
   groups === 1 ? one : block.once(`i32(${group}) * ${each}i + ${one}`, 'c');
+
+/** How an element of a map is stored that lies at `at`, or four that follow each other along the first place, and what is left of its sums. */
+export function storesOf(
+  { stores, partials }: ConvKernel,
+  vectors: boolean,
+  at: (block: Block, batch: string, row: string, column: string) => string[],
+): Pick<Product, 'store' | 'store4' | 'left'> {
+  const element = (block: Block, batch: string, row: string, column: string, sum: string) =>
+    block.at(atCoords(at(block, batch, row, column), () => sum));
+  const four = (block: Block, batch: string, row: string, column: string, sum: string) =>
+    new Quad(block, at(block, batch, row, column), 2, (part) => `${sum}.${'xyzw'[part]}`);
+  return {
+    store: (...where) => element(...where).store(stores),
+    store4: vectors ? (...where) => four(...where).store(stores) : null,
+    left: partials ? { ...partials, element, four: vectors ? (...where) => four(...where).four : null } : null,
+  };
+}
 
 /** A position (u32) over [outer, ...shape]: the outer coordinate, and those of the shape (i32). */
 export function split(block: Block, position: string, shape: readonly number[]): [outer: string, coords: string[]] {
