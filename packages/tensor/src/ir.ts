@@ -235,7 +235,10 @@ export interface ReduceKernel extends KernelBase {
   readonly joins?: { readonly input: number; readonly columns: number };
 }
 
-/** acc0[…batch, m, n] = Σₖ a[…batch, m, k] · b[…batch, k, n], float32. Domain of a: [...batch, m, k]; of b: [...batch, k, n]. */
+/**
+ * acc0[…batch, m, n] = Σₖ a[…batch, m, k] · b[…batch, k, n], float32. Domain of a: [...batch, m, k]; of b: [...batch, k, n].
+ * `halves`: a and b are float16 values, also where they are computed here: whoever multiplies float16 may round them to it.
+ */
 export interface MatmulKernel extends KernelBase {
   readonly kind: 'matmul';
   readonly batch: readonly number[];
@@ -244,6 +247,7 @@ export interface MatmulKernel extends KernelBase {
   readonly k: number;
   readonly a: Expr;
   readonly b: Expr;
+  readonly halves?: true;
   /** Domain [...batch, m, n]. */
   readonly stores: readonly Store[];
 }
@@ -278,7 +282,7 @@ export interface Partials {
   readonly squares: boolean;
 }
 /**
- * a, b and acc0 are float32. Their domains, and that of the stores (acc0's):
+ * a, b and acc0 are float32; `halves` as of a matmul. Their domains, and that of the stores (acc0's):
  *
  * direction   a                      b                          acc0
  * forward     x                      w                          y
@@ -293,6 +297,7 @@ export interface ConvKernel extends KernelBase {
   readonly sizes: ConvSizes;
   readonly a: Expr;
   readonly b: Expr;
+  readonly halves?: true;
   readonly stores: readonly Store[];
   readonly partials?: Partials;
 }

@@ -65,6 +65,7 @@ export type Lowering =
       readonly k: number;
       readonly a: OpExpr;
       readonly b: OpExpr;
+      readonly halves?: true;
     } & Outs)
   | ({
       readonly kind: 'conv';
@@ -72,6 +73,7 @@ export type Lowering =
       readonly sizes: ConvSizes;
       readonly a: OpExpr;
       readonly b: OpExpr;
+      readonly halves?: true;
     } & Outs)
   | ({
       readonly kind: 'pool';

@@ -1,7 +1,7 @@
 /** What a training step computes again rather than store where arithmetic is cheap: its gradients are those of one that stores all. */
 import { valueAndGrad } from '@tessera/autograd';
-import { BatchNorm2d, Conv2d, type Module, Sequential } from '@tessera/nn';
-import { add, compile, manualSeed, maxPool2d, mean, mul, relu, setBackend, type Tensor, tensor } from '@tessera/tensor';
+import { BatchNorm2d, Conv2d, compile, type Module, Sequential } from '@tessera/nn';
+import { add, manualSeed, maxPool2d, mean, mul, relu, setBackend, type Tensor, tensor } from '@tessera/tensor';
 import { elementBytes, type Recompute, recomputeEagerly } from '@tessera/tensor/backend';
 import { programsOf } from '@tessera/tensor/inspect';
 import { reference } from '@tessera/tensor/reference';
@@ -42,7 +42,7 @@ const noise = (count: number, salt: number): Float32Array =>
   );
 
 /** In float64, so that the ways differ by rounding alone. */
-async function gradients(policy: Recompute | undefined) {
+async function gradients(policy: Recompute | undefined, precision: 'float32' | 'mixed' = 'float32') {
   setBackend(reference({ dtype: 'float64', limits: policy ? { recompute: policy } : {} }));
   manualSeed(7);
   const { model, forward } = makeModel();
@@ -52,10 +52,13 @@ async function gradients(policy: Recompute | undefined) {
     const count = shape.reduce((product: number, one) => product * (one as number), 1);
     parameter.assign(tensor(noise(count, i), { shape: shape as number[] }));
   }
-  const step = compile((x: Tensor, weights: Tensor) => {
-    const { value, grads } = valueAndGrad(() => mean(mul(forward(x), weights)), parameters);
-    return [value, ...grads];
-  });
+  const step = compile(
+    (x: Tensor, weights: Tensor) => {
+      const { value, grads } = valueAndGrad(() => mean(mul(forward(x), weights)), parameters);
+      return [value, ...grads];
+    },
+    { precision },
+  );
   const x = tensor(noise(batch * 2 * size * size, 100), { shape: [batch, 2, size, size] });
   const weights = tensor(noise(batch * 4 * size * size, 200), { shape: [batch, 4, size, size] });
   const values = await Promise.all((step(x, weights) as Tensor[]).map((one) => one.data()));
@@ -63,11 +66,22 @@ async function gradients(policy: Recompute | undefined) {
   return { values, steps: program?.program.steps ?? [] };
 }
 
+// as on a GPU; rows of more than 64 elements are read again by each pass
+const policy = recomputeEagerly({ bytes: { ...elementBytes, bool: 4, uint8: 4 }, buffers: 16, row: 64 });
+
+function expectSame(values: readonly ArrayLike<number>[], expected: readonly ArrayLike<number>[]) {
+  expect(values.length).toBe(expected.length);
+  values.forEach((value, i) => {
+    const wanted = expected[i] as ArrayLike<number>;
+    const largest = Math.max(...Array.from(wanted, Math.abs));
+    const off = Math.max(...Array.from(value, (one, k) => Math.abs((one as number) - (wanted[k] as number))));
+    expect(off / largest, `gradient ${i}`).toBeLessThan(1e-9);
+  });
+}
+
 describe('a training step with norms', () => {
   it('stores no masks, and normalised maps at the ends of blocks alone, and has the same gradients', async () => {
-    // as on a GPU; rows of more than 64 elements are read again by each pass
-    const bytes = { ...elementBytes, bool: 4, uint8: 4 };
-    const { values, steps } = await gradients(recomputeEagerly({ bytes, buffers: 16, row: 64 }));
+    const { values, steps } = await gradients(policy);
     const expected = await gradients(undefined);
     const stored = steps.flatMap(({ kernel }) => kernel.outputs);
     expect(stored.filter(({ dtype }) => dtype === 'bool')).toEqual([]);
@@ -78,12 +92,14 @@ describe('a training step with norms', () => {
     const products = steps.map(({ kernel }) => (kernel.kind === 'conv' ? [kernel.a.op, kernel.b.op] : []));
     expect(products.filter((operands) => operands.includes('apply')).length).toBeGreaterThan(5);
     expect(maps.length).toBe(4);
-    expect(values.length).toBe(expected.values.length);
-    values.forEach((value, i) => {
-      const wanted = expected.values[i] as ArrayLike<number>;
-      const largest = Math.max(...Array.from(wanted, Math.abs));
-      const off = Math.max(...Array.from(value, (one, k) => Math.abs((one as number) - (wanted[k] as number))));
-      expect(off / largest, `gradient ${i}`).toBeLessThan(1e-9);
-    });
+    expectSame(values, expected.values);
+  });
+  it('stores a map of mixed precision as float16 alone: what reads it widens it', async () => {
+    const { values, steps } = await gradients(policy, 'mixed');
+    const convs = steps.flatMap(({ kernel }) =>
+      kernel.kind === 'conv' && kernel.direction === 'forward' ? kernel : [],
+    );
+    expect(convs.map(({ outputs }) => outputs.map(({ dtype }) => dtype))).toEqual(convs.map(() => ['float16']));
+    expectSame(values, (await gradients(undefined, 'mixed')).values);
   });
 });

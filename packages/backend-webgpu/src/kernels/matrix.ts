@@ -10,7 +10,7 @@
  *    └───┘   │      │      │     Rows of a slab have eight more elements than they need, which spreads them over the banks.
  *            └──────┴──────┘     `splits` cut the slabs: sums go to scratch, a second dispatch adds them in order and stores.
  */
-import type { Expr, Kernel } from '@tessera/tensor/backend';
+import type { ConvKernel, Kernel, MatmulKernel } from '@tessera/tensor/backend';
 import { all } from '../place';
 import { Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
 import { shareOf, whereIs } from './in-tile';
@@ -44,18 +44,17 @@ const subgroupsOf = ({ m, n, part }: MatrixTile) => (m / part[0]) * (n / part[1]
 export const matrixShared = (tile: MatrixTile, block: { m: number; n: number }): number =>
   2 * (tile.k + pad) * (tile.m + tile.n) + 2 * pad * tile.k + 4 * subgroupsOf(tile) * block.m * block.n;
 
-/** Is the operand float16 as it is stored? Then nothing is lost by handing it to the hardware. */
-const isHalf = (expr: Expr, kernel: Kernel): boolean =>
-  expr.op === 'load' && kernel.inputs[expr.input]?.dtype === 'float16';
-
-/** Tiles that fit, and parts of k: the widest of which there are enough to fill the device first; none without the hardware. */
+/**
+ * Tiles that fit, and parts of k: the widest of which there are enough to fill the device first; none without the hardware, or where
+ * an operand is no float16 value, which would lose by it.
+ */
 export function matrixChoices(
-  kernel: Kernel & { readonly a: Expr; readonly b: Expr },
+  { halves }: ConvKernel | MatmulKernel,
   { batch, m, n, k, segments }: Pick<Product, 'batch' | 'm' | 'n' | 'k' | 'segments'>,
   target: Target,
 ): ByMatrix[] {
   const block = target.matrix;
-  if (!block || !isHalf(kernel.a, kernel) || !isHalf(kernel.b, kernel)) return [];
+  if (!block || !halves) return [];
   const fit = matrixTiles.filter(
     (tile) =>
       tile.part[0] % block.m === 0 &&

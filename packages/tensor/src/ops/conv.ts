@@ -8,7 +8,7 @@ import { defineOp, type Input, read, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { add } from './arithmetic';
 import { reshape, squeeze, unsqueeze } from './shape';
-import { wantDtype, widest } from './types';
+import { halves, wantDtype, widest } from './types';
 import { perAxis, type Sizes } from './windows';
 
 /** Attributes of `convolution`. `size` is what the operands leave open: of y, of x, or of w, by direction. */
@@ -44,7 +44,7 @@ export const convolution = /* @__PURE__ */ defineOp({
   },
   lower: (inputs, attributes, [out]) => {
     const [a, b] = inputs as [Input, Input];
-    const y = (out as { shape: readonly number[] }).shape;
+    const { shape: y, dtype } = out as Pick<Input, 'shape' | 'dtype'>;
     const { direction, groups, stride, dilation, padding } = attributes;
     // Which of the three shapes is x, w and y in this direction.
     const [x, w, z] = {
@@ -64,7 +64,7 @@ export const convolution = /* @__PURE__ */ defineOp({
       dilation,
       padding,
     };
-    return { kind: 'conv', direction, sizes, a: read(a), b: read(b) };
+    return { kind: 'conv', direction, sizes, a: read(a), b: read(b), ...halves(dtype) };
   },
 });
 

@@ -4,7 +4,7 @@ import { defineOp, type Input, read, showShape } from '../op';
 import { type Shape, type Tensor, type TensorLike, toTensor } from '../tensor';
 import { add, mul } from './arithmetic';
 import { flatten, reshape, squeeze, transpose, unsqueeze } from './shape';
-import { broadcastShapes, wantDtype, widest } from './types';
+import { broadcastShapes, halves, wantDtype, widest } from './types';
 
 /** c[…,i,j] = Σₖ a[…,i,k]·b[…,k,j].  a [...B,M,K], b [...B,K,N] → [...B,M,N], B broadcast. The op that matmul is made of.
  *  @throws ShapeError where the inner sizes differ, DTypeError unless both are floating. */
@@ -26,11 +26,12 @@ export const matrixProduct = /* @__PURE__ */ defineOp({
   },
   lower: (inputs, _, [out]) => {
     const [a, b] = inputs as [Input, Input];
-    const { shape } = out as { shape: readonly number[] };
+    const { shape, dtype } = out as Pick<Input, 'shape' | 'dtype'>;
     const batch = shape.slice(0, -2);
     const [m, n] = shape.slice(-2) as [number, number];
     const k = a.shape.at(-1) as number;
-    return { kind: 'matmul', batch, m, n, k, a: read(a, [...batch, m, k]), b: read(b, [...batch, k, n]) };
+    const [left, right] = [read(a, [...batch, m, k]), read(b, [...batch, k, n])];
+    return { kind: 'matmul', batch, m, n, k, a: left, b: right, ...halves(dtype) };
   },
 });
 function checkInner(a: Shape, b: Shape): void {

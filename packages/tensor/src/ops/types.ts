@@ -62,6 +62,8 @@ export function number(value: number, dtype: DType = 'float32'): Tensor {
 
 /** The widest dtype of tensors that all have axes: what they promote to. */
 export const widest = (inputs: readonly Tensor[]): DType => inputs.map((t) => t.dtype).reduce(promote);
+/** What a product whose result is of this dtype says of its operands: all of a float16 one are float16. */
+export const halves = (dtype: DType) => dtype === 'float16' && ({ halves: true } as const);
 /**
  * The dtype all inputs promote to, by PyTorch's rule: one element without axes beside tensors that have them counts by its kind
  * alone (bool, integer, float), so that it widens uint8 or float16 to no other dtype of the same kind. torch.result_type

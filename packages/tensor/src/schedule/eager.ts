@@ -49,7 +49,7 @@ export function recomputeEagerly({ bytes, buffers: most, row }: Costs): Recomput
       const maker = candidate.item.group as Group;
       const long = maker.kind === 'reduce' && sizeOf(maker.domain) > row * maker.rows && !wanted.has(candidate);
       const gainOf = ({ items, ends, work }: Chain): number => {
-        if (work > limit || beyond(...known, ...ends) > beyond(...known)) return 0;
+        if (work > limit || beyond(...known, ...ends) > beyond(...known, candidate)) return 0;
         let gain = bytesOf(candidate) + storing(candidate);
         for (const end of ends)
           if (!known.has(end))
@@ -70,7 +70,9 @@ export function recomputeEagerly({ bytes, buffers: most, row }: Costs): Recomput
       const chains = [wanted, null].map((stops) =>
         chainOf(
           candidate,
-          (value) => known.has(value) || isStored(value) || (stops?.has(value) ?? isLoadedByMaker(value, candidate)),
+          (value) =>
+            known.has(value) ||
+            (!isWidened(value) && (isStored(value) || (stops?.has(value) ?? isLoadedByMaker(value, candidate)))),
           true,
         ),
       );
@@ -87,6 +89,10 @@ export function recomputeEagerly({ bytes, buffers: most, row }: Costs): Recomput
 /** Is it what a product or pool makes for several kernels? Before its last steps nothing is stored. */
 const isStored = ({ item: { group }, readers }: Value): boolean =>
   readers.size > 1 && group !== null && !evaluatesOnce(group);
+
+/** Does it hold what takes fewer bytes where it is read? */
+const isWidened = ({ item: { lowering, inputs }, dtype }: Value): boolean =>
+  dtype === 'float32' && lowering?.kind === 'map' && lowering.outs[0]?.op === 'read' && inputs[0]?.dtype === 'float16';
 
 /** The work that a reader may do to have a value: less the more often it does so. */
 function mostWorkOf(group: Group): number {
