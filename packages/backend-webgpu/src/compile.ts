@@ -2,7 +2,7 @@
 import { BackendError, type Executable, type Kernel } from '@tessera/tensor/backend';
 import { usage } from './device';
 import { type ConvChoice, conv, convChoices } from './kernels/conv';
-import { map, tiles as mapTiles } from './kernels/map';
+import { map } from './kernels/map';
 import { type MatmulChoice, matmul, matmulChoices } from './kernels/matmul';
 import type { ByWindows } from './kernels/pool';
 import { reduce } from './kernels/reduce';
@@ -40,10 +40,7 @@ function waysOf(unbound: Kernel, given: Target): Ways {
     );
   switch (kernel.kind) {
     case 'map':
-      return only(
-        (sizes) => map(kernel, target, sizes),
-        kernel.outputs.some(({ size }) => size > large) ? mapTiles : [],
-      );
+      return only((sizes) => map(kernel, target, sizes), target.rare?.mapTiles(kernel));
     case 'reduce':
       return ways(reduceChoices(kernel, target), (choice) => reduce(kernel, target, choice));
     case 'matmul':
@@ -69,6 +66,7 @@ function waysOf(unbound: Kernel, given: Target): Ways {
 const isRare = (kernel: Kernel, { paged }: Bindings, choice?: Choice) =>
   paged.length > 0 ||
   choice?.way === 'winograd' ||
+  (choice?.way === 'only' && choice.sizes !== undefined) ||
   ['pool', 'scatter', 'sort', 'scan', 'custom'].includes(kernel.kind) ||
   (kernel.kind === 'conv' && kernel.sizes.groups > 1);
 
@@ -87,8 +85,6 @@ export function generate(kernel: Kernel, target: Target, choice?: Choice): Progr
 export const uniformWindow = 16384;
 const mostUniforms = uniformWindow / 4;
 const mostPipelines = 4096;
-/** Elements of a map that is worth a tuner's time. */
-const large = 1 << 16;
 
 /** A pipeline, null until it is made. */
 interface Made {

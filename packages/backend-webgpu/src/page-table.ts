@@ -7,9 +7,9 @@ import type { Operand } from './pages';
 /** @param paged where the operands lie, in the order of the kernel's `paged` */
 export function tableOf(
   { name, bindings, built }: GpuExecutable,
-  paged: readonly Region[],
+  paged: readonly Pick<Region, 'gpu' | 'offset'>[],
   device: GPUDevice,
-  memory: Memory,
+  memory: Pick<Memory, 'spare'>,
 ): GPUBufferBinding[] {
   const kinds = { word: [] as GPUBuffer[], half: [] as GPUBuffer[] };
   const places = paged.map(({ gpu, offset }, i) => {

@@ -7,12 +7,15 @@ import { type Choice, type Compiler, candidates, type GpuExecutable, uniformWind
 import { mapRead, usage } from './device';
 import * as rare from './kernels/rare';
 import type { Target } from './shader';
+import { packed, sizeOfOperand } from './tune-pages';
 import { findStore, type TuneStore } from './tune-store';
 
 /** Raised when generators change what a choice becomes: what was measured before is then measured anew. */
 const generation = 2;
 /** At most: candidates of a kernel; milliseconds and runs of a stretch; bytes of a kernel's operands. */
 const most = { candidates: 12, milliseconds: 2, runs: 200, bytes: 2 ** 31 } as const;
+/** Bytes of buffers are multiples of so many. */
+const rounded = 256;
 
 /** What was measured of a kernel: milliseconds of each way that was tried and that the device made. */
 export interface Tried {
@@ -58,7 +61,9 @@ export class Tuner {
   compile(kernel: Kernel): GpuExecutable {
     const ways = candidates(kernel, this.#target);
     const executable = this.#compiler.compile(kernel, ways[0]);
-    const measurable = executable.bindings.paged.length === 0 && bytesOf(kernel) <= most.bytes;
+    // of kernels that go by a table maps alone: a product's shader may take a driver minutes then, and it has many ways
+    const bound = executable.bindings.paged.length === 0 || kernel.kind === 'map';
+    const measurable = bound && bytesOf(kernel) <= most.bytes;
     if (ways.length > 1 && measurable) {
       executable.becomes(this.#choose(kernel, ways).then((choice) => this.#compiler.compile(kernel, choice)));
     }
@@ -85,7 +90,7 @@ export class Tuner {
     return best;
   }
 
-  /** Nothing where the device has no memory for it beside what is there. @throws BackendError where no way has a shader. */
+  /** Nothing where the device has no memory, or too few pages, for it beside what is there. @throws BackendError where no way has a shader. */
   async #measure(kernel: Kernel, ways: readonly Choice[]): Promise<Tried[]> {
     const device = this.#device;
     const executables = ways.map((choice) => this.#compiler.compile(kernel, choice));
@@ -96,16 +101,26 @@ export class Tuner {
     });
     const fault = compiled.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
     if (usable.length === 0) throw fault?.reason;
+    const { bindings } = (usable[0] as (typeof usable)[number]).executable;
+    const lying = packed(kernel, bindings, this.#target.room.bytes - 2 * rounded);
+    if (!lying) return [];
     const made: GPUBuffer[] = [];
     const buffer = (bytes: number, use: number) => {
-      const one = device.createBuffer({ label: 'tessera tuning', size: Math.ceil(bytes / 256 + 1) * 256, usage: use });
+      const one = device.createBuffer({
+        label: 'tessera tuning',
+        size: Math.ceil(bytes / rounded + 1) * rounded,
+        usage: use,
+      });
       made.push(one);
       return one;
     };
     try {
-      const own = [...kernel.inputs.filter((_, i) => !kernel.aliases.includes(i)), ...kernel.outputs];
       device.pushErrorScope('out-of-memory');
-      const operands = own.map(({ size }) => buffer(size * 4, usage.storage));
+      const operands = bindings.own.map((operand) => buffer(sizeOfOperand(kernel, operand) * 4, usage.storage));
+      const pages = lying.pages.map((bytes) => buffer(bytes, usage.storage));
+      const regions = lying.places.map(({ page, offset }) => ({ gpu: pages[page] as GPUBuffer, offset }));
+      const spares: GPUBuffer[] = [];
+      const spare = (i: number) => ({ buffer: (spares[i] ??= buffer(0, usage.storage)) });
       const numbers = buffer(uniformWindow, usage.uniform);
       const words = Math.max(...usable.map(({ executable }) => executable.scratch));
       const scratch = words ? buffer(words * 4, usage.storage) : null;
@@ -114,8 +129,13 @@ export class Tuner {
       const tried: Tried[] = [];
       for (const { executable, choice } of usable) {
         this.measured.candidates++;
-        const bound = scratch && executable.scratch ? [...operands, scratch] : operands;
-        const entries = bound.map((one, binding) => ({ binding, resource: { buffer: one } }));
+        const table = regions.length ? rare.tableOf(executable, regions, device, { spare }) : [];
+        made.push(...table.slice(0, 1).map((one) => one.buffer));
+        const bound = [...operands, ...(scratch && executable.scratch ? [scratch] : [])];
+        const resources = bound.map((one): GPUBufferBinding => ({ buffer: one }));
+        const entries = resources
+          .toSpliced(operands.length, 0, ...table)
+          .map((resource, binding) => ({ binding, resource }));
         const group = device.createBindGroup({ layout: executable.built.layout, entries });
         const shared = device.createBindGroup({
           layout: this.#compiler.uniformLayout,
@@ -201,6 +221,7 @@ export function spread(ways: readonly Choice[], count: number): Choice[] {
     [
       choice.way,
       'order' in choice && choice.order,
+      'each' in choice && choice.each,
       'outputs' in choice && choice.outputs,
       'shares' in choice,
       'tile' in choice && 'staging' in choice.tile && choice.tile.staging,

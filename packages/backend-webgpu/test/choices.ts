@@ -2,7 +2,9 @@
 import type { Backend, Kernel } from '@tessera/tensor/backend';
 import { type CompareOptions, compareKernelCase, type KernelCase, runKernelCase } from '@tessera/testkit';
 import { expect } from 'vitest';
-import type { Choice } from '../src/compile';
+import { type Choice, candidates } from '../src/compile';
+import { targetOf } from '../src/device';
+import * as rare from '../src/kernels/rare';
 import type { WebgpuBackend } from '../src/runtime';
 
 /** Expects of the kernel, made by this choice, what the float64 reference computes. */
@@ -21,4 +23,12 @@ export async function checkChoice(
   });
   const outputs = await runKernelCase(chosen, test);
   expect(await compareKernelCase(test, outputs, { accuracy: 'shader', ...options })).toEqual([]);
+}
+
+/** The same of every way that a tuner may choose on the device, which are more than `least`; gives them. */
+export async function checkEach(backend: WebgpuBackend, test: KernelCase, least = 2): Promise<readonly Choice[]> {
+  const ways = candidates(test.kernel, { ...targetOf(backend.device), rare });
+  expect(ways.length).toBeGreaterThan(least);
+  for (const way of ways) await checkChoice(backend, test, way);
+  return ways;
 }

@@ -4,7 +4,6 @@ import {
   type Expr,
   expr as e,
   type Load,
-  type MapKernel,
   type ScanKernel,
   type ScatterKernel,
   type SortKernel,
@@ -13,12 +12,10 @@ import {
 } from '@tessera/tensor/backend';
 import type { KernelCase } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { candidates, type GpuExecutable } from '../src/compile';
-import { targetOf } from '../src/device';
+import type { GpuExecutable } from '../src/compile';
 import { webgpu } from '../src/index';
-import * as rare from '../src/kernels/rare';
 import type { WebgpuBackend } from '../src/runtime';
-import { checkChoice } from './choices';
+import { checkChoice, checkEach } from './choices';
 import { emulated } from './emulated';
 
 let backend: WebgpuBackend;
@@ -28,11 +25,7 @@ beforeAll(async () => {
 afterAll(() => backend.dispose());
 const check = (test: KernelCase) => checkChoice(backend, test, { way: 'only' });
 async function byEach(...tests: readonly KernelCase[]): Promise<void> {
-  for (const test of tests) {
-    const ways = candidates(test.kernel, { ...targetOf(backend.device), rare });
-    expect(ways.length).toBeGreaterThan(2);
-    for (const way of ways) await checkChoice(backend, test, way);
-  }
+  for (const test of tests) await checkEach(backend, test);
 }
 
 const load = (shape: readonly number[], input = 0, dtype: 'float32' | 'int32' = 'float32'): Load => ({
@@ -211,21 +204,4 @@ describe('scatters', () => {
   ] as const)('%s', (_, test) => check(test));
   it('by each tile that a tuner tries', () =>
     byEach(scattered('add', [3, 2], [100, 2], [0], (of, i) => [i, of(1)], 3)));
-});
-
-describe('a large map', () => {
-  it('by each tile that a tuner tries', () => {
-    const size = 2 ** 16 + 5;
-    const kernel: MapKernel = {
-      kind: 'map',
-      parts: [
-        { shape: [size], stores: [{ output: 0, view: contiguous([size]), expr: e.mul(load([size]), load([size])) }] },
-      ],
-      inputs: [{ dtype: 'float32', size }],
-      outputs: [{ dtype: 'float32', size }],
-      uniforms: [],
-      aliases: [-1],
-    };
-    return byEach({ title: 'squares', kernel, inputs: [values(size)], uniforms: [] });
-  });
 });

@@ -42,8 +42,9 @@ describe('shaders', () => {
       'conv weightGrad: 3×3, 64 to 64 channels on 14²',
       { way: 'tiles', tile: tileOf(32, 32), splits: 1, order: 'flat' },
     ],
-    ['conv-depthwise', 'conv forward: depthwise 3×3', { way: 'direct', threads: 128, each: 32 }],
+    ['conv-depthwise', 'conv forward: depthwise 3×3', { way: 'direct', threads: 128, each: 1 }],
     ['conv-depthwise-weights', 'conv weightGrad: depthwise 3×3', { way: 'direct', threads: 64, each: 1 }],
+    ['conv-depthwise-stacked', 'conv forward: depthwise 3×3', { way: 'direct', threads: 128, each: 2 }],
   ];
   it.each(table)('%s', async (file, title, choice) => {
     await expect(sourceOf(title, choice)).toMatchFileSnapshot(`shaders/${file}.wgsl`);

@@ -1,11 +1,20 @@
 /** `tune: true`: candidates are run on first meeting, and what was fastest is found again by the next backend. */
-import { BackendError, type MatmulKernel } from '@tessera/tensor/backend';
+import {
+  BackendError,
+  contiguous,
+  type Expr,
+  expr as e,
+  type MapKernel,
+  type MatmulKernel,
+} from '@tessera/tensor/backend';
 import { compareKernelCase, kernelCases, runKernelCase } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Choice, Compiler, candidates } from '../src/compile';
 import { findDevice, targetOf } from '../src/device';
 import { webgpu } from '../src/index';
+import * as rare from '../src/kernels/rare';
 import { spread, type Tried, Tuner } from '../src/tune';
+import { packed } from '../src/tune-pages';
 import { FileStore } from '../src/tune-store';
 import { emulated } from './emulated';
 
@@ -70,6 +79,58 @@ describe('the tuner', () => {
     await made([second]).compile(kernel).choosing;
     expect(tried.map((all) => all.map(({ choice }) => choice))).toEqual([[first]]);
     device.destroy();
+  });
+
+  it('measures a map whose tensors lie in pages, each tile with a table of its own', { timeout: 60_000 }, async () => {
+    const { device, adapter } = await findDevice(await emulated());
+    const target = targetOf(device);
+    const tried: Tried[] = [];
+    const compiler = new Compiler(device, target);
+    const store = new FileStore(`${folder}/paged`);
+    const made = () => new Tuner(device, compiler, target, adapter, store, 3, (_, all) => tried.push(...all));
+    const sizes = Array.from({ length: 20 }, (_, i) => 100 * i + 1);
+    const operands = sizes.map((size, i) => ({ dtype: i % 2 ? ('int32' as const) : ('float32' as const), size }));
+    const map: MapKernel = {
+      kind: 'map',
+      parts: sizes.map((size, i) => {
+        const { dtype } = operands[i] as (typeof operands)[number];
+        const view = contiguous([size]);
+        const x: Expr = { op: 'load', dtype: dtype as 'float32' | 'int32', input: i, view, at: null };
+        return { shape: [size], stores: [{ output: i, view, expr: e.add(x, x) }] };
+      }),
+      inputs: operands,
+      outputs: operands,
+      uniforms: [],
+      aliases: operands.map(() => -1),
+    };
+    device.pushErrorScope('validation');
+    const executable = made().compile(map);
+    await executable.waiting;
+    expect(await device.popErrorScope()).toBeNull();
+    expect(tried.map(({ choice }) => choice)).toEqual(candidates(map, { ...target, rare }).slice(0, 3));
+    for (const { milliseconds } of tried) expect(milliseconds).toBeGreaterThan(0);
+    await made().compile(map).waiting;
+    expect(tried).toHaveLength(3); // kept
+    device.destroy();
+  });
+
+  it('packs pages as full as they may be, and gives up where a kernel binds fewer', () => {
+    const sizes = [100, 30, 70, 60];
+    const operands = sizes.map((size) => ({ dtype: 'float32' as const, size }));
+    const kernel = { inputs: operands, outputs: [] } as unknown as MapKernel;
+    const paged = sizes.map((_, index) => ({ type: 'in' as const, index, dtype: 'float32' as const }));
+    const bound = { own: [], paged, halves: 0 };
+    expect(packed(kernel, { ...bound, words: 2 }, 1024)).toEqual({
+      pages: [1024, 512],
+      places: [
+        { page: 0, offset: 0 },
+        { page: 0, offset: 512 },
+        { page: 1, offset: 0 },
+        { page: 0, offset: 768 },
+      ],
+    });
+    expect(packed(kernel, { ...bound, words: 1 }, 1024)).toBeNull();
+    expect(packed(kernel, { ...bound, words: 9 }, 256)).toBeNull();
   });
 
   it('loses nothing of what backends of one program write at once', async () => {

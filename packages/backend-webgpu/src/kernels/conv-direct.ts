@@ -2,7 +2,8 @@
  * Convolutions whose groups are too small for a product: depthwise and its kin. They move bytes rather than multiply.
  *
  *   forward, inputGrad   a thread an element of the result, neighbours along a row: it goes through its few channels and the
- *                        places of the window; neighbours read the same lines of memory, which the cache keeps
+ *                        places of the window; neighbours read the same lines of memory, which the cache keeps. Several below
+ *                        each other in conv-stacked.ts
  *   weightGrad           a workgroup one output channel and a part of the positions [n, p]: a thread takes every T-th, with a
  *                        sum in a register for each weight of the channel; the lanes' sums are added by a tree
  *
@@ -12,14 +13,14 @@ import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import { carriedAs, toCarried } from '../accumulate';
 import { atCoords, atLinear, unravel } from '../place';
 import { type Block, dispatch, type Program, type Target } from '../shader';
+import { stacked } from './conv-stacked';
 import { type Direct, sumsOf, tile } from './direct-choices';
 import { inside } from './inside';
 import { windowOf } from './windows';
 
 export function direct(kernel: ConvKernel, target: Target, choice: Direct, title: string): Program {
-  return kernel.direction === 'weightGrad'
-    ? weightGradient(kernel, target, choice, title)
-    : byElement(kernel, target, choice, title);
+  if (kernel.direction === 'weightGrad') return weightGradient(kernel, target, choice, title);
+  return (choice.each === 1 ? byElement : stacked)(kernel, target, choice, title);
 }
 
 function byElement(kernel: ConvKernel, target: Target, { threads }: Direct, title: string): Program {

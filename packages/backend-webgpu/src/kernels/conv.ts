@@ -10,7 +10,7 @@ import { type ConvKernel, sizeOf } from '@tessera/tensor/backend';
 import { type Program, rareOf, type Target } from '../shader';
 import type { Order } from './conv-places';
 import { collapsed, productOf, titleOf } from './conv-product';
-import { type Direct, directChoices } from './direct-choices';
+import { type Direct, directChoices, isNarrow } from './direct-choices';
 import type { ByMatrix } from './matrix';
 import { sharedForSums } from './partials';
 import { productBy } from './product';
@@ -26,7 +26,6 @@ export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
   // a tile's columns are a part
   const fits = ({ tile }: Tiled) =>
     !partials || (tile.n === partials.columns && sharedOf(tile) + sharedForSums(partials, tile) <= target.shared);
-  const depthwise = partials ? [] : directChoices(given, target);
   const made = orders(kernel).flatMap((order) => {
     const { batch, m, n, k, segments, segmentsOf, a, first } = productOf(kernel, target, order);
     // Addresses: a vector of memory costs one operation an element, a place of a window and its test several.
@@ -48,7 +47,12 @@ export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
       order,
     })),
   );
-  return [...depthwise, ...byMatrix, ...products, ...(target.rare?.winogradChoices(given, target) ?? [])];
+  const direct = directChoices(given, target);
+  const others = [...byMatrix, ...products];
+  return [
+    ...(isNarrow(given) ? [...direct, ...others] : [...others, ...direct]),
+    ...(target.rare?.winogradChoices(given, target) ?? []),
+  ];
 }
 
 /** Orders of k that differ for this convolution. */

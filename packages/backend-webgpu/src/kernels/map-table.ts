@@ -19,11 +19,31 @@ import {
 } from '@tessera/tensor/backend';
 import { bindingsOf, nameOf, type Operand, type Row } from '../pages';
 import { atLinear } from '../place';
-import { type Block, bindingOf, type Dispatch, dispatch, type Paged, type Program, type Target } from '../shader';
+import {
+  type Block,
+  bindingOf,
+  type Dispatch,
+  dispatch,
+  type Given,
+  type Paged,
+  type Program,
+  type Target,
+} from '../shader';
 import { flattened } from './flatten';
 
 /** `bodies`: of one shader, that none grows without bound; parts of more are another dispatch's. */
 export const tile = { threads: 64, each: 8, bodies: 16 } as const;
+/** What a tuner tries in its place. */
+export const tableTiles = [
+  { threads: 128 },
+  { threads: 256 },
+  { each: 2 },
+  { each: 4 },
+  { each: 16 },
+  { each: 32 },
+  { threads: 256, each: 2 },
+  { threads: 256, each: 32 },
+];
 
 /** A part as one that others may be like: views begin at 0, for the table says where. */
 interface Like {
@@ -35,7 +55,8 @@ interface Like {
   readonly key: string;
 }
 
-export function mapByTable(kernel: MapKernel, target: Target): Program {
+export function mapByTable(kernel: MapKernel, target: Target, given?: Given<typeof tile>): Program {
+  const { threads, each: perThread, bodies: most } = { ...tile, ...given };
   const { paged } = bindingsOf(kernel);
   const numbers = new Map(paged.map((operand, i) => [nameOf(operand), i]));
   const parts = kernel.parts.filter(({ shape }) => sizeOf(shape) > 0).map((part) => likeOf(kernel, part));
@@ -46,12 +67,12 @@ export function mapByTable(kernel: MapKernel, target: Target): Program {
   const heads: Row[] = [];
   const rows: Row[] = [];
   const dispatches: Dispatch[] = [];
-  for (let at = 0; at < bodies.length; at += tile.bodies) dispatches.push(written(bodies.slice(at, at + tile.bodies)));
+  for (let at = 0; at < bodies.length; at += most) dispatches.push(written(bodies.slice(at, at + most)));
   return { dispatches, scratch: 0, table: [...heads, ...rows] };
 
   /** A dispatch for the parts of these bodies. */
   function written(some: readonly (readonly Like[])[]): Dispatch {
-    const each = tile.threads * tile.each;
+    const each = threads * perThread;
     const from = heads.length / 2;
     let groups = 0;
     some.forEach((likes, body) => {
@@ -63,10 +84,10 @@ export function mapByTable(kernel: MapKernel, target: Target): Program {
     });
     const to = heads.length / 2;
     const header = [
-      `map of ${to - from} parts by ${some.length} bodies · a workgroup of ${tile.threads} ${each} elements`,
+      `map of ${to - from} parts by ${some.length} bodies · a workgroup of ${threads} ${each} elements`,
       'parts and the places of their operands are in the table',
     ];
-    return dispatch(kernel, target, { header, threads: tile.threads, groups }, (block) => {
+    return dispatch(kernel, target, { header, threads, groups }, (block) => {
       block.line(
         `var low = ${from}u;`,
         `for (var high = ${to}u; high - low > 1u; ) {`,
@@ -80,7 +101,7 @@ export function mapByTable(kernel: MapKernel, target: Target): Program {
       );
       block.line('switch (what.x) {');
       some.forEach(([like], body) => {
-        block.line(`case ${body}u: {`, `for (var i = first + lane; i < end; i += ${tile.threads}u) {`);
+        block.line(`case ${body}u: {`, `for (var i = first + lane; i < end; i += ${threads}u) {`);
         block.line(...bodyOf(block.inside(), like as Like), '}', '}');
       });
       block.line('default: {', '}', '}');

@@ -10,19 +10,16 @@ import { atLinear } from '../place';
 import { dispatch, type Given, type Program, rareOf, type Target } from '../shader';
 
 export const tile = { threads: 64 } as const;
-/** What a tuner tries in its place. */
-export const tiles = [{ threads: 128 }, { threads: 256 }];
 
-export function map(kernel: MapKernel, target: Target, given?: Given<typeof tile>): Program {
-  if (bindingsOf(kernel).paged.length) return rareOf(target).mapByTable(kernel, target);
-  const { threads } = { ...tile, ...given };
+/** @param given sizes that a tuner has chosen: of the table's tile (map-table.ts), or of threads with several elements (map-wide.ts) */
+export function map(kernel: MapKernel, target: Target, given?: Given<Record<string, number>>): Program {
+  if (bindingsOf(kernel).paged.length) return rareOf(target).mapByTable(kernel, target, given);
+  if (given) return rareOf(target).mapWide(kernel, target, given);
+  const { threads } = tile;
   const parts = kernel.parts.filter(({ shape }) => sizeOf(shape) > 0);
   const groups = parts.map(({ shape }) => Math.ceil(sizeOf(shape) / threads));
   const total = groups.reduce((sum, count) => sum + count, 0);
-  const shapes = parts.slice(0, 4).map(({ shape }) => `[${shape}]`);
-  const header = [
-    `map ${shapes.join(' ')}${parts.length > 4 ? ` and ${parts.length - 4} more` : ''} · a thread an element, ${threads} a workgroup`,
-  ];
+  const header = headerOf(parts, `a thread an element, ${threads} a workgroup`);
   const main = dispatch(kernel, target, { header, threads, groups: total }, (block) => {
     let first = 0;
     parts.forEach(({ shape, stores }, part) => {
@@ -36,4 +33,9 @@ export function map(kernel: MapKernel, target: Target, given?: Given<typeof tile
     if (parts.length > 1) block.line('}');
   });
   return { dispatches: [main], scratch: 0 };
+}
+
+export function headerOf(parts: readonly { readonly shape: readonly number[] }[], how: string): string[] {
+  const shapes = parts.slice(0, 4).map(({ shape }) => `[${shape}]`);
+  return [`map ${shapes.join(' ')}${parts.length > 4 ? ` and ${parts.length - 4} more` : ''} · ${how}`];
 }

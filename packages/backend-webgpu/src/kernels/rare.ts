@@ -8,6 +8,7 @@ export { Timer } from '../timer';
 export { direct } from './conv-direct';
 export { custom } from './custom';
 export { mapByTable } from './map-table';
+export { mapTiles, mapWide } from './map-wide';
 export { pool, poolChoices } from './pool';
 export { scan, scanTiles } from './scan';
 export { scatter, scatterTiles } from './scatter';
