@@ -57,6 +57,10 @@ interface Optional {
   readonly called: RegExp | null;
 }
 
+/** Element e of those in a texel. An index that is no constant takes an emulator more than twice as long. */
+const pick =
+  'float pick(vec4 x, int e) { vec2 two = mix(x.xy, x.zw, bvec2((e & 2) != 0)); return mix(two.x, two.y, (e & 1) != 0); }';
+
 /** Uniforms of sizes that a shader has at most: every device has room for them and for the numbers. */
 const mostSizes = 512;
 
@@ -77,7 +81,7 @@ export class Shader implements Caller {
   constructor(title: string, uniforms: number) {
     this.title = title;
     this.#uniforms = uniforms;
-    this.#offer(...divisions);
+    this.#offer(...divisions, pick);
     this.#offer('int texel() { return (int(gl_FragCoord.y) << own_bits) + int(gl_FragCoord.x); }');
   }
 
@@ -170,7 +174,7 @@ export class Shader implements Caller {
     this.declare(`uniform TEXTURE ${name}_texture;`);
     this.#offer(
       `vec4 ${name}_texel(int t) { return FETCH(${name}_texture, ivec2(t & ((1 << ${name}_bits) - 1), t >> ${name}_bits)); }`,
-      `float ${name}(int e) { return FETCH(${name}_texture, ivec2((e >> 2) & ((1 << ${name}_bits) - 1), e >> (${name}_bits + 2)))[e & 3]; }`,
+      `float ${name}(int e) { return pick(FETCH(${name}_texture, ivec2((e >> 2) & ((1 << ${name}_bits) - 1), e >> (${name}_bits + 2))), e); }`,
     );
     return name;
   }
@@ -183,7 +187,7 @@ export class Shader implements Caller {
     this.declare(`uniform TEXTURES ${name}_texture;`);
     this.#offer(
       `vec4 ${name}_texel(int layer, int t) { return FETCH(${name}_texture, ivec3(t & ((1 << ${name}_bits) - 1), t >> ${name}_bits, layer)); }`,
-      `float ${name}(int layer, int e) { return ${name}_texel(layer, e >> 2)[e & 3]; }`,
+      `float ${name}(int layer, int e) { return pick(${name}_texel(layer, e >> 2), e); }`,
     );
     return name;
   }

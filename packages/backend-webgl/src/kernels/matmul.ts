@@ -4,6 +4,7 @@ import { quotient, remainder } from '../division';
 import type { Program, Ref } from '../shader';
 import { type Build, type Core, storePasses } from '../stores';
 import { type Blocks, blocks, fromBlocks, heightOf, linear } from './blocks';
+import { behind, divisorOf, find, line } from './lines';
 import { four, liesAlong, pack } from './packed';
 import { plainMatmul } from './products';
 
@@ -69,52 +70,81 @@ export function multiply(build: Build, title: string, given: Matrices): Blocks {
   const size = { rows: all, columns: n, height, turns: single ? k : k4 };
   return blocks(build, title, size, (shader, count) => {
     const [s, t] = [shader.sampler(left), shader.sampler(right)];
-    // Texel of a: row i (or four of them), term k (or four of them); of b likewise.
     const { sizes } = shader;
-    const lines = [
-      `int matrix = ${quotient(sizes, 'i', high, all)}; int row = ${remainder(sizes, 'i', high, all)};`,
-      ...(aAlongK
-        ? [`int a = (matrix * ${sizes.int(m)} + row) * ${k4};`]
-        : [`int aLine = ${sizes.int(m4)}; int a = matrix * ${k} * aLine + row / 4;`]),
-      ...(bAlongK
-        ? [`int b = (matrix * ${sizes.int(n)} + j) * ${k4};`]
-        : [`int bLine = ${sizes.int(n4)}; int b = matrix * ${k} * bLine + j / 4;`]),
-      `for (int q = 0; q < ${count}; q++) {`,
-      'int k = first + q;',
-    ];
     const terms = [0, 1, 2, 3];
     const rows = Array.from({ length: height }, (_, r) => r);
     const quads = rows.filter((r) => r % 4 === 0);
+    const sums = (r: number, texel: string, column: (q: number) => string) =>
+      terms.map((q) => `row${r} += ${texel}[${q}] * ${column(q)};`);
+    const head = `int matrix = ${quotient(sizes, 'i', high, all)}; int row = ${remainder(sizes, 'i', high, all)};`;
+    /** Walks down an operand that lies along rows or columns: texels of four of them, a term a line of `width` texels. */
+    const walk = (x: string, width: number, first: string) =>
+      `int ${x}Line = ${sizes.int(width)}; int ${x} = (matrix * ${k} + first${single ? '' : ' * 4'}) * ${x}Line + ${first} / 4;`;
+    const loop = `for (int q = 0; q < ${count}; q++) {`;
     if (single) {
       return [
-        ...lines,
-        ...quads.map((r) => `vec4 x${r} = ${s}_texel(a + ${r / 4} + k * aLine);`),
-        `vec4 y = ${t}_texel(b + k * bLine);`,
+        head,
+        walk('a', m4, 'row'),
+        walk('b', n4, 'j'),
+        loop,
+        ...quads.map((r) => `vec4 x${r} = ${s}_texel(a + ${r / 4});`),
+        `vec4 y = ${t}_texel(b);`,
         ...rows.map((r) => `row${r} += x${r - (r % 4)}[${r % 4}] * y;`),
+        'a += aLine; b += bLine;',
         '}',
       ];
     }
-    // Four terms at once; where their number is no multiple of four, rows behind the last are left out.
+    /** Runs along k: lines of k4 texels, of which `count` are read. */
+    const along = divisorOf(k4, count) >= count ? divisorOf(k4, count) : 0;
+    /** What four lines of a walk lie in; of two sizes alone, for it tells programs apart. */
+    const block = (width: number) => {
+      if (width !== divisorOf(width) || (matrices > 1 && k % 4 !== 0)) return 0;
+      return [128, 2048].find((size) => width * 4 <= size) ?? 0;
+    };
+    // Four terms at once; where their number is no multiple of four, those behind the last are left out.
     const guard = (text: string, q: number) =>
-      k % 4 === 0 ? text : `mix(vec4(0.0), ${text}, bvec4(k * 4 + ${q} < ${k}))`;
+      k % 4 === 0 ? text : `mix(vec4(0.0), ${text}, bvec4((first + q) * 4 + ${q} < ${k}))`;
+    const far = (x: string, q: number, more = 0) =>
+      `${q === 0 ? '' : q === 1 ? `${x}Line + ` : `${q} * ${x}Line + `}${more}`;
+    const reads = (q: number) =>
+      bAlongK ? behind(t, `b${q}`, 'q', along) : guard(behind(t, 'b', far('b', q), block(n4)), q);
     return [
-      ...lines,
+      head,
       ...(aAlongK
-        ? rows.map((r) => `vec4 x${r} = ${s}_texel(a + ${r * k4} + k);`)
-        : quads.flatMap((r) =>
-            terms.map((q) => `vec4 x${r}_${q} = ${guard(`${s}_texel(a + ${r / 4} + (k * 4 + ${q}) * aLine)`, q)};`),
-          )),
-      ...terms.map((q) =>
-        bAlongK
-          ? `vec4 y${q} = ${t}_texel(b + ${q * k4} + k);`
-          : `vec4 y${q} = ${guard(`${t}_texel(b + (k * 4 + ${q}) * bLine)`, q)};`,
-      ),
-      ...rows.map((r) => {
-        if (aAlongK && bAlongK) return `row${r} += vec4(${terms.map((q) => `dot(x${r}, y${q})`).join(', ')});`;
-        if (aAlongK) return `row${r} += ${terms.map((q) => `x${r}[${q}] * y${q}`).join(' + ')};`;
-        const column = `vec4(${terms.map((q) => `x${r - (r % 4)}_${q}[${r % 4}]`).join(', ')})`;
-        return `{ vec4 x = ${column}; row${r} += vec4(${terms.map((q) => `dot(x, y${q})`).join(', ')}); }`;
-      }),
+        ? [
+            `int a = (matrix * ${sizes.int(m)} + row) * ${k4} + first;`,
+            ...rows.map((r) => line(s, `a${r}`, `a + ${r * k4}`)),
+          ]
+        : [walk('a', m4, 'row'), 'int a_t; ivec2 a_at;']),
+      ...(bAlongK
+        ? [
+            `int b = (matrix * ${sizes.int(n)} + j) * ${k4} + first;`,
+            ...terms.map((q) => line(t, `b${q}`, `b + ${q * k4}`)),
+          ]
+        : [walk('b', n4, 'j'), 'int b_t; ivec2 b_at;']),
+      loop,
+      ...(bAlongK ? [] : [find(t, 'b', 'b')]),
+      ...terms.map((q) => `vec4 y${q} = ${reads(q)};`),
+      ...(aAlongK
+        ? rows.flatMap((r) => [
+            `{ vec4 x = ${behind(s, `a${r}`, 'q', along)};`,
+            ...(bAlongK
+              ? [`row${r} += vec4(${terms.map((q) => `dot(x, y${q})`).join(', ')});`]
+              : sums(r, 'x', (q) => `y${q}`)),
+            '}',
+          ])
+        : [
+            find(s, 'a', 'a'),
+            ...quads.flatMap((r) =>
+              terms.map((q) => `vec4 x${r}_${q} = ${guard(behind(s, 'a', far('a', q, r / 4), block(m4)), q)};`),
+            ),
+            ...rows.map((r) => {
+              const column = `vec4(${terms.map((q) => `x${r - (r % 4)}_${q}[${r % 4}]`).join(', ')})`;
+              return `{ vec4 x = ${column}; row${r} += vec4(${terms.map((q) => `dot(x, y${q})`).join(', ')}); }`;
+            }),
+            'a += 4 * aLine;',
+          ]),
+      ...(bAlongK ? [] : ['b += 4 * bLine;']),
       '}',
     ];
   });

@@ -10,6 +10,7 @@ import { isTexels } from '../block';
 import { constants } from '../division';
 import { type Cursor, elementOf } from '../place';
 import type { Shader } from '../shader';
+import { behind, divisorOf, find } from './lines';
 
 export interface Run {
   /** The line that finds the first texel, where the counters of the loops around are known. */
@@ -32,8 +33,7 @@ function loadsOf(exprs: readonly Expr[]): Set<Load> {
 /** Of what all positions where runs begin are multiples, in texels: a power of two. */
 function alignmentOf({ shape, strides, offset }: Load['view'], last: number, chunk: number): number {
   const steps = strides.filter((_, axis) => axis !== last && shape[axis] !== 1);
-  const all = [...steps, offset, chunk].reduce((bits, step) => bits | (step / 4), 2 ** 30);
-  return all & -all;
+  return divisorOf(...[...steps, offset, chunk].map((step) => step / 4));
 }
 
 /**
@@ -72,18 +72,15 @@ export function runsOf(
     const sampler = shader.sampler({ of: 'input', index: input });
     const [begin, read] = [shader.name('begin'), shader.name('run')];
     const element = elementOf(constants, view)((axis) => at.global(axis));
-    const line = count <= alignmentOf(view, last, chunk);
-    const oneLine = `${count} <= (1 << ${sampler}_bits)`; // known when the program is made
+    const block = alignmentOf(view, last, chunk);
     shader.native(
       begin,
       outer.map(() => 'Integer' as const),
       'Number',
       `int ${begin}_t; ivec2 ${begin}_at;
-float ${begin}(${outer.map((one) => `int ${one}`).join(', ')}) { ${step}(${[...outer, '0'].join(', ')}); ${begin}_t = (${element}) >> 2; ${begin}_at = ivec2(${begin}_t & ((1 << ${sampler}_bits) - 1), ${begin}_t >> ${sampler}_bits); return 0.0; }`,
+float ${begin}(${outer.map((one) => `int ${one}`).join(', ')}) { ${step}(${[...outer, '0'].join(', ')}); ${find(sampler, begin, `(${element}) >> 2`)} return 0.0; }`,
     );
-    const anywhere = `${sampler}_texel(${begin}_t + i)`;
-    const inLine = `FETCH(${sampler}_texture, ivec2(${begin}_at.x + i, ${begin}_at.y))`;
-    const text = line ? `${oneLine} ? ${inLine} : ${anywhere}` : anywhere;
+    const text = behind(sampler, begin, 'i', count <= block ? block : 0);
     shader.native(read, ['Integer'], 'Array(4)', `vec4 ${read}(int i) { return ${text}; }`);
     runs.set(load, {
       begin: `${begin}(${outer.join(', ')});`,
