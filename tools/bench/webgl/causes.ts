@@ -1,10 +1,5 @@
 /** Why a lost row is lost, by the row's name: what was found when it was looked into. A row without an entry prints so. */
 export const causes: Readonly<Record<string, string>> = {
-  'matmul 512': 'at its goal: 0.66 to 0.80 in six runs, the last one 0.801',
-  'softmax 256×1024':
-    'at its goal: 0.46 and 0.47 with three runs a wait, 0.39, 0.41 and 0.51 with ten; not looked into since',
-  'matmul 1024':
-    'near its goal: 0.68, 0.70, 0.71, 0.74 and 0.86 in five runs; what made the last one slower was not found',
   'chain of five, 1M':
     'one draw that reads two texels and writes one is all there is. In CPU time of an emulator: 4.2 ms for a product with a number, 5.3 for one of two tensors, 6.5 for this chain (6.2 without its NaN tests), 23 to 26 for the five draws of theirs: a copy alone would be 0.2 of that, so 0.15 is not to be had there; in bytes ours moves three tensors and theirs twelve, 0.25 on any device. Nor is it by other chains: five draws on one tensor move ten, ours two (0.2; counted 0.21)',
   'sum of 1024 rows of 1024':
@@ -12,7 +7,7 @@ export const causes: Readonly<Record<string, string>> = {
   'sum of all 1M':
     'at its goal: 0.15 to 0.21 in five runs; 2.4 ms of CPU of an emulator, 11.9 for theirs; of ours 1.9 is reading',
   'transpose 1024²':
-    'a texel is read and written twice, in squares of 4 × 4 and out of their layers: 3.9 and 6.6 ms of CPU of an emulator by hand-written GLSL, in other orders of squares no less; theirs takes 9.6 to 11.7, one draw that picks from four texels 16.8',
+    'texels of four along a row: squares of 4 × 4 are turned, then taken out of their layers, 3.9 and 6.9 ms of CPU of an emulator (3.7 and 4.4 by the barest GLSL), where theirs, texels of 2 × 2, takes one draw of 8.5. In other layouts of the squares 4.2 and 5.8; one draw that picks from four texels 11.4 to 15. A tenth is to be had, for a second layout of textures',
   'max pool 2×2, 28²×64':
     'a draw takes 0.31 ms of CPU of an emulator, theirs 0.75; of a run the wait of its turn is 0.8, a third of 2.5 ms, which browsers take to tell that work is done',
   'upload, one op and readback of 4M':

@@ -12,6 +12,7 @@ import { constants, quotient, remainder } from '../division';
 import type { Program, Ref } from '../shader';
 import { type Build, type Core, storePasses } from '../stores';
 import { type Blocks, blocks, fromBlocks, heightOf, linear } from './blocks';
+import { behind, blockOf, line } from './lines';
 import { multiply } from './matmul';
 import { fill, four, pack } from './packed';
 import { plainConv } from './products';
@@ -83,6 +84,7 @@ function windows(build: Build, { direction, sizes, a, b }: ConvKernel, title: st
   return read(
     blocks(build, title, size, (shader, count) => {
       const [s, t] = [shader.sampler(x), shader.sampler(w)];
+      const block = blockOf(count, k4);
       const lanes = [0, 1, 2, 3];
       const rows = Array.from({ length: size.height }, (_, r) => r);
       const name = (what: string, q: number, axis: number) => `${what}${q}_${axis}`;
@@ -108,7 +110,7 @@ function windows(build: Build, { direction, sizes, a, b }: ConvKernel, title: st
         if (whole) return [`int x${q} = p${q} + shift;`];
         const { coords, valid } = windowOf(sizes, own(q), tapped);
         const place = coords.reduce((sum, coord, axis) => `(${sum}) * ${from[axis]} + ${coord}`, `image${q}`);
-        return [`bool is${q} = ${valid ?? 'true'};`, `int x${q} = is${q} ? (${place}) * ${k4} + first : -1;`];
+        return [`bool is${q} = ${valid ?? 'true'};`, `int x${q} = is${q} ? (${place}) * ${k4} + first : 0;`];
       });
       return [
         ...places,
@@ -117,11 +119,15 @@ function windows(build: Build, { direction, sizes, a, b }: ConvKernel, title: st
         ...loops,
         ...(whole ? [`int shift = ${offset.join(' + ') || '0'};`] : []),
         ...loads,
+        ...lanes.map((q) => line(s, `v${q}`, `x${q}`)),
+        ...rows.map((r) => line(t, `u${r}`, `w0 + ${r * taps * k4}`)),
         `for (int k = 0; k < ${count}; k++) {`,
-        ...lanes.map((q) => `vec4 v${q} = ${s}_texel(${whole ? `x${q} + k` : `x${q} < 0 ? -1 : x${q} + k`});`),
-        ...rows.map((r) => `vec4 u${r} = ${t}_texel(w0 + ${r * taps * k4} + k);`),
+        ...lanes.map((q) => `vec4 v${q} = ${behind(s, `v${q}`, 'k', block)};`),
         ...(whole ? [] : lanes.map((q) => `v${q} = mix(vec4(0.0), v${q}, bvec4(is${q}));`)),
-        ...rows.map((r) => `row${r} += vec4(${lanes.map((q) => `dot(u${r}, v${q})`).join(', ')});`),
+        ...rows.map(
+          (r) =>
+            `{ vec4 u = ${behind(t, `u${r}`, 'k', block)}; row${r} += vec4(${lanes.map((q) => `dot(u, v${q})`).join(', ')}); }`,
+        ),
         '}',
         `w0 += ${k4};`,
         ...loops.map(() => '}'),

@@ -11,6 +11,12 @@ export function divisorOf(...steps: readonly number[]): number {
   return all & -all;
 }
 
+/** The block of runs of `count` texels that begin at sums of these steps and of multiples of `count`; 0 where there is none. */
+export function blockOf(count: number, ...steps: readonly number[]): number {
+  const block = divisorOf(count, ...steps);
+  return block >= count ? block : 0;
+}
+
 /** GLSL that finds texel `from`. */
 export const find = (sampler: string, name: string, from: string): string =>
   `${name}_t = ${from}; ${name}_at = ivec2(${name}_t & ((1 << ${sampler}_bits) - 1), ${name}_t >> ${sampler}_bits);`;

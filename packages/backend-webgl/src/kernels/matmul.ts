@@ -4,7 +4,7 @@ import { quotient, remainder } from '../division';
 import type { Program, Ref } from '../shader';
 import { type Build, type Core, storePasses } from '../stores';
 import { type Blocks, blocks, fromBlocks, heightOf, linear } from './blocks';
-import { behind, divisorOf, find, line } from './lines';
+import { behind, blockOf, divisorOf, find, line } from './lines';
 import { four, liesAlong, pack } from './packed';
 import { plainMatmul } from './products';
 
@@ -95,7 +95,7 @@ export function multiply(build: Build, title: string, given: Matrices): Blocks {
       ];
     }
     /** Runs along k: lines of k4 texels, of which `count` are read. */
-    const along = divisorOf(k4, count) >= count ? divisorOf(k4, count) : 0;
+    const along = blockOf(count, k4);
     /** What four lines of a walk lie in; of two sizes alone, for it tells programs apart. */
     const block = (width: number) => {
       if (width !== divisorOf(width) || (matrices > 1 && k % 4 !== 0)) return 0;

@@ -14,13 +14,14 @@ import type { Coords } from '../place';
 import type { Ref } from '../shader';
 import type { Build, Core } from '../stores';
 import { blocks, fromBlocks, heightOf, linear } from './blocks';
+import { behind, blockOf, line } from './lines';
 import { four } from './packed';
 import { unravel } from './windows';
 
 /** Texels read pixel by pixel from which tiles pay: their code takes an emulator 60 to 100 ms more to compile, once. */
 const worth = 2 ** 19;
 /** The most places of a window whose code is written out, in its last two axes and in its last. */
-const [square, line] = [9, 11];
+const [square, longest] = [9, 11];
 
 /** What is made of what, by the axes of an image. A window's place r is at pixel · step + r · dilation, of inputGrad from its far end. */
 export interface Windows {
@@ -60,7 +61,7 @@ function spread({ step, dilation, kernel }: Windows, back: number, pixels: numbe
 export function tileOf(build: Build, windows: Windows): Tile | null {
   const { images, channels, made, to, kernel } = windows;
   const taps = sizeOf(kernel);
-  if (last(kernel) > line) return null;
+  if (last(kernel) > longest) return null;
   const unrolled = kernel.length > 1 && last(kernel) * last(kernel, 2) <= square ? 2 : 1;
   const height = heightOf(build, made);
   let least = (height + 4) * taps * Math.ceil(made / height) * Math.ceil((images * sizeOf(to)) / 4);
@@ -112,13 +113,22 @@ export function tiles(
       const pixels = (k === rank - 1 ? lines : 1) * (step[k - 1] as number);
       return `${text} * ${pixels * (strides[k - 1] as number)}`;
     });
+    const block = blockOf(count, k4);
+    /** Where runs along the channels begin. */
+    const found: string[] = [];
     const known = new Set<string>();
     /** The texel at a place of the image that is so far from the tile's corner, read where it is first wanted. */
     const read = (y: number, x: number): { readonly name: string; readonly lines: readonly string[] } => {
       const name = `v${y}_${x}`;
       if (known.has(name)) return { name, lines: [] };
       known.add(name);
-      return { name, lines: [`vec4 ${name} = ${s}_texel(x + ${y * down + x * along});`] };
+      found.push(line(s, name, `place + ${y * down + x * along}`));
+      return { name, lines: [`vec4 ${name} = ${behind(s, name, 'k', block)};`] };
+    };
+    const weight = (o: number, place: number): string => {
+      const name = `u${o}_${place}`;
+      found.push(line(t, name, `w0 + ${(o * taps + place) * k4}`));
+      return behind(t, name, 'k', block);
     };
     const body = range(sizeOf(written)).flatMap((place) => {
       const r = [place % last(kernel), Math.floor(place / last(kernel))].map((one, back) =>
@@ -131,7 +141,7 @@ export function tiles(
         ...pixels.flat().flatMap((one) => one.lines),
         '{',
         ...range(height / lines).flatMap((o) => [
-          `vec4 u${o} = ${t}_texel(w + ${(o * taps + place) * k4});`,
+          `vec4 u${o} = ${weight(o, place)};`,
           ...pixels.map(
             (row, y) => `row${o * lines + y} += vec4(${row.map(({ name }) => `dot(u${o}, ${name})`).join(', ')});`,
           ),
@@ -145,8 +155,8 @@ export function tiles(
       `int w0 = (i / ${lines}) * ${taps * k4} + first;`,
       ...looped.map((axis) => `for (int r${axis} = 0; r${axis} < ${kernel[axis]}; r${axis}++) {`),
       `int place = ${['corner', ...shift].join(' + ')};`,
+      ...found,
       `for (int k = 0; k < ${count}; k++) {`,
-      'int x = place + k; int w = w0 + k;',
       ...body,
       '}',
       `w0 += ${sizeOf(written) * k4};`,
