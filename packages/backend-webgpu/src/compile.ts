@@ -48,7 +48,7 @@ function waysOf(unbound: Kernel, given: Target): Ways {
     case 'conv':
       return ways(convChoices(kernel, target), (choice) => conv(kernel, target, choice));
     case 'pool':
-      return ways(rareOf(target).poolChoices(kernel), (choice) => rareOf(target).pool(kernel, target, choice));
+      return ways(rareOf(target).poolChoices(kernel, target), (choice) => rareOf(target).pool(kernel, target, choice));
     case 'scatter':
       return only((sizes) => rareOf(target).scatter(kernel, target, sizes), target.rare?.scatterTiles);
     case 'sort':

@@ -215,22 +215,26 @@ export class Tuner {
 export const tunerOf = (device: GPUDevice, compiler: Compiler, target: Target, adapter: string): Tuner =>
   new Tuner(device, compiler, target, adapter, findStore());
 
-/** The first of each kind, and then those that should be fastest. */
+/** The first of each way, and of each value of what ways differ in; and then those that should be fastest. */
 export function spread(ways: readonly Choice[], count: number): Choice[] {
-  const kindOf = (choice: Choice) =>
+  const traitsOf = (choice: Choice) =>
     [
       choice.way,
       'order' in choice && choice.order,
       'each' in choice && choice.each,
       'outputs' in choice && choice.outputs,
+      'threads' in choice && choice.threads,
       'shares' in choice,
       'tile' in choice && 'staging' in choice.tile && choice.tile.staging,
-    ].join();
-  const firsts = new Map([...ways].reverse().map((choice) => [kindOf(choice), choice]));
-  const [own, rest] = [false, true].map((others) =>
-    ways.filter((choice) => (firsts.get(kindOf(choice)) !== choice) === others),
-  ) as [Choice[], Choice[]];
-  const tried = new Set([...own, ...rest].slice(0, count));
+    ].map((value, trait) => `${trait} ${value}`);
+  const met = new Set<string>();
+  const firsts = ways.filter((choice) => {
+    const traits = traitsOf(choice);
+    const isFirst = traits.some((trait) => !met.has(trait));
+    for (const trait of traits) met.add(trait);
+    return isFirst;
+  });
+  const tried = new Set([...new Set([...firsts, ...ways])].slice(0, count));
   return ways.filter((choice) => tried.has(choice));
 }
 

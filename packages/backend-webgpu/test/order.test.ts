@@ -203,5 +203,5 @@ describe('scatters', () => {
     ['runs that are merged', scattered('add', [30], [1500], [0], (_, i) => [i], 30)],
   ] as const)('%s', (_, test) => check(test));
   it('by each tile that a tuner tries', () =>
-    byEach(scattered('add', [3, 2], [100, 2], [0], (of, i) => [i, of(1)], 3)));
+    byEach(scattered('add', [3, 2], [1100, 2], [0], (of, i) => [i, of(1)], 3)));
 });

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { webgpu } from '../src/index';
 import { poolChoices } from '../src/kernels/pool';
 import type { WebgpuBackend } from '../src/runtime';
-import { checkChoice } from './choices';
+import { checkChoice, checkEach } from './choices';
 import { emulated } from './emulated';
+import { largeDevice } from './target';
 
 let backend: WebgpuBackend;
 beforeAll(async () => {
@@ -121,10 +122,15 @@ const cases = table.flatMap(([title, sizes]) =>
 
 describe('pools', () => {
   it.each(cases)('$title', async (test) => {
-    for (const choice of poolChoices(test.kernel as PoolKernel)) await checkChoice(backend, test, choice);
+    const ways = poolChoices(test.kernel as PoolKernel, largeDevice);
+    for (const choice of ways.filter(({ threads }) => !threads)) await checkChoice(backend, test, choice);
+  });
+  it('by each tile that a tuner tries', async () => {
+    const test = cases.find(({ title }) => title === 'max forward: 3×3 stride 2, padded') as KernelCase;
+    expect(await checkEach(backend, test, 5)).toContainEqual({ way: 'windows', each: 4, threads: 256 });
   });
   it('have four results a thread where those are vectors, and windows lie among them alike', () => {
-    const one = cases.filter(({ kernel }) => poolChoices(kernel as PoolKernel)[0]?.each === 1);
+    const one = cases.filter(({ kernel }) => poolChoices(kernel as PoolKernel, largeDevice)[0]?.each === 1);
     expect(one.map(({ title }) => title.replace(/^(max|sum) /, ''))).toEqual([
       'forward: 5×4 strides 3 and 4, padded by 2',
       'forward: 5×4 strides 3 and 4, padded by 2',

@@ -8,7 +8,7 @@ import { reduce } from '../src/kernels/reduce';
 import { type ByRows, reduceChoices } from '../src/kernels/reduction';
 import type { WebgpuBackend } from '../src/runtime';
 import type { Target } from '../src/shader';
-import { checkChoice } from './choices';
+import { checkChoice, checkEach } from './choices';
 import { emulated, emulatedAdapter } from './emulated';
 import { largeDevice } from './target';
 
@@ -92,6 +92,14 @@ const forms = table.flatMap(([test, forms]) =>
 
 describe('rows with lanes that exchange in subgroups', () => {
   it.each(forms)('$title', ({ test, choice }) => checkChoice(exchanging, test, choice));
+});
+describe('rows by each tile that a tuner tries', () => {
+  it('with more and fewer lanes, rows and chunks, and read again', async () => {
+    const ways = await checkEach(exchanging, standardized([2, 30, 4, 16]), 6);
+    expect(ways.map((way) => 'again' in way)).toContain(true);
+    expect(new Set(ways.map((way) => 'rows' in way && way.rows)).size).toBeGreaterThan(2);
+    await checkEach(exchanging, named('sum, max, min and their places of [4,33,65] along [1]'), 4);
+  });
 });
 describe('rows with lanes that meet in workgroup memory', () => {
   it.each(forms)('$title', ({ test, choice }) => checkChoice(plain, test, choice));

@@ -1,6 +1,7 @@
 /** `tune: true`: candidates are run on first meeting, and what was fastest is found again by the next backend. */
 import {
   BackendError,
+  type ConvKernel,
   contiguous,
   type Expr,
   expr as e,
@@ -17,6 +18,7 @@ import { spread, type Tried, Tuner } from '../src/tune';
 import { packed } from '../src/tune-pages';
 import { FileStore } from '../src/tune-store';
 import { emulated } from './emulated';
+import { largeDevice } from './target';
 
 const test = kernelCases.find(({ title }) => title === 'matmul 1×1 by 1×1') as (typeof kernelCases)[number];
 const kernel = test.kernel as MatmulKernel;
@@ -114,6 +116,29 @@ describe('the tuner', () => {
     device.destroy();
   });
 
+  it('tries each way of a convolution, and each value of what ways differ in, before more of those that should be fast', () => {
+    const { kernel } = kernelCases.find(({ title }) => title === 'conv forward: 3×3, 64 to 64 channels on 14²') as {
+      kernel: ConvKernel;
+    };
+    const sizes = { ...kernel.sizes, n: 32, input: [56, 56], output: [56, 56] };
+    const ways = candidates({ ...kernel, sizes }, largeDevice);
+    const some = spread(ways, 12);
+    expect(some).toHaveLength(12);
+    expect(some[0]).toBe(ways[0]);
+    for (const trait of [
+      { way: 'winograd', outputs: 2 },
+      { way: 'winograd', outputs: 4 },
+      { order: 'flat' },
+      { tile: expect.objectContaining({ staging: 'ahead' }) },
+      { tile: expect.objectContaining({ staging: 'none' }) },
+      { shares: expect.any(Number) },
+    ])
+      expect(some).toContainEqual(expect.objectContaining(trait));
+    const narrow = kernelCases.find(({ title }) => title === 'conv forward: depthwise 3×3')?.kernel as ConvKernel;
+    const direct = spread(candidates(narrow, largeDevice), 12).filter(({ way }) => way === 'direct');
+    expect(direct).toHaveLength(9); // workgroups of three sizes, with one, two and four results a thread
+  });
+
   it('packs pages as full as they may be, and gives up where a kernel binds fewer', () => {
     const sizes = [100, 30, 70, 60];
     const operands = sizes.map((size) => ({ dtype: 'float32' as const, size }));
@@ -188,7 +213,7 @@ describe('the tuner', () => {
 
   it('gives a backend that finds what was kept, and whose kernels are right', { timeout: 150_000 }, async () => {
     process.env['XDG_CACHE_HOME'] = folder;
-    const backend = await webgpu({ ...(await emulated()), tune: true });
+    const backend = await webgpu({ ...(await emulated()), tune: true, probe: false }); // else tuned, too, in 12 s
     expect(await compareKernelCase(test, await runKernelCase(backend, test), { accuracy: 'shader' })).toEqual([]);
     backend.dispose();
     delete process.env['XDG_CACHE_HOME'];

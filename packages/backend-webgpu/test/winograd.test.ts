@@ -29,12 +29,13 @@ const small = tiles.find(({ m, staging }) => m === 16 && staging === 'none') as 
 describe('Winograd', () => {
   it.each([
     ['conv forward: 3 groups', 2],
+    ['conv forward: 3 groups', 4, 128],
     ['conv inputGrad: 3 groups', 4],
     ['conv inputGrad: zeros in front only', 2],
     ['conv with affine, residual and relu behind it', 4],
     ['conv of a normalised input', 2],
-  ] as const)('%s, tiles of %i', async (title, outputs) => {
-    const choice = { way: 'winograd', outputs, tile: small, splits: 1 } as const;
+  ] as const)('%s, tiles of %i', async (title, outputs, threads?: number) => {
+    const choice = { way: 'winograd', outputs, tile: small, splits: 1, ...(threads && { threads }) } as const;
     await checkChoice(backend, named(title), choice, { factor: () => factor });
   });
 

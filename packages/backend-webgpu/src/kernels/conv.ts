@@ -20,6 +20,9 @@ import type { Winograd } from './winograd';
 /** `order`: how k runs over channels and places of the window. */
 export type ConvChoice = ((Tiled | ByMatrix) & { readonly order: Order }) | Direct | Winograd;
 
+/** Products that are offered where groups are narrow: tiles of theirs are nearly empty. */
+const mostBehind = 4;
+
 export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
   const kernel = collapsed(given);
   const { partials } = kernel;
@@ -49,10 +52,8 @@ export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
   );
   const direct = directChoices(given, target);
   const others = [...byMatrix, ...products];
-  return [
-    ...(isNarrow(given) ? [...direct, ...others] : [...others, ...direct]),
-    ...(target.rare?.winogradChoices(given, target) ?? []),
-  ];
+  if (direct.length > 0 && isNarrow(given)) return [...direct, ...others.slice(0, mostBehind)];
+  return [...others, ...direct, ...(target.rare?.winogradChoices(given, target) ?? [])];
 }
 
 /** Orders of k that differ for this convolution. */

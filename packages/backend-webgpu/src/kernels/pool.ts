@@ -17,10 +17,12 @@ import { Quad, vectorStores, vectorsOf } from '../vector';
 import { inside } from './inside';
 import { windowOf } from './windows';
 
-/** Elements of the result that a thread has along the last axis. */
 export interface ByWindows {
   readonly way: 'windows';
+  /** Elements of the result that a thread has along the last axis. */
   readonly each: 1 | 4;
+  /** Of a workgroup, where they are others than the tile's. */
+  readonly threads?: number;
 }
 
 export const tile = {
@@ -28,9 +30,11 @@ export const tile = {
   /** Windows up to this long along the last axis are written out. */
   longest: 8,
 } as const;
+/** Threads that a tuner tries in place of the tile's. */
+const tried = [128, 256];
 
 /** Four in a row where vectors are stored, and read (forward) or it is known beforehand which of them a window covers. */
-export function poolChoices(kernel: PoolKernel): ByWindows[] {
+export function poolChoices(kernel: PoolKernel, target: Target): ByWindows[] {
   const { direction, sizes, stores } = kernel;
   const axis = sizes.input.length;
   const of = (list: readonly number[]) => list[axis - 1] as number;
@@ -38,11 +42,13 @@ export function poolChoices(kernel: PoolKernel): ByWindows[] {
   const known =
     direction === 'forward' ? vectorsOf(kernel.a, axis, kernel).length > 0 : dilation === 1 && 4 % stride === 0;
   const four = axis > 0 && known && window <= tile.longest && vectorStores(stores, axis, kernel);
-  const one: ByWindows = { way: 'windows', each: 1 };
-  return four ? [{ way: 'windows', each: 4 }, one] : [one];
+  const eachs = four ? ([4, 1] as const) : ([1] as const);
+  const counts = [{}, ...tried.filter((count) => count <= target.threads).map((threads) => ({ threads }))];
+  return counts.flatMap((of) => eachs.map((each): ByWindows => ({ way: 'windows', each, ...of })));
 }
 
-export function pool(kernel: PoolKernel, target: Target, { each }: ByWindows): Program {
+export function pool(kernel: PoolKernel, target: Target, choice: ByWindows): Program {
+  const { each, threads: perGroup } = { ...tile, ...choice };
   const { direction, combine, sizes, stores, a } = kernel;
   const { batch, input, output, kernel: window } = sizes;
   const shape = [batch, ...(direction === 'forward' ? output : input)];
@@ -50,14 +56,14 @@ export function pool(kernel: PoolKernel, target: Target, { each }: ByWindows): P
   const count = sizeOf(shape) / each;
   const header = [
     `pool ${combine} ${direction} [${[batch, ...input]}] windows ${window} stride ${sizes.stride} dilation ${sizes.dilation} padding ${sizes.padding}`,
-    `a thread ${each} of the result, ${tile.threads} a workgroup`,
+    `a thread ${each} of the result, ${perGroup} a workgroup`,
   ];
   const loads = direction === 'forward' ? vectorsOf(a, last, kernel) : [];
   const vectors = new Set(each === 4 ? [...(vectorStores(stores, last, kernel) ?? []), ...loads] : []);
-  const options = { header, threads: tile.threads, groups: Math.ceil(count / tile.threads), vectors };
+  const options = { header, threads: perGroup, groups: Math.ceil(count / perGroup), vectors };
   const main = dispatch(kernel, target, options, (block) => {
-    const i = block.bind(`group * ${tile.threads}u + lane`, 'i');
-    if (count % tile.threads) block.line(`if (${i} >= ${count}u) { return; }`);
+    const i = block.bind(`group * ${perGroup}u + lane`, 'i');
+    if (count % perGroup) block.line(`if (${i} >= ${count}u) { return; }`);
     const threads = shape.map((size, axis) => (axis === last ? size / each : size));
     const coords = threads.map((_, axis) =>
       block.bind(`${unravel(i, threads, axis)}${axis === last && each > 1 ? ` * ${each}i` : ''}`, 'c'),

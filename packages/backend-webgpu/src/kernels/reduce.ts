@@ -43,7 +43,7 @@ interface RowPlan {
   readonly held: boolean;
 }
 
-export function planOf(of: Reduction, { lanes, rows: beside, chunks }: ByRows): RowPlan {
+export function planOf(of: Reduction, { lanes, rows: beside, chunks, again }: ByRows): RowPlan {
   const { kernel, rows, wide } = of;
   const stride = lanes * wide;
   const length = Math.ceil(rows.length / chunks / stride) * stride;
@@ -56,7 +56,7 @@ export function planOf(of: Reduction, { lanes, rows: beside, chunks }: ByRows): 
     const roots = [...stages.map((stage) => stage.flatMap(({ exprs }) => exprs)), stores];
     return { stages, passes: passesOf(roots, accumulates.length, along, hold) };
   };
-  const inRegisters = made(true);
+  const inRegisters = made(!again);
   const kept = inRegisters.passes.reduce((sum, { keeps }) => sum + keeps.size, 0);
   const held = chunks === 1 && kept > 0 && steps <= tile.steps && kept * steps * wide <= tile.held;
   const { stages, passes } = held ? inRegisters : made(false);

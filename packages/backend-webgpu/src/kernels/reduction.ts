@@ -10,6 +10,8 @@ export interface ByRows extends Lanes {
   readonly way: 'rows';
   /** Workgroups that share a row. */
   readonly chunks: number;
+  /** A row that registers would hold is read again by later stages. */
+  readonly again?: true;
 }
 
 export const tile = {
@@ -85,7 +87,10 @@ const whereCached = {
   },
 };
 
-/** The first is taken where nobody measured; others have more or fewer lanes a row, or more or fewer chunks. */
+/**
+ * The first is taken where nobody measured; others have more or fewer lanes a row, rows a workgroup, or chunks, or read again what
+ * registers would hold.
+ */
 export function reduceChoices(original: ReduceKernel, target: Target): ByRows[] {
   const { kernel, rows, wide, across } = reductionOf(original);
   const { count } = rows;
@@ -95,9 +100,10 @@ export function reduceChoices(original: ReduceKernel, target: Target): ByRows[] 
   const own = target.cached ? whereCached : tile;
   // An accumulator is three words of workgroup memory at most.
   const room = Math.min(target.threads, target.shared / Math.max(1, 12 * kernel.stages.flat().length));
-  const made = (wanted: number, cut?: number): ByRows => {
+  const made = (wanted: number, cut?: number, times = 1): ByRows => {
     let lanes = wanted;
-    let beside = Math.min(power(count), Math.max(across ? own.across : 1, own.threads / lanes));
+    const full = times * Math.max(across ? own.across : 1, own.threads / lanes);
+    let beside = Math.min(power(count), Math.max(1, full));
     while (lanes * beside > room && beside > 1) beside /= 2;
     while (lanes > room) lanes /= 2;
     const groups = Math.max(1, Math.ceil(count / beside));
@@ -116,11 +122,14 @@ export function reduceChoices(original: ReduceKernel, target: Target): ByRows[] 
       );
   const first = made(Math.min(power(length / own.perLane), most));
   const { lanes, chunks } = first;
+  const passes = kernel.stages.length + storesOf(kernel, 'element').length;
   const others = [
     made(lanes * 2),
     made(Math.max(1, lanes / 2)),
     made(lanes, chunks * 2),
     made(lanes, chunks > 1 ? chunks / 2 : 4),
+    ...[0.5, 2, 4].map((times) => made(lanes, chunks, times)),
+    ...(chunks === 1 && passes > 1 && length <= own.steps * lanes * wide ? [{ ...first, again: true as const }] : []),
   ];
   return [...new Map([first, ...others, made(lanes, 1)].map((one) => [JSON.stringify(one), one])).values()];
 }

@@ -14,16 +14,28 @@ import { all, atCoords, atLinear, unravel } from '../place';
 import { dispatch, type Given, type Program, type Target } from '../shader';
 import { joinLanes } from './lanes';
 import { runningOf } from './running';
-import { sortedRows } from './sorted-rows';
+import { sortedRows, tile as sorting } from './sorted-rows';
 
 export const tile = {
   threads: 64,
   /** Updates of an element from which on lanes share them, and how many do. */
   many: 64,
   lanes: 32,
+  /** Pairs of a run, and threads that merge runs (sorted-rows.ts). */
+  run: sorting.run,
+  merge: sorting.merge,
 } as const;
 /** What a tuner tries in its place. */
-export const scatterTiles = [{ threads: 128 }, { lanes: 8 }, { many: 16 }, { many: 512 }];
+export const scatterTiles = [
+  { threads: 128 },
+  { threads: 256 },
+  { lanes: 8 },
+  { many: 16 },
+  { many: 512 },
+  { run: 512 },
+  { run: 2048 },
+  { merge: 256 },
+];
 
 /** How updates come to elements: axes of the updates, by what they are. */
 interface Ways {
@@ -87,6 +99,7 @@ export function scatter(kernel: ScatterKernel, target: Target, given?: Given<typ
         title,
         rows: sizeOf(sizes(apart)),
         length,
+        tile: { run: own.run, merge: own.merge },
         keyOf(block, row, position) {
           const coords = updateAt(position, (axis) => {
             const among = apart.indexOf(axis);

@@ -5,9 +5,7 @@
 import { type Compute, type SortKernel, sizeOf } from '@tessera/tensor/backend';
 import { atCoords, unravel } from '../place';
 import { type Block, dispatch, type Program, type Shader, type Target } from '../shader';
-import { type Keys, sortedRows } from './sorted-rows';
-
-export const tile = { threads: 64 } as const;
+import { type Keys, sortedRows, tile } from './sorted-rows';
 
 /** A u32 that orders as the value does: NaN last, −0 as 0. */
 function keyOf(value: string, dtype: Compute, shader: Shader): string {
@@ -54,15 +52,16 @@ export function sort(kernel: SortKernel, target: Target, given?: Keys['tile']): 
     deliver: fetch,
   });
   if (sorted.scratch === 0) return sorted;
+  const threads = Math.min(given?.fetch ?? tile.fetch, target.threads);
   const options = {
     header: [title, 'the values, fetched'],
-    threads: tile.threads,
-    groups: Math.ceil((rows * k) / tile.threads),
+    threads,
+    groups: Math.ceil((rows * k) / threads),
     scratch: true,
   };
   const last = dispatch(kernel, target, options, (block) => {
-    const i = block.bind(`group * ${tile.threads}u + lane`, 'i');
-    if ((rows * k) % tile.threads) block.line(`if (${i} >= ${rows * k}u) { return; }`);
+    const i = block.bind(`group * ${threads}u + lane`, 'i');
+    if ((rows * k) % threads) block.line(`if (${i} >= ${rows * k}u) { return; }`);
     block.line(`let row = ${i} / ${k}u;`, `let rank = ${i} % ${k}u;`);
     fetch(block, 'row', 'rank', sorted.place('row', 'rank'));
   });

@@ -16,10 +16,11 @@ import type { Kernel } from '@tessera/tensor/backend';
 import { type Block, type Dispatch, dispatch, type Given, type Target } from '../shader';
 
 export const tile = {
-  /** Pairs of a run at most, and threads that sort it; threads that merge. */
+  /** Pairs of a run at most, and threads that sort it; threads that merge, and that fetch values at the end. */
   run: 1024,
   threads: 256,
   merge: 64,
+  fetch: 64,
 } as const;
 /** What a tuner tries in its place. */
 export const sortTiles = [
@@ -29,6 +30,7 @@ export const sortTiles = [
   { threads: 512 },
   { merge: 128 },
   { merge: 256 },
+  { fetch: 256 },
 ];
 
 /** Where the sorted pairs lie. */

@@ -22,9 +22,13 @@ export interface Winograd extends Omit<Tiled, 'way'> {
   readonly way: 'winograd';
   /** Results of a tile along an axis. */
   readonly outputs: 2 | 4;
+  /** Of a workgroup of the transforms, where they are others than most's. */
+  readonly threads?: number;
 }
 
-const threads = 64;
+/** Threads of a workgroup of the transforms, and what a tuner tries in their place. */
+const most = 64;
+const tried = [128];
 
 /** What a convolution is by tiles of so many results, and where its parts lie in scratch, in words. */
 function planOf({ direction, sizes }: ConvKernel, outputs: 2 | 4) {
@@ -72,14 +76,18 @@ export function winogradChoices(kernel: ConvKernel, target: Target): Winograd[] 
     const { m, k, columns, batch, words } = planOf(kernel, outputs);
     if (4 * words > target.scratch) return [];
     const choices = tiledChoices({ batch, m, n: columns, k, segments: 1, cost: { a: 0.5, b: 0.5 } }, target);
-    return choices
+    const [best, second] = choices
       .filter(({ splits }) => splits === 1)
-      .slice(0, 2)
-      .map((choice) => ({ ...choice, way: 'winograd' as const, outputs }));
+      .map((choice): Winograd => ({ ...choice, way: 'winograd', outputs }));
+    const others = tried
+      .filter((count) => count <= target.threads)
+      .map((threads) => ({ ...best, threads }) as Winograd);
+    return best ? [best, ...(second ? [second] : []), ...others] : [];
   });
 }
 
-export function winograd(kernel: ConvKernel, target: Target, { outputs, tile, splits }: Winograd): Program {
+export function winograd(kernel: ConvKernel, target: Target, choice: Winograd): Program {
+  const { outputs, tile, splits } = choice;
   const plan = planOf(kernel, outputs);
   const { m, k, columns, batch, fours, data, sums, words } = plan;
   const vector = (from: number, row: string, each: number, at: string) =>
@@ -104,10 +112,10 @@ export function winograd(kernel: ConvKernel, target: Target, { outputs, tile, sp
     vectors: [],
     store: (block, _, row, column, sum) => block.line(`${to(row, column)}[${column} & 3u] = bitcast<u32>(${sum});`),
     store4: (block, _, row, column, sum) => block.line(`${to(row, column)} = bitcast<vec4<u32>>(${sum});`),
-    first: { dispatches: [weights(kernel, target, outputs), patches(kernel, target, outputs)], words },
+    first: { dispatches: [weights(kernel, target, choice), patches(kernel, target, choice)], words },
   };
   const made = product(kernel, target, of, { way: 'tiles', tile, splits });
-  return { dispatches: [...made.dispatches, results(kernel, target, outputs)], scratch: made.scratch };
+  return { dispatches: [...made.dispatches, results(kernel, target, choice)], scratch: made.scratch };
 }
 
 /** left · values · leftᵀ, element by element. */
@@ -137,6 +145,7 @@ const square = <T>(size: number, make: (y: number, x: number) => T): T[][] =>
 function each(
   kernel: ConvKernel,
   target: Target,
+  { threads = most }: Winograd,
   what: string,
   count: number,
   vectors: readonly string[],
@@ -156,13 +165,14 @@ function each(
   });
 }
 
-function weights(kernel: ConvKernel, target: Target, outputs: 2 | 4): Dispatch {
+function weights(kernel: ConvKernel, target: Target, choice: Winograd): Dispatch {
+  const { outputs } = choice;
   const { b, sizes } = kernel;
   const { forward, m, k, fours } = planOf(kernel, outputs);
   const { groups } = sizes;
   const { outs } = perGroup(sizes);
   const what = `weights for ${outputs}×${outputs} results, a thread four channels`;
-  return each(kernel, target, what, groups * k * fours, ['scratch'], (block) => {
+  return each(kernel, target, choice, what, groups * k * fours, ['scratch'], (block) => {
     const [inner, group] = [block.once(`i / ${fours}u % ${k}u`, 'k'), block.once(`i / ${k * fours}u`, 'group')];
     const taps = square(3, (r, s) => {
       const parts = [0, 1, 2, 3].map((part) => {
@@ -202,11 +212,12 @@ function tileAt(
   ];
 }
 
-function patches(kernel: ConvKernel, target: Target, outputs: 2 | 4): Dispatch {
+function patches(kernel: ConvKernel, target: Target, choice: Winograd): Dispatch {
+  const { outputs } = choice;
   const { a, sizes } = kernel;
   const { k, from, tiles, columns, padding, data } = planOf(kernel, outputs);
   const count = sizes.groups * k * columns;
-  return each(kernel, target, `patches for ${outputs}×${outputs} results, a thread one`, count, [], (block) => {
+  return each(kernel, target, choice, `patches for ${outputs}×${outputs} results, a thread one`, count, [], (block) => {
     // threads beyond the last tile read somewhere, for columns that nobody stores
     const [image, y, x] = tileAt(block, block.once(`i % ${columns}u`, 'tile'), tiles, outputs);
     const channel = block.once(`i32(i / ${columns}u)`, 'c');
@@ -226,35 +237,44 @@ function patches(kernel: ConvKernel, target: Target, outputs: 2 | 4): Dispatch {
   });
 }
 
-function results(kernel: ConvKernel, target: Target, outputs: 2 | 4): Dispatch {
+function results(kernel: ConvKernel, target: Target, choice: Winograd): Dispatch {
+  const { outputs } = choice;
   const { sizes, stores } = kernel;
   const { m, shape, tiles, count, columns, sums } = planOf(kernel, outputs);
   const rows = sizes.groups * m;
-  return each(kernel, target, `results of ${outputs}×${outputs}, a thread one tile`, rows * count, [], (block) => {
-    const body = new Block(block.shader, block.place);
-    body.at(atCoords(['image', 'channel', 'y', 'x'], () => 'sum')).store(stores);
-    block.shader.declare(
-      ['fn finish(image: i32, channel: i32, y: i32, x: i32, sum: f32) {', ...body.lines, '}'].join('\n'),
-    );
-    const [image, y, x] = tileAt(block, block.once(`i % ${count}u`, 'tile'), tiles, outputs);
-    const row = block.once(`i / ${count}u`, 'row');
-    const column = block.once(`i % ${count}u`, 'tile');
-    const size = outputs + 2;
-    const values = square(size, (r, s) =>
-      block.bind(
-        `bitcast<f32>(scratch[${sums}u + (${(r * size + s) * rows}u + ${row}) * ${columns}u + ${column}])`,
-        'm',
-      ),
-    );
-    transformed(block, transformsOf(outputs).toResults, values).forEach((line, r) => {
-      line.forEach((value, s) => {
-        const ragged = [
-          ...(r && (shape[0] as number) % outputs ? [`${y} + ${r}i < ${shape[0]}i`] : []),
-          ...(s && (shape[1] as number) % outputs ? [`${x} + ${s}i < ${shape[1]}i`] : []),
-        ];
-        const call = `finish(${image}, i32(${row}), ${y} + ${r}i, ${x} + ${s}i, ${value});`;
-        block.line(ragged.length ? `if (${all(ragged)}) { ${call} }` : call);
+  return each(
+    kernel,
+    target,
+    choice,
+    `results of ${outputs}×${outputs}, a thread one tile`,
+    rows * count,
+    [],
+    (block) => {
+      const body = new Block(block.shader, block.place);
+      body.at(atCoords(['image', 'channel', 'y', 'x'], () => 'sum')).store(stores);
+      block.shader.declare(
+        ['fn finish(image: i32, channel: i32, y: i32, x: i32, sum: f32) {', ...body.lines, '}'].join('\n'),
+      );
+      const [image, y, x] = tileAt(block, block.once(`i % ${count}u`, 'tile'), tiles, outputs);
+      const row = block.once(`i / ${count}u`, 'row');
+      const column = block.once(`i % ${count}u`, 'tile');
+      const size = outputs + 2;
+      const values = square(size, (r, s) =>
+        block.bind(
+          `bitcast<f32>(scratch[${sums}u + (${(r * size + s) * rows}u + ${row}) * ${columns}u + ${column}])`,
+          'm',
+        ),
+      );
+      transformed(block, transformsOf(outputs).toResults, values).forEach((line, r) => {
+        line.forEach((value, s) => {
+          const ragged = [
+            ...(r && (shape[0] as number) % outputs ? [`${y} + ${r}i < ${shape[0]}i`] : []),
+            ...(s && (shape[1] as number) % outputs ? [`${x} + ${s}i < ${shape[1]}i`] : []),
+          ];
+          const call = `finish(${image}, i32(${row}), ${y} + ${r}i, ${x} + ${s}i, ${value});`;
+          block.line(ragged.length ? `if (${all(ragged)}) { ${call} }` : call);
+        });
       });
-    });
-  });
+    },
+  );
 }
