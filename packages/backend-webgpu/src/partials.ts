@@ -22,7 +22,7 @@ import {
   type Value,
 } from '@tessera/tensor/backend';
 import { bytesRead } from './kernels/bytes-read';
-import { convChoices } from './kernels/conv';
+import { columnsOf, convChoices } from './kernels/conv';
 import { rowsOf } from './kernels/rows';
 import { meanUnder } from './kernels/running';
 import { operandsOf } from './pages';
@@ -42,7 +42,7 @@ export function withPartials(jobs: readonly Job[], target: Target): readonly Job
       const from = makers.get(value) ?? -1;
       const maker = made[from];
       if (maker?.kernel.kind !== 'conv') continue;
-      const isThere = (other: Value) => (makers.get(other) ?? -1) <= from;
+      const isThere = (other: Value) => (makers.get(other) ?? -1) < from;
       const pair = divided(maker, maker.kernel, reader, reader.kernel, value, isThere, target);
       if (!pair) continue;
       [made[from], made[at]] = pair;
@@ -69,22 +69,24 @@ function divided(
   if (!shape || partials || aliases.some((alias) => alias >= 0) || !sums || !store) return null;
   if (`${reduce.shape}|${reduce.axes}` !== `${shape}|${shape.flatMap((_, axis) => (axis === 1 ? [] : axis))}`)
     return null;
-  if (value.dtype !== 'float32' || !isContiguous(store.view)) return null;
+  if (!isContiguous(store.view)) return null;
   const [first] = convChoices(conv, target);
-  if (first?.way !== 'tiles') return null;
+  const columns = first && columnsOf(first);
+  if (!columns) return null;
 
-  // what is summed, over what the convolution has and reads
+  // what is summed, over what the convolution has and reads: of a float16 map what is stored, for that is what the norm sees
+  const isHalf = value.dtype === 'float16';
+  const summed: Expr = isHalf ? e.acc(1) : store.expr;
   const inputs = [...maker.inputs];
   const scalars = [...maker.scalars];
   const own = rewritten((leaf) => {
     if (leaf.op === 'uniform') return { ...leaf, index: placeIn(scalars, reader.scalars[leaf.index]) };
     const from = reader.inputs[leaf.input] as Value;
-    if (leaf.at || (from === value && !isContiguous(leaf.view)) || !isThere(from)) return null;
-    return from === value ? store.expr : { ...leaf, input: placeIn(inputs, from) };
+    if (leaf.at || (from === value && !isContiguous(leaf.view)) || (from !== value && !isThere(from))) return null;
+    return from === value ? summed : { ...leaf, input: placeIn(inputs, from) };
   });
   const left = sums.map(own);
   if (left.includes(null)) return null;
-  const columns = first.tile.n;
   const parts: Value = {
     ...value,
     output: -1,
@@ -94,7 +96,10 @@ function divided(
   };
   const leaving: ConvKernel = {
     ...conv,
-    partials: { output: maker.outputs.length, columns, sums: left as Expr[], squares: reduce.stages.length > 1 },
+    partials: {
+      ...{ output: maker.outputs.length, columns, sums: left as Expr[], squares: reduce.stages.length > 1 },
+      ...(isHalf && { half: stores.indexOf(store) }),
+    },
     inputs: inputs.map((one, i) => conv.inputs[i] ?? operandOf(one)),
     uniforms: scalars.map(({ outputs }) => e.computeOf((outputs[0] as Value).dtype)),
     outputs: [...conv.outputs, operandOf(parts)],

@@ -2,11 +2,11 @@
  * Shaders for what no emulator has (float16, tensor cores, subgroups): Dawn's null backend has every feature and runs nothing,
  * so here the language's own checks say whether they are right to the letter; their numbers need a GPU.
  */
-import type { Kernel } from '@tessera/tensor/backend';
+import { type ConvKernel, expr, type Kernel } from '@tessera/tensor/backend';
 import { kernelCases } from '@tessera/testkit';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { candidates, generate } from '../src/compile';
-import { conv, convChoices } from '../src/kernels/conv';
+import { columnsOf, conv, convChoices } from '../src/kernels/conv';
 import { matmul, matmulChoices } from '../src/kernels/matmul';
 import * as by from '../src/kernels/matrix';
 import { operandsOf } from '../src/pages';
@@ -85,6 +85,25 @@ describe('products on tensor cores', () => {
           ).toEqual([]);
         }
       }
+    }
+  });
+  it.each(['forward', 'inputGrad'] as const)('leave sums of a float16 map, %s', async (direction) => {
+    const kernel = named(`conv ${direction}: 3×3, 64 to 64 channels on 14²`) as ConvKernel;
+    const ways = convChoices(kernel, target).filter((choice) => choice.way === 'matrix' || choice.way === 'tiles');
+    for (const way of new Map(ways.map((one) => [`${one.way} ${columnsOf(one)}`, one])).values()) {
+      const columns = columnsOf(way);
+      if (!columns) continue;
+      const parts = Math.ceil((kernel.sizes.n * 14 * 14) / columns);
+      const leaving: ConvKernel = {
+        ...kernel,
+        partials: { output: 1, columns, sums: [expr.acc(1)], half: 0, squares: true },
+        outputs: [...kernel.outputs, { dtype: 'float32', size: 2 * 64 * parts }],
+        aliases: [-1, -1],
+      };
+      expect(convChoices(leaving, target).map(columnsOf)).toContain(columns);
+      const program = conv(leaving, target, way);
+      expect(await faultsOf(program)).toEqual([]);
+      expect(program.dispatches.at(-1)?.source).toMatch(/f32\(f16\(.*acc0/s);
     }
   });
   it('are taken for float16 values, and only there', () => {

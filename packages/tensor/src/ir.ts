@@ -277,8 +277,9 @@ export interface ConvSizes {
 export interface Partials {
   readonly output: number;
   readonly columns: number;
-  /** Over the domain of the stores. */
+  /** Over the domain of the stores; acc1 is what `stores[half]` stores, rounded to its float16. */
   readonly sums: readonly Expr[];
+  readonly half?: number;
   readonly squares: boolean;
 }
 /**

@@ -30,10 +30,18 @@ export function storesOf(
   vectors: boolean,
   at: (block: Block, batch: string, row: string, column: string) => string[],
 ): Pick<Product, 'store' | 'store4' | 'left'> {
-  const element = (block: Block, batch: string, row: string, column: string, sum: string) =>
-    block.at(atCoords(at(block, batch, row, column), () => sum));
-  const four = (block: Block, batch: string, row: string, column: string, sum: string) =>
-    new Quad(block, at(block, batch, row, column), 2, (part) => `${sum}.${'xyzw'[part]}`);
+  const half = stores[partials?.half ?? -1]?.expr;
+  const rounded = (block: Block) => block.once(`f32(f16(${block.value(half as Expr)}))`, 'half');
+  const element = (block: Block, batch: string, row: string, column: string, sum: string) => {
+    const made: Block = block.at(atCoords(at(block, batch, row, column), (index) => (index ? rounded(made) : sum)));
+    return made;
+  };
+  const four = (block: Block, batch: string, row: string, column: string, sum: string) => {
+    const made: Quad = new Quad(block, at(block, batch, row, column), 2, (part, index) =>
+      index ? rounded(made.four[part] as Block) : `${sum}.${'xyzw'[part]}`,
+    );
+    return made;
+  };
   return {
     store: (...where) => element(...where).store(stores),
     store4: vectors ? (...where) => four(...where).store(stores) : null,

@@ -27,8 +27,10 @@ export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
   const kernel = collapsed(given);
   const { partials } = kernel;
   // a tile's columns are a part
-  const fits = ({ tile }: Tiled) =>
-    !partials || (tile.n === partials.columns && sharedOf(tile) + sharedForSums(partials, tile) <= target.shared);
+  const fits = (choice: Tiled | ByMatrix) =>
+    !partials ||
+    (columnsOf(choice) === partials.columns &&
+      (choice.way === 'matrix' || sharedOf(choice.tile) + sharedForSums(partials, choice.tile) <= target.shared));
   const made = orders(kernel).flatMap((order) => {
     const { batch, m, n, k, segments, segmentsOf, a, first } = productOf(kernel, target, order);
     // Addresses: a vector of memory costs one operation an element, a place of a window and its test several.
@@ -42,18 +44,23 @@ export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
   });
   const rank = (one: (typeof made)[number]) => (one.choice.shares ? 1 + one.seconds : one.seconds); // no default
   const products = made.sort((one, other) => rank(one) - rank(other)).map(({ choice }) => choice);
-  if (partials) return products;
   const { matrix } = target;
   const byMatrix = (matrix ? orders(kernel) : []).flatMap((order) =>
-    (matrix?.by.matrixChoices(kernel, productOf(kernel, target, order), target) ?? []).map((choice) => ({
-      ...choice,
-      order,
-    })),
+    (matrix?.by.matrixChoices(kernel, productOf(kernel, target, order), target) ?? [])
+      .filter(fits)
+      .map((choice) => ({ ...choice, order })),
   );
-  const direct = directChoices(given, target);
   const others = [...byMatrix, ...products];
+  if (partials) return others;
+  const direct = directChoices(given, target);
   if (direct.length > 0 && isNarrow(given)) return [...direct, ...others.slice(0, mostBehind)];
   return [...others, ...direct, ...(target.rare?.winogradChoices(given, target) ?? [])];
+}
+
+/** The columns whose sums a workgroup, or a subgroup with tensor cores, may leave together; none of other ways. */
+export function columnsOf(choice: ConvChoice | Tiled | ByMatrix): number | null {
+  if (choice.way === 'tiles') return choice.tile.n;
+  return choice.way === 'matrix' && choice.splits === 1 ? choice.tile.part[1] : null;
 }
 
 /** Orders of k that differ for this convolution. */

@@ -14,6 +14,7 @@ import type { ConvKernel, Kernel, MatmulKernel } from '@tessera/tensor/backend';
 import { all } from '../place';
 import { Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
 import { shareOf, whereIs } from './in-tile';
+import { rowsFit, sumsOfBlocks } from './matrix-sums';
 import type { Factor, Inside, Product } from './product';
 
 export interface MatrixTile {
@@ -49,12 +50,12 @@ export const matrixShared = (tile: MatrixTile, block: { m: number; n: number }):
  * an operand is no float16 value, which would lose by it.
  */
 export function matrixChoices(
-  { halves }: ConvKernel | MatmulKernel,
+  kernel: ConvKernel | MatmulKernel,
   { batch, m, n, k, segments }: Pick<Product, 'batch' | 'm' | 'n' | 'k' | 'segments'>,
   target: Target,
 ): ByMatrix[] {
   const block = target.matrix;
-  if (!block || !halves) return [];
+  if (!block || !kernel.halves || ('partials' in kernel && !rowsFit(block))) return [];
   const fit = matrixTiles.filter(
     (tile) =>
       tile.part[0] % block.m === 0 &&
@@ -164,15 +165,20 @@ export function matrix(kernel: Kernel, target: Target, of: Product, { tile, spli
     // a part is whole tiles, and is guarded nowhere
     const whole = { ...of, ...parts, m: tilesM * tile.m, n: tilesN * tile.n };
     finish(main, splits > 1 ? whole : of, tile, block, splits > 1);
+    const sums = of.left && sumsOfBlocks(main, of, tile, block, target);
     for (let i = 0; i < blocksM; i++) {
+      const row = `firstRow + partRow + ${i * block.m}u`;
       for (let j = 0; j < blocksN; j++) {
+        const at = `batch, ${row}, firstColumn + partColumn + ${j * block.n}u`;
         main.line(
           `subgroupMatrixStore(&blocks, subgroup * ${block.m * block.n}u, c${i}_${j}, false, ${block.n}u);`,
           'workgroupBarrier();',
-          `finish(lane, ${splits > 1 ? 'part, ' : ''}batch, firstRow + partRow + ${i * block.m}u, firstColumn + partColumn + ${j * block.n}u);`,
+          ...(sums ? [sums.take(at)] : []),
+          `finish(lane, ${splits > 1 ? 'part, ' : ''}${at});`,
           'workgroupBarrier();',
         );
       }
+      if (sums) main.line(sums.leave(`batch, ${row}, firstColumn + partColumn`));
     }
   });
   const before = of.first?.dispatches ?? [];

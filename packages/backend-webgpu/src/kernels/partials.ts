@@ -7,6 +7,7 @@
  */
 import type { Partials } from '@tessera/tensor/backend';
 import { carriedAs } from '../accumulate';
+import { all } from '../place';
 import { Block, type Target } from '../shader';
 import { fours } from './in-tile';
 import { joinLanes } from './lanes';
@@ -20,7 +21,7 @@ export interface Left extends Partials {
   readonly four: ((...at: Parameters<Left['element']>) => readonly Block[]) | null;
 }
 
-const runningOfSums = ({ sums, squares }: Partials): Running[] =>
+export const runningOfSums = ({ sums, squares }: Partials): Running[] =>
   sums.map((expr, s) =>
     squares ? moments(s, sums.length + s, expr) : runningOf(s, { combine: 'sum', dtype: 'float32', expr }),
   );
@@ -37,7 +38,7 @@ export function leaving(
   target: Target,
 ): (row: string, sums: readonly string[]) => string {
   const left = of.left as Left;
-  const { m, n, batch } = of;
+  const { m, n } = of;
   const [perM, perN] = tile.perThread;
   const lanes = tile.n / perN;
   const { base, gap } = fours(of.b, 'part', lanes, tile.n);
@@ -71,15 +72,21 @@ export function leaving(
   // those of the row before may still be read
   if (lanes > (target.subgroup ?? 1)) body.line('workgroupBarrier();');
   joinLanes(body, running, { lanes, rows: tile.m / perM, across: false }, target);
-  const parts = Math.ceil(n / left.columns);
-  const at = body.bind(`(batch * ${m}u + row) * ${parts}u + column / ${left.columns}u`, 'at');
-  const stores = Array.from({ length: left.sums.length * (left.squares ? 2 : 1) }, (_, i) => {
-    const place = i ? `${at} + ${i * batch * m * parts}u` : at;
-    return `out${left.output}[${place}] = acc${i};`;
-  });
-  body.line(`if (part == 0u${m % tile.m ? ` && row < ${m}u` : ''}) {`, ...stores, '}');
+  put(body, of, m % tile.m ? [`row < ${m}u`] : []);
   const type = `vec4<${carriedAs(of.dtype)}>`;
   const head = `fn leave(lane: u32, part: u32, batch: u32, row: u32, column: u32, ${sums.map((sum) => `${sum}: ${type}`).join(', ')})`;
   block.shader.declare([`${head} {`, ...body.lines, '}'].join('\n'));
   return (row, values) => `leave(lane, laneColumn, batch, ${row}, firstColumn, ${values.join(', ')});`;
+}
+
+/** The first of the lanes that have joined a row's sums stores them, where the row's part is there. */
+export function put(body: Block, { left, batch, m, n }: Product, tests: readonly string[]): void {
+  const { columns, output, sums, squares } = left as Left;
+  const parts = Math.ceil(n / columns);
+  const at = body.bind(`(batch * ${m}u + row) * ${parts}u + column / ${columns}u`, 'at');
+  const stores = Array.from({ length: sums.length * (squares ? 2 : 1) }, (_, i) => {
+    const place = i ? `${at} + ${i * batch * m * parts}u` : at;
+    return `out${output}[${place}] = acc${i};`;
+  });
+  body.line(`if (${all(['part == 0u', ...tests])}) {`, ...stores, '}');
 }
