@@ -24,16 +24,22 @@ function isVector({ shape, strides, offset, valid }: View, axis: number, size: n
   );
 }
 
-export const loadsOf = (expr: Expr): Load[] =>
-  expr.op === 'load'
-    ? [expr, ...(expr.at ?? []).flatMap(loadsOf)]
-    : expr.op === 'apply'
-      ? expr.args.flatMap(loadsOf)
-      : [];
+/** The loads of expressions, each once, in the order they are met: as a tree, an expression may have 2⁴⁰ nodes. */
+export function loadsOf(exprs: readonly Expr[]): Load[] {
+  const seen = new Set<Expr>();
+  const visit = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
+    if (expr.op === 'apply') expr.args.forEach(visit);
+    if (expr.op === 'load') expr.at?.forEach(visit);
+  };
+  exprs.forEach(visit);
+  return [...seen].filter((expr) => expr.op === 'load');
+}
 
 /** The axis of two along which the first load that varies there lies together in memory; the last where none does. */
 export function alongOf(expr: Expr, axes: readonly [number, number]): number {
-  for (const { view, at } of loadsOf(expr)) {
+  for (const { view, at } of loadsOf([expr])) {
     if (at) continue;
     for (const axis of [axes[1], axes[0]]) if (view.strides[axis] === 1 && view.shape[axis] !== 1) return axis;
   }
@@ -45,7 +51,7 @@ const ownNames = (kernel: Kernel): Set<string> => new Set(bindingsOf(kernel).own
 /** Bindings of an expression's loads that are vectors along an axis. */
 export function vectorsOf(expr: Expr, axis: number, kernel: Kernel): string[] {
   const own = ownNames(kernel);
-  const found = loadsOf(expr).filter(
+  const found = loadsOf([expr]).filter(
     ({ input, view, at }) =>
       !at &&
       !kernel.aliases.includes(input) &&

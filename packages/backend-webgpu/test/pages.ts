@@ -5,7 +5,7 @@
 import { type ConformancePart, describeBackend } from '@tessera/testkit';
 import { vi } from 'vitest';
 import { load, partsOf } from '../../testkit/test/pages';
-import { type Webgpu, webgpu } from '../src/index';
+import { webgpu } from '../src/index';
 
 type Page = 'engine' | 'elements' | 'products';
 const pageOf: Record<ConformancePart, Page> = {
@@ -24,7 +24,7 @@ const pageOf: Record<ConformancePart, Page> = {
 export function describePage(page: Page): void {
   // Some tests are a hundred shaders, each of which takes the emulator 20 ms and more, and more beside other work.
   vi.setConfig({ testTimeout: 300_000 });
-  describeBackend('webgpu', within, {
+  describeBackend('webgpu', () => webgpu(), {
     load,
     accuracy: 'shader',
     emulated: true,
@@ -32,14 +32,4 @@ export function describePage(page: Page): void {
     runs: 2,
     parts: partsOf(pageOf, page),
   });
-}
-
-/**
- * Kernels of more operands than the device binds would find them by a table, and Chromium's emulator takes a
- * minute and more for large shaders of that kind. They have a suite of their own (pages.conformance.test.ts).
- */
-async function within(): Promise<Webgpu> {
-  const backend = await webgpu();
-  const maxBuffers = backend.device.limits.maxStorageBuffersPerShaderStage - 1;
-  return Object.assign(backend, { limits: { ...backend.limits, maxBuffers } });
 }

@@ -43,9 +43,9 @@ export interface ConformanceOptions extends CompareOptions {
   /** Random kernels of the IR (default 200), and runs of each property (default 30). */
   readonly random?: number;
   readonly runs?: number;
-  /** Random training steps, of ten to sixty kernels each: default 10, of an emulated device none, and counted so. */
+  /** Random training steps, of ten to sixty kernels each: default 10, of an emulated device 4, compiled all of them. */
   readonly steps?: number;
-  /** Is the device an emulated GPU? A few second derivatives are then left out, and counted so. */
+  /** Is the device an emulated GPU? A few second derivatives are then left out, and counted so; training steps are compiled ones. */
   readonly emulated?: boolean;
   /** Those that this file takes; other files take the others. Default all. */
   readonly parts?: readonly ConformancePart[];
@@ -84,7 +84,7 @@ export function describeBackend(
     random = 200,
     runs = 30,
     emulated = false,
-    steps = emulated ? 0 : 10,
+    steps = emulated ? 4 : 10,
     parts = conformanceParts,
     ...compare
   }: ConformanceOptions = {},
@@ -101,7 +101,7 @@ export function describeBackend(
     properties() {
       describeProperties(of, runs);
       describeAlgebra(of, runs);
-      describeSteps(of, steps);
+      describeSteps(of, steps, emulated);
     },
     state: () => describeState(of),
     memory: () => describeMemory(of),

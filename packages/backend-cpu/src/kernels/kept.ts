@@ -61,8 +61,10 @@ export function keep(passes: readonly (readonly Node[])[], rank: number, row: re
 
 /** The topmost nodes below `roots` that later passes have too and that are dear. */
 function wanted(roots: readonly Node[], later: ReadonlySet<Node>, axis: number): Node[] {
-  const found = new Set<Node>();
+  const [found, seen] = [new Set<Node>(), new Set<Node>()];
   const walk = (node: Node): void => {
+    if (seen.has(node)) return;
+    seen.add(node);
     if (later.has(node) && isDear(node, axis)) found.add(node);
     else if (node.op === 'apply') node.args.forEach(walk);
   };

@@ -40,7 +40,7 @@ const windows =
     const none = lanes.map(() => shader.name('none'));
     const acc = lanes.map(() => shader.name('acc'));
     const best = forward && combine === 'max';
-    const places = best && stores.some(({ expr }) => readsPlace(expr));
+    const places = best && readsPlace(stores.map(({ expr }) => expr));
     const vector = (texts: readonly string[]) => (texts.length === 1 ? texts[0] : `ivec4(${texts.join(', ')})`);
     const home = shader.name('home');
     const here = [0, ...axes].map((axis) => `${own.global(axis)} = ${vector(lanes.map((l) => at.coord(axis, l)))};`);
@@ -135,9 +135,11 @@ const windows =
 const coordinates = (position: number, shape: readonly number[]): string[] =>
   rowMajor(shape).map((stride, axis) => String(Math.floor(position / stride) % (shape[axis] as number)));
 
-const readsPlace = (expr: Expr): boolean =>
-  expr.op === 'acc'
-    ? expr.index === 1
-    : expr.op === 'apply'
-      ? expr.args.some(readsPlace)
-      : expr.op === 'load' && (expr.at?.some(readsPlace) ?? false);
+function readsPlace(exprs: readonly Expr[], seen = new Set<Expr>()): boolean {
+  return exprs.some((expr) => {
+    if (seen.has(expr)) return false;
+    seen.add(expr);
+    if (expr.op === 'acc') return expr.index === 1;
+    return readsPlace(expr.op === 'apply' ? expr.args : expr.op === 'load' ? (expr.at ?? []) : [], seen);
+  });
+}

@@ -21,8 +21,10 @@ export interface Run {
 
 /** The loads of expressions, each once. */
 function loadsOf(exprs: readonly Expr[]): Set<Load> {
-  const found = new Set<Load>();
+  const [found, seen] = [new Set<Load>(), new Set<Expr>()];
   const visit = (expr: Expr): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
     if (expr.op === 'load') found.add(expr);
     else if (expr.op === 'apply') expr.args.forEach(visit);
   };

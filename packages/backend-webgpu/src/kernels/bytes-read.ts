@@ -12,7 +12,7 @@ export function bytesRead(kernel: ReduceKernel, target: Target): number {
   const bound = bind(kernel, target.room);
   const [choice] = reduceChoices(bound, target) as [ByRows];
   const { passes } = planOf(reductionOf(bound), choice);
-  const inputsOf = (exprs: readonly Expr[]) => new Set(exprs.flatMap(loadsOf).map(({ input }) => input));
+  const inputsOf = (exprs: readonly Expr[]) => new Set(loadsOf(exprs).map(({ input }) => input));
   const loads = passes.flatMap(({ exprs, keeps }) => [...inputsOf([...exprs, ...keeps.values()])]);
   const once = kernel.inputs.flatMap((_, input) => (loads.includes(input) ? [] : input));
   return [...loads, ...once].reduce((sum, input) => {

@@ -102,8 +102,10 @@ function kept(roots: readonly (readonly Expr[])[], natureOf: (expr: Expr) => Nat
     exprs.forEach(visit);
   }
   const chosen = (fits: (expr: Expr) => boolean) => {
-    const found = new Set<Expr>();
+    const [found, seen] = [new Set<Expr>(), new Set<Expr>()];
     const visit = (expr: Expr): void => {
+      if (seen.has(expr)) return;
+      seen.add(expr);
       const { along, loads, acc } = natureOf(expr);
       if (!along) return;
       if (loads && !acc && (uses.get(expr) as number) > 1 && fits(expr)) found.add(expr);

@@ -108,7 +108,7 @@ function storeRow(block: Block, walk: Walk, first: readonly string[] = []): void
 
 /** Do elements read what their row writes over? Then the row comes after all of them. */
 function overwrites(kernel: ReduceKernel): boolean {
-  const elements = [...kernel.stages.flat(), ...storesOf(kernel, 'element')].flatMap(({ expr }) => loadsOf(expr));
+  const elements = loadsOf([...kernel.stages.flat(), ...storesOf(kernel, 'element')].map(({ expr }) => expr));
   const over = storesOf(kernel, 'row').map(({ output }) => kernel.aliases[output]);
   return elements.some(({ input }) => over.includes(input));
 }

@@ -65,10 +65,12 @@ export function reductionOf(original: ReduceKernel): Reduction {
 }
 
 /** Are neighbours along the axis neighbours in memory? */
-export const readsAlong = (expr: Expr, axis: number): boolean =>
-  expr.op === 'load'
-    ? !expr.at && expr.view.strides[axis] === 1 && expr.view.shape[axis] !== 1
-    : expr.op === 'apply' && expr.args.some((arg) => readsAlong(arg, axis));
+export function readsAlong(expr: Expr, axis: number, seen = new Set<Expr>()): boolean {
+  if (seen.has(expr)) return false;
+  seen.add(expr);
+  if (expr.op === 'load') return !expr.at && expr.view.strides[axis] === 1 && expr.view.shape[axis] !== 1;
+  return expr.op === 'apply' && expr.args.some((arg) => readsAlong(arg, axis, seen));
+}
 
 const power = (least: number) => 2 ** Math.ceil(Math.log2(Math.max(1, least)));
 

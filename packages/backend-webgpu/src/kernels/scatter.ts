@@ -64,11 +64,13 @@ function waysOf({ shape, updates, at }: ScatterKernel): Ways {
 }
 
 /** Is the expression another one at each coordinate of the axis? */
-function depends(expr: Expr, axis: number): boolean {
+function depends(expr: Expr, axis: number, seen = new Set<Expr>()): boolean {
+  if (seen.has(expr)) return false;
+  seen.add(expr);
   if (expr.op === 'index') return expr.axis === axis;
-  if (expr.op === 'apply') return expr.args.some((arg) => depends(arg, axis));
+  if (expr.op === 'apply') return expr.args.some((arg) => depends(arg, axis, seen));
   if (expr.op !== 'load') return false;
-  if (expr.at) return expr.at.some((one) => depends(one, axis));
+  if (expr.at) return expr.at.some((one) => depends(one, axis, seen));
   const { shape, strides, valid } = expr.view;
   const [low, high] = valid?.[axis] ?? [0, Infinity];
   return shape[axis] !== 1 && (strides[axis] !== 0 || low > 0 || high < (shape[axis] as number));

@@ -6,6 +6,7 @@ import { matmuls } from './matmul';
 import { scans, scatters, sorts } from './order';
 import { pools } from './pool';
 import { reductions } from './reduce';
+import { sharings } from './shared';
 
 /** All of them; made anew at each call. */
 export const handWrittenCases = (): KernelCase[] => [
@@ -17,4 +18,5 @@ export const handWrittenCases = (): KernelCase[] => [
   ...scatters(),
   ...sorts(),
   ...scans(),
+  ...sharings(),
 ];
