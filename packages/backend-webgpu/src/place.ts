@@ -81,7 +81,9 @@ export function elementOf(view: View, coords: readonly Coord[], linear?: string)
     if (coord === '0i') return;
     terms.push(stride === 1 ? coord : `${/^\w+$/.test(coord) ? coord : `(${coord})`} * ${stride}i`);
   });
-  if (view.offset !== 0 || terms.length === 0) terms.push(`${view.offset}i`);
+  // before the first element is what no test lets through; as a constant the language refuses it
+  if (terms.length === 0) return `${Math.max(0, view.offset)}i`;
+  if (view.offset !== 0) terms.push(`${view.offset}i`);
   return terms.join(' + ');
 }
 

@@ -53,6 +53,18 @@ describe('shaders of float16', () => {
   });
 });
 
+describe('tiles that a tuner tries', () => {
+  it.each(['map', 'reduce', 'pool', 'conv'] as const)('of %s, float32 and float16', async (kind) => {
+    for (const { kernel, title } of kernelCases.filter((test) => test.kernel.kind === kind)) {
+      for (const each of [kernel, halved(kernel)]) {
+        const ways = candidates(each, target).slice(1);
+        for (const choice of kind === 'conv' ? ways.filter(({ way }) => way === 'direct') : ways)
+          expect(await faultsOf(generate(each, target, choice)), `${title}, ${JSON.stringify(choice)}`).toEqual([]);
+      }
+    }
+  });
+});
+
 describe('shaders that find operands by a table', () => {
   const few = { ...target, room: { buffers: 5, bytes: 2 ** 31 }, matrix: null };
   const many = kernelCases.filter(({ kernel }) => operandsOf(kernel).length >= few.room.buffers);

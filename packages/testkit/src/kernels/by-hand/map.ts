@@ -226,6 +226,20 @@ export function maps(): KernelCase[] {
     }),
   );
 
+  const outside = new Case();
+  const padding: Move[] = [
+    { type: 'pad', before: [1, 0], after: [0, 0] },
+    { type: 'slice', start: [0, 0], step: [1, 1], size: [1, 1] },
+    { type: 'expand', shape: [1, 9] },
+  ];
+  const zeros = outside.load([1, 1], { moves: padding });
+  cases.push(
+    outside.done('a load of padding alone, before the first element', {
+      kind: 'map',
+      parts: [{ shape: [1, 9], stores: [outside.store([1, 9], e.add(outside.load([1, 9]), zeros))] }],
+    }),
+  );
+
   // Large and of whole texels: backends that turn squares of them do so here.
   const across = new Case();
   const sum = (domain: readonly number[], moves: Move[]) => {
