@@ -76,6 +76,7 @@ export const counts: readonly Count[] = [
   { name: 'ResNet-50 step: compute passes', unit: 'dispatches', of: resnet50, number: 'passes', atMost: 1 },
   { name: 'ResNet-50 step: encoding, our own code', unit: 'ms', of: resnet50, number: 'encode', atMost: 6 },
   traffic('ResNet-50 step', resnet50),
+  traffic('ResNet-50 mixed step', mixed),
   traffic('AlexNet step', alexnet),
   traffic('MNIST step', mnist),
   { name: 'ResNet-50 step: kernels that only update', unit: 'kernels', of: resnet50, number: 'updates', atMost: 4 },

@@ -1,7 +1,17 @@
 /** What `pnpm bench:webgpu` counts without a GPU: the counts themselves, and that the counting is right. */
 import { valueAndGrad } from '@tessera/autograd';
 import { webgpu } from '@tessera/backend-webgpu';
-import { AdamW, BatchNorm2d, Conv2d, Flatten, Linear, ReLU, Sequential, SGD } from '@tessera/nn';
+import {
+  AdamW,
+  BatchNorm2d,
+  Conv2d,
+  compile as compileModel,
+  Flatten,
+  Linear,
+  ReLU,
+  Sequential,
+  SGD,
+} from '@tessera/nn';
 import {
   add,
   batchNorm,
@@ -9,9 +19,11 @@ import {
   conv2d,
   crossEntropy,
   manualSeed,
+  mul,
   ones,
   relu,
   setBackend,
+  sum,
   type Tensor,
   tensor,
 } from '@tessera/tensor';
@@ -40,6 +52,10 @@ describe('steps on a GPU', () => {
     const lost = results.filter((result) => factVerdict(result) === 'lost');
     const unexplained = lost.filter(({ fact }) => !(fact.name in causes));
     expect(unexplained.map(({ fact, ours }) => `${fact.name}: ${ours}`)).toEqual([]);
+  });
+  it('move few bytes in mixed precision, too', () => {
+    const mixed = results.find(({ fact }) => fact.name === 'ResNet-50 mixed step: bytes over the op graph’s bound');
+    expect(mixed?.ours).toBeLessThan(1.585);
   });
   it('make no buffer, bind group or pipeline from the second on', () => {
     const made = results.filter(({ fact }) => fact.name.endsWith('objects made by the second step'));
@@ -141,6 +157,28 @@ describe('counting', () => {
     const [program] = programsOf(step);
     const map = n * c * size * size;
     expect(program && leastBytes(program)).toBe(4 * (2 * map + 9 * c * c + map + 2 * map + c * c));
+    backend.dispose();
+  });
+
+  it('bounds a norm by the float16 map that its input is', async () => {
+    const { device } = countingDevice(['subgroups', 'shader-f16'] as GPUFeatureName[]);
+    const backend = await webgpu({ device, probe: false });
+    setBackend(backend);
+    manualSeed(0);
+    const [n, c, size] = [2, 4, 8];
+    const conv = new Conv2d(c, c, 1, { bias: false });
+    const model = new Sequential(conv, new BatchNorm2d(c, { affine: false, trackRunningStats: false }));
+    const step = compileModel(
+      (x: Tensor, seen: Tensor) =>
+        valueAndGrad(() => sum(mul(model.forward(x), seen)), [conv.weight]).grads[0] as Tensor,
+      { precision: 'mixed' },
+    );
+    const [x, seen] = [ones([n, c, size, size]), ones([n, c, size, size])];
+    step(x, seen).dispose();
+    const [program] = programsOf(step);
+    const [map, w] = [n * c * size * size, c * c];
+    // two products of float16, x of the norm twice as float16, its cotangent as float32 once
+    expect(program && leastBytes(program)).toBe(2 * (2 * map + w) + 2 * (2 * map + w) + 2 * map + 2 * map + 4 * map);
     backend.dispose();
   });
 
