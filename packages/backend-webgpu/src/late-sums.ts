@@ -29,8 +29,8 @@ export const withoutLateSums = (jobs: readonly Job[], target: Target): readonly 
       : job;
   });
 
-/** A part of an element, null where that is 1, and its factor, which is one of the row. */
-type Term = readonly [part: Expr | null, factor: Expr];
+/** Of each part of an element, null where that is 1, its factor, which is one of the row. */
+type Terms = ReadonlyMap<Expr | null, Expr>;
 
 /** The kernel with the last stage's sums made of those of the stage before; null where one of them is not linear, or stands behind others than sums. */
 function early(kernel: ReduceKernel): ReduceKernel | null {
@@ -39,18 +39,18 @@ function early(kernel: ReduceKernel): ReduceKernel | null {
   // behind a largest element x − max is exact, and Σx − length·max cancels
   if (before.length === 0 || !kernel.stages.flat().every(isSum)) return null;
   const rows = rowsOf(kernel);
-  const natureOf = natures(rows);
-  const found = last.map(({ expr }) => termsOf(expr, natureOf));
+  const termsOf = linear(natures(rows));
+  const found = last.map(({ expr }) => termsOf(expr));
   if (found.includes(null)) return null;
 
   const sums = before.flat().map(({ expr }) => expr);
   const first = sums.length;
-  const sumOf = ([part, factor]: Term): Expr => {
+  const sumOf = ([part, factor]: readonly [Expr | null, Expr]): Expr => {
     if (!part) return e.mul(factor, e.constant(rows.length));
     const known = sums.indexOf(part);
     return e.mul<Load>(e.acc(known < 0 ? sums.push(part) - 1 : known), factor);
   };
-  const made = (found as Term[][]).map((terms) => terms.map(sumOf).reduce((a, b) => e.add(a, b)));
+  const made = (found as Terms[]).map((terms) => [...terms].map(sumOf).reduce((a, b) => e.add(a, b)));
   const memo = new Map<Expr, Expr>();
   const stores = kernel.stores.map(
     (store): RowStore => ({
@@ -97,31 +97,51 @@ function natures(rows: Rows): (expr: Expr) => Nature {
 }
 
 /** The terms whose sum an expression is. Products of two parts stay one part, or are none: (x − mean)·w cancels as it is alone. */
-function termsOf(expr: Expr, natureOf: (expr: Expr) => Nature): Term[] | null {
-  const { along, late } = natureOf(expr);
-  if (!along) return [[null, expr]];
-  if (!late) return [[expr, e.constant(1)]];
-  if (expr.op !== 'apply') return null;
-  const [a, b] = expr.args as [Expr, Expr];
-  const scaled = (inner: Expr, by: (factor: Expr) => Expr) =>
-    termsOf(inner, natureOf)?.map(([part, factor]): Term => [part, by(factor)]) ?? null;
-  const both = (one: Term[] | null, other: Term[] | null) => one && other && [...one, ...other];
-  switch (expr.fn) {
-    case 'add':
-      return both(termsOf(a, natureOf), termsOf(b, natureOf));
-    case 'sub':
-      return both(
-        termsOf(a, natureOf),
-        scaled(b, (factor) => e.apply('neg', [factor])),
-      );
-    case 'neg':
-      return scaled(a, (factor) => e.apply('neg', [factor]));
-    case 'mul':
-      if (!natureOf(b).along) return scaled(a, (factor) => e.mul(factor, b));
-      return natureOf(a).along ? null : scaled(b, (factor) => e.mul(factor, a));
-    case 'div':
-      return natureOf(b).along ? null : scaled(a, (factor) => e.div(factor, b));
-    default:
-      return null;
-  }
+function linear(natureOf: (expr: Expr) => Nature): (expr: Expr) => Terms | null {
+  const known = new Map<Expr, Terms | null>();
+  const termsOf = (expr: Expr): Terms | null => {
+    let found = known.get(expr);
+    if (found === undefined) {
+      found = find(expr);
+      known.set(expr, found);
+    }
+    return found;
+  };
+  const scaled = (inner: Expr, by: (factor: Expr) => Expr): Terms | null => {
+    const terms = termsOf(inner);
+    return terms && new Map([...terms].map(([part, factor]) => [part, by(factor)]));
+  };
+  const negated = (inner: Expr) => scaled(inner, (factor) => e.apply('neg', [factor]));
+  const both = (one: Terms | null, other: Terms | null): Terms | null => {
+    if (!one || !other) return null;
+    const sum = new Map(one);
+    for (const [part, factor] of other) {
+      const before = one.get(part);
+      sum.set(part, before ? e.add(before, factor) : factor);
+    }
+    return sum;
+  };
+  const find = (expr: Expr): Terms | null => {
+    const { along, late } = natureOf(expr);
+    if (!along) return new Map([[null, expr]]);
+    if (!late) return new Map([[expr, e.constant(1)]]);
+    if (expr.op !== 'apply') return null;
+    const [a, b] = expr.args as [Expr, Expr];
+    switch (expr.fn) {
+      case 'add':
+        return both(termsOf(a), termsOf(b));
+      case 'sub':
+        return both(termsOf(a), negated(b));
+      case 'neg':
+        return negated(a);
+      case 'mul':
+        if (!natureOf(b).along) return scaled(a, (factor) => e.mul(factor, b));
+        return natureOf(a).along ? null : scaled(b, (factor) => e.mul(factor, a));
+      case 'div':
+        return natureOf(b).along ? null : scaled(a, (factor) => e.div(factor, b));
+      default:
+        return null;
+    }
+  };
+  return termsOf;
 }

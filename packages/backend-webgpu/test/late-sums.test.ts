@@ -42,6 +42,8 @@ function kernelOf(size: number, lateOf: (parts: Parts) => Expr): ReduceKernel {
 }
 type Parts = Record<'h' | 'x' | 'gain' | 'centred' | 'product', Expr> & { per(acc: number): Expr };
 const sum = (expr: Expr) => ({ combine: 'sum', dtype: 'float32', expr }) as const;
+/** x, as (x + x) − x so many times over. */
+const thrice = (x: Expr, times: number): Expr => (times ? thrice(e.sub(e.add(x, x), x), times - 1) : x);
 /** Elements of a row that registers do not keep. */
 const long = 9000;
 
@@ -58,6 +60,7 @@ describe('a last stage of sums', () => {
   it.each<[string, (parts: Parts) => Expr, number]>([
     ['of a gradient of a norm', ({ h, centred, gain, per }) => e.mul(e.sub(e.sub(h, per(0)), e.mul(centred, per(1))), gain), 3],
     ['of parts that are summed before', ({ h, product, per }) => e.sub(e.mul(per(1), h), e.div(product, per(0))), 2],
+    ['of a value that is used three times, 24 times over', ({ h, per }) => thrice(e.sub(h, per(1)), 24), 2],
     ['of a difference turned round', ({ h, x, per }) => e.apply('neg', [e.sub(per(0), e.add(x, h))]), 3],
   ])('%s is made of the sums before', async (_, late, sums) => {
     const kernel = kernelOf(long, late);
