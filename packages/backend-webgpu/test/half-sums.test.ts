@@ -2,9 +2,24 @@
  * Sums of a float16 map that a convolution leaves (`Partials`): of the values as they are stored. All numbers are eighths, so that
  * sums are exact and the map, about 100, rounds to sixteenths in one way alone.
  */
-import { type ConvKernel, contiguous, type Expr, expr as e, fromHalf, sizeOf, toHalf } from '@tessera/tensor/backend';
+import { batchNormTraining, conv2d, setBackend, type Tensor, tensor } from '@tessera/tensor';
+import {
+  type ConvKernel,
+  contiguous,
+  type Expr,
+  expr as e,
+  fromHalf,
+  type ReduceKernel,
+  sizeOf,
+  toHalf,
+} from '@tessera/tensor/backend';
+import { programsOf } from '@tessera/tensor/inspect';
+import { reference } from '@tessera/tensor/reference';
 import type { KernelCase } from '@tessera/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { countingDevice } from '../../../tools/bench/gpu/counting-device';
+import { generate } from '../src/compile';
+import { webgpu } from '../src/index';
 import { conv, convChoices } from '../src/kernels/conv';
 import * as by from '../src/kernels/matrix';
 import { tiles } from '../src/kernels/tiles';
@@ -148,5 +163,59 @@ describe('sums of a float16 map', () => {
         1e-4 * (1 + Math.abs(sum)),
       );
     });
+  });
+});
+
+describe('a norm behind a float16 map', () => {
+  /** The map, its mean and variance: of values that lie far from 0, where float16 is coarse. */
+  const wanted = (): Tensor[] => {
+    const x = tensor(
+      eighths(2 * 3 * 24 * 24, 1).map((value) => value + 4),
+      { shape: [2, 3, 24, 24], dtype: 'float16' },
+    );
+    const w = tensor(
+      eighths(9 * 3, 2).map((value) => value + 4),
+      { shape: [9, 3, 1, 1], dtype: 'float16' },
+    );
+    const y = conv2d(x, w);
+    const [, mean, variance] = batchNormTraining(y);
+    return [y, mean, variance];
+  };
+  it('joins what is left of the values as they are stored', async () => {
+    setBackend(reference());
+    const exact = await Promise.all(wanted().map((one) => one.data()));
+    const counting = countingDevice(['shader-f16'] as GPUFeatureName[]).device;
+    const backend = await webgpu({ device: counting, probe: false });
+    setBackend(backend);
+    const made = wanted();
+    const [explained] = programsOf(made);
+    const { graph, program } = explained as NonNullable<typeof explained>;
+    const kernels = program.steps.map(({ kernel }) => kernel) as [ConvKernel, ReduceKernel];
+    expect([kernels.length, kernels[0].partials?.half, kernels[1].inputs.length]).toEqual([2, 0, 1]);
+    expect(kernels[1].joins?.columns).toBe(kernels[0].partials?.columns);
+
+    const values: Float32Array[] = [eighths(2 * 3 * 24 * 24, 1), eighths(9 * 3, 2)].map((one) => one.map((v) => v + 4));
+    expect(graph.leaves.map(({ shape }) => sizeOf(shape))).toEqual(values.map(({ length }) => length));
+    for (const { kernel, inputs, outputs } of program.steps) {
+      const test: KernelCase = {
+        title: '',
+        kernel,
+        inputs: inputs.map((i) => values[i] as Float32Array),
+        uniforms: [],
+      };
+      const results = await run(device, test, generate(kernel, { ...target, matrix: null, subgroup: null }), true);
+      outputs.forEach((output, i) => {
+        values[output] = results[i] as Float32Array;
+      });
+    }
+    const first = program.leaves + program.slots.length;
+    program.targets.forEach((at, i) => {
+      const miss = Array.from(
+        exact[i] as Float32Array,
+        (one, k) => Math.abs((values[first + at]?.[k] ?? 1e9) - one) / one,
+      );
+      expect(Math.max(...miss), `target ${i}`).toBeLessThan(i ? 1e-5 : 1e-9);
+    });
+    backend.dispose();
   });
 });
