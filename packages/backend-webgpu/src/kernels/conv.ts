@@ -60,7 +60,7 @@ export function convChoices(given: ConvKernel, target: Target): ConvChoice[] {
 /** The columns whose sums a workgroup, or a subgroup with tensor cores, may leave together; none of other ways. */
 export function columnsOf(choice: ConvChoice | Tiled | ByMatrix): number | null {
   if (choice.way === 'tiles') return choice.tile.n;
-  return choice.way === 'matrix' && choice.splits === 1 ? choice.tile.part[1] : null;
+  return choice.way === 'matrix' ? choice.tile.part[1] : null;
 }
 
 /** Orders of k that differ for this convolution. */

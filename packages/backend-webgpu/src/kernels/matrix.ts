@@ -12,8 +12,9 @@
  */
 import type { ConvKernel, Kernel, MatmulKernel } from '@tessera/tensor/backend';
 import { all } from '../place';
-import { Block, type Dispatch, dispatch, type Program, type Target } from '../shader';
+import { Block, dispatch, type Program, type Target } from '../shader';
 import { shareOf, whereIs } from './in-tile';
+import { joinParts, partAt } from './matrix-parts';
 import { rowsFit, sumsOfBlocks } from './matrix-sums';
 import type { Factor, Inside, Product } from './product';
 
@@ -165,7 +166,7 @@ export function matrix(kernel: Kernel, target: Target, of: Product, { tile, spli
     // a part is whole tiles, and is guarded nowhere
     const whole = { ...of, ...parts, m: tilesM * tile.m, n: tilesN * tile.n };
     finish(main, splits > 1 ? whole : of, tile, block, splits > 1);
-    const sums = of.left && sumsOfBlocks(main, of, tile, block, target);
+    const sums = of.left && splits === 1 && sumsOfBlocks(main, of, tile, block, target);
     for (let i = 0; i < blocksM; i++) {
       const row = `firstRow + partRow + ${i * block.m}u`;
       for (let j = 0; j < blocksN; j++) {
@@ -185,55 +186,6 @@ export function matrix(kernel: Kernel, target: Target, of: Product, { tile, spli
   if (splits === 1) return { dispatches: [...before, main], scratch: words };
   const last = joinParts(kernel, target, of, { way: 'matrix', tile, splits }, header);
   return { dispatches: [...before, main, last], scratch: words + splits * partOf(tile, of) };
-}
-
-/** The vector of a part, by tile and matrix, that begins at a row and column: matrices of whole tiles lie behind each other. */
-function partAt(of: Product, tile: MatrixTile, matrix: string, row: string, column: string): string {
-  const [rows, columns] = [Math.ceil(of.m / tile.m) * tile.m, Math.ceil(of.n / tile.n) * tile.n];
-  const from = (of.first?.words ?? 0) / 4;
-  return `scratch[${from ? `${from}u + ` : ''}((${matrix}) * ${rows}u + ${row}) * ${columns / 4}u + ${column} / 4u]`;
-}
-
-/** Adds the parts of each sum in their order: a thread four columns. */
-function joinParts(
-  kernel: Kernel,
-  target: Target,
-  of: Product,
-  { tile, splits }: ByMatrix,
-  header: readonly string[],
-): Dispatch {
-  const threads = 64;
-  const across = Math.ceil(of.n / 4);
-  const count = of.batch * of.m * across;
-  const options = {
-    header: [...header, 'the parts of each sum added in order, and stored'],
-    threads,
-    groups: Math.ceil(count / threads),
-    scratch: true,
-    vectors: new Set(of.vectors).add('scratch'),
-  };
-  return dispatch(kernel, target, options, (block) => {
-    const i = block.once(`group * ${threads}u + lane`, 'i');
-    if (count % threads) block.line(`if (${i} >= ${count}u) { return; }`);
-    block.line(
-      `let column = ${i} % ${across}u * 4u;`,
-      `let row = ${i} / ${across}u % ${of.m}u;`,
-      `let batch = ${i} / ${across * of.m}u;`,
-      'var sum = vec4<f32>();',
-      `for (var part = 0u; part < ${splits}u; part++) {`,
-      `sum += bitcast<vec4<f32>>(${partAt(of, tile, `part * ${of.batch}u + batch`, 'row', 'column')});`,
-      '}',
-    );
-    if (of.store4) {
-      of.store4(block, 'batch', 'row', 'column', 'sum');
-      return;
-    }
-    const bound = of.n % 4 ? ` && column + e < ${of.n}u` : '';
-    block.line(`for (var e = 0u; e < 4u${bound}; e++) {`, 'let place = column + e;');
-    const inner = block.inside();
-    of.store(inner, 'batch', 'row', 'place', 'sum[e]');
-    block.line(...inner.lines, '}');
-  });
 }
 
 /** Stages a slab, four elements a time; the length of its rows. */
