@@ -7,6 +7,10 @@ import { targetOf } from '../src/device';
 import * as rare from '../src/kernels/rare';
 import type { WebgpuBackend } from '../src/runtime';
 
+/** Values of no pattern, within 2 of `about`. */
+export const numbers = (size: number, seed: number, about = 0): Float32Array =>
+  Float32Array.from({ length: size }, (_, i) => about + Math.sin(i * 1.7 + seed) + Math.cos(i * 0.31 * seed));
+
 /** Expects of the kernel, made by this choice, what the float64 reference computes. */
 export async function checkChoice(
   backend: WebgpuBackend,

@@ -12,6 +12,7 @@ import { reference } from '@tessera/tensor/reference';
 import { runKernelCase } from '@tessera/testkit';
 import { describe, expect, it } from 'vitest';
 import { withoutLateSums } from '../src/late-sums';
+import { numbers } from './choices';
 import { largeDevice } from './target';
 
 /** Σh, Σh·(x − mean) of rows [2, 3, size] along 0 and 2, then the sum of an expression with them. */
@@ -52,9 +53,7 @@ const early = (kernel: ReduceKernel): ReduceKernel => {
   return withoutLateSums([job], largeDevice)[0]?.kernel as ReduceKernel;
 };
 
-const noise = (size: number, seed: number, about = 0) =>
-  Float32Array.from({ length: size }, (_, i) => about + Math.sin(i * 1.7 + seed) + Math.cos(i * 0.31 * seed));
-const inputs = [noise(6 * long, 1, 0.3), noise(6 * long, 2, 100), noise(3, 3, 100), noise(3, 4, 2)];
+const inputs = [numbers(6 * long, 1, 0.3), numbers(6 * long, 2, 100), numbers(3, 3, 100), numbers(3, 4, 2)];
 
 describe('a last stage of sums', () => {
   it.each<[string, (parts: Parts) => Expr, number]>([

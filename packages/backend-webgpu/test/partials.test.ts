@@ -35,6 +35,7 @@ import { reduce } from '../src/kernels/reduce';
 import { type ByRows, reduceChoices } from '../src/kernels/reduction';
 import { type Tile, tiles } from '../src/kernels/tiles';
 import type { WebgpuBackend } from '../src/runtime';
+import { numbers } from './choices';
 import { emulated, emulatedAdapter } from './emulated';
 import { largeDevice } from './target';
 
@@ -54,8 +55,6 @@ afterAll(() => {
 
 const roomy = { ...largeDevice, threads: 256, shared: 65536 };
 
-const numbers = (size: number, seed: number) =>
-  Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.7 + seed) + Math.cos(i * 0.31 * seed));
 const load = (input: number, shape: readonly number[]): Expr => ({
   op: 'load',
   dtype: 'float32',

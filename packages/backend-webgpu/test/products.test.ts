@@ -18,7 +18,7 @@ import { matmulChoices } from '../src/kernels/matmul';
 import { dealtChoices, type Tile, tiles } from '../src/kernels/tiles';
 import type { WebgpuBackend } from '../src/runtime';
 import type { Target } from '../src/shader';
-import { checkChoice } from './choices';
+import { checkChoice, numbers } from './choices';
 import { emulated } from './emulated';
 import { largeDevice } from './target';
 
@@ -28,8 +28,6 @@ beforeAll(async () => {
 });
 afterAll(() => backend.dispose());
 
-const numbers = (size: number, seed: number) =>
-  Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.7 + seed) + Math.cos(i * 0.31 * seed));
 const swap = [{ type: 'permute', axes: [1, 0] }] as const;
 
 /** c = a·b + row of bias, with operands as they lie, or turned round. */

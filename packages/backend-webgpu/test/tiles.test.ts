@@ -18,7 +18,7 @@ import { webgpu } from '../src/index';
 import { directChoices } from '../src/kernels/direct-choices';
 import * as rare from '../src/kernels/rare';
 import type { WebgpuBackend } from '../src/runtime';
-import { checkChoice, checkEach } from './choices';
+import { checkChoice, checkEach, numbers } from './choices';
 import { emulated } from './emulated';
 import { largeDevice } from './target';
 
@@ -28,8 +28,6 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => backend.dispose());
 
-const numbers = (size: number, seed: number) =>
-  Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.7 + seed) + Math.cos(i * 0.31 * seed));
 const load = (input: number, view: View): Expr => ({ op: 'load', dtype: 'float32', input, view, at: null });
 const caseOf = (title: string, kernel: MapKernel | ConvKernel): KernelCase => ({
   title,
