@@ -61,10 +61,7 @@ export class Tuner {
   compile(kernel: Kernel): GpuExecutable {
     const ways = candidates(kernel, this.#target);
     const executable = this.#compiler.compile(kernel, ways[0]);
-    // of kernels that go by a table maps alone: a product's shader may take a driver minutes then, and it has many ways
-    const bound = executable.bindings.paged.length === 0 || kernel.kind === 'map';
-    const measurable = bound && bytesOf(kernel) <= most.bytes;
-    if (ways.length > 1 && measurable) {
+    if (ways.length > 1 && bytesOf(kernel) <= most.bytes) {
       executable.becomes(this.#choose(kernel, ways).then((choice) => this.#compiler.compile(kernel, choice)));
     }
     return executable;

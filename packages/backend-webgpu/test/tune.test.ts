@@ -83,38 +83,66 @@ describe('the tuner', () => {
     device.destroy();
   });
 
-  it('measures a map whose tensors lie in pages, each tile with a table of its own', { timeout: 60_000 }, async () => {
-    const { device, adapter } = await findDevice(await emulated());
-    const target = targetOf(device);
-    const tried: Tried[] = [];
-    const compiler = new Compiler(device, target);
-    const store = new FileStore(`${folder}/paged`);
-    const made = () => new Tuner(device, compiler, target, adapter, store, 3, (_, all) => tried.push(...all));
-    const sizes = Array.from({ length: 20 }, (_, i) => 100 * i + 1);
-    const operands = sizes.map((size, i) => ({ dtype: i % 2 ? ('int32' as const) : ('float32' as const), size }));
-    const map: MapKernel = {
-      kind: 'map',
-      parts: sizes.map((size, i) => {
-        const { dtype } = operands[i] as (typeof operands)[number];
-        const view = contiguous([size]);
-        const x: Expr = { op: 'load', dtype: dtype as 'float32' | 'int32', input: i, view, at: null };
-        return { shape: [size], stores: [{ output: i, view, expr: e.add(x, x) }] };
-      }),
-      inputs: operands,
-      outputs: operands,
-      uniforms: [],
-      aliases: operands.map(() => -1),
-    };
-    device.pushErrorScope('validation');
-    const executable = made().compile(map);
-    await executable.waiting;
-    expect(await device.popErrorScope()).toBeNull();
-    expect(tried.map(({ choice }) => choice)).toEqual(candidates(map, { ...target, rare }).slice(0, 3));
-    for (const { milliseconds } of tried) expect(milliseconds).toBeGreaterThan(0);
-    await made().compile(map).waiting;
-    expect(tried).toHaveLength(3); // kept
-    device.destroy();
+  const dtypeOf = (i: number) => (i % 2 ? 'int32' : 'float32');
+  const load = (input: number, shape: readonly number[]): Expr => ({
+    op: 'load',
+    dtype: dtypeOf(input),
+    input,
+    view: contiguous(shape),
+    at: null,
   });
+  const sizes = Array.from({ length: 20 }, (_, i) => 100 * i + 1);
+  const apart = sizes.map((size, i) => ({ dtype: dtypeOf(i), size }) as const);
+  const map: MapKernel = {
+    kind: 'map',
+    parts: sizes.map((size, i) => {
+      const x = load(i, [size]);
+      return { shape: [size], stores: [{ output: i, view: contiguous([size]), expr: e.add(x, x) }] };
+    }),
+    inputs: apart,
+    outputs: apart,
+    uniforms: [],
+    aliases: apart.map(() => -1),
+  };
+  const square = [16, 16];
+  const squares = sizes.slice(0, 4).map((_, i) => ({ dtype: dtypeOf(i), size: 256 }) as const);
+  const product: MatmulKernel = {
+    ...{ kind: 'matmul', batch: [], m: 16, n: 16, k: 16, a: load(0, square), b: load(2, square) },
+    stores: squares.map(({ dtype }, i) => {
+      const expr = e.add(load(i, square), e.cast(e.acc(0), dtype));
+      return { output: i, view: contiguous(square), expr };
+    }),
+    inputs: squares,
+    outputs: squares,
+    uniforms: [],
+    aliases: squares.map(() => -1),
+  };
+  it.each([
+    { kind: 'map', kernel: map, most: 3 },
+    { kind: 'matmul', kernel: product, most: 2 },
+  ])(
+    'measures a kernel whose tensors lie in pages, each way with a table of its own: $kind',
+    { timeout: 60_000 },
+    async ({ kind, kernel, most }) => {
+      const { device, adapter } = await findDevice(await emulated());
+      const { room, ...rest } = targetOf(device);
+      const target = { ...rest, room: { ...room, buffers: 8 } };
+      const tried: Tried[] = [];
+      const compiler = new Compiler(device, target);
+      const store = new FileStore(`${folder}/paged-${kind}`);
+      const made = () => new Tuner(device, compiler, target, adapter, store, most, (_, all) => tried.push(...all));
+      device.pushErrorScope('validation');
+      const executable = made().compile(kernel);
+      expect(executable.bindings.paged.length).toBeGreaterThan(0);
+      await executable.waiting;
+      expect(await device.popErrorScope()).toBeNull();
+      expect(tried.map(({ choice }) => choice)).toEqual(spread(candidates(kernel, { ...target, rare }), most));
+      for (const { milliseconds } of tried) expect(milliseconds).toBeGreaterThan(0);
+      await made().compile(kernel).waiting;
+      expect(tried).toHaveLength(most); // kept
+      device.destroy();
+    },
+  );
 
   it('tries each way of a convolution, and each value of what ways differ in, before more of those that should be fast', () => {
     const { kernel } = kernelCases.find(({ title }) => title === 'conv forward: 3×3, 64 to 64 channels on 14²') as {
