@@ -120,7 +120,9 @@ enable f16;
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let group = workgroup.x;
   let i_0 = group * 64u + lane;
-  let column = i_0 % 16u * 4u;
+  let firstColumn = i_0 % 16u * 4u;
+  let laneColumn = 0u;
+  let column = firstColumn + laneColumn * 4u;
   let row = i_0 / 16u % 64u;
   let batch = i_0 / 1024u;
   var sum = vec4<f32>();
