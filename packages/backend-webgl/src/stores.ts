@@ -7,6 +7,7 @@ import {
   type Expr,
   isContiguous,
   type Kernel,
+  nodesOf,
   type Store,
   sizeOf,
   type View,
@@ -75,7 +76,7 @@ interface Group {
  * small and not short, gains less by it than it costs to compile.
  */
 export function sideBySide(exprs: readonly Expr[], size: number): boolean {
-  const nodes = countNodes(exprs);
+  const nodes = nodesOf(exprs).size;
   return nodes <= (size < 4096 ? 16 : 160);
 }
 
@@ -217,17 +218,4 @@ function groupsOf({ kernel, targets }: Build, parts: readonly Part[]): Group[] {
     } else known.push({ outputs: [output], size, parts: written });
   });
   return [...groups.values()].flat();
-}
-
-/** Different nodes of expressions. */
-export function countNodes(exprs: readonly Expr[]): number {
-  const seen = new Set<Expr>();
-  const visit = (expr: Expr): void => {
-    if (seen.has(expr)) return;
-    seen.add(expr);
-    if (expr.op === 'apply') expr.args.forEach(visit);
-    if (expr.op === 'load') expr.at?.forEach(visit);
-  };
-  exprs.forEach(visit);
-  return seen.size;
 }

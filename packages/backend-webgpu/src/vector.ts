@@ -2,7 +2,7 @@
  * Four places that follow each other along an axis, at once: loads that lie together there are one vector, and so are stores.
  * Whatever is between is written four times, a place each.
  */
-import { type Expr, expr as e, type Kernel, type Load, type Store, type View } from '@tessera/tensor/backend';
+import { type Expr, expr as e, type Kernel, type Load, nodesOf, type Store, type View } from '@tessera/tensor/backend';
 import { type Carried, toCarried } from './accumulate';
 import { bindingsOf, nameOf } from './pages';
 import { atCoords, elementOf, validity } from './place';
@@ -24,18 +24,8 @@ function isVector({ shape, strides, offset, valid }: View, axis: number, size: n
   );
 }
 
-/** The loads of expressions, each once, in the order they are met: as a tree, an expression may have 2⁴⁰ nodes. */
-export function loadsOf(exprs: readonly Expr[]): Load[] {
-  const seen = new Set<Expr>();
-  const visit = (expr: Expr): void => {
-    if (seen.has(expr)) return;
-    seen.add(expr);
-    if (expr.op === 'apply') expr.args.forEach(visit);
-    if (expr.op === 'load') expr.at?.forEach(visit);
-  };
-  exprs.forEach(visit);
-  return [...seen].filter((expr) => expr.op === 'load');
-}
+/** The loads of expressions, each once, in the order they are met. */
+export const loadsOf = (exprs: readonly Expr[]): Load[] => [...nodesOf(exprs)].filter((expr) => expr.op === 'load');
 
 /** The axis of two along which the first load that varies there lies together in memory; the last where none does. */
 export function alongOf(expr: Expr, axes: readonly [number, number]): number {

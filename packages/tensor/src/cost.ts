@@ -1,5 +1,5 @@
 /** What a kernel costs: arithmetic and bytes, counted from its structure. */
-import { type Expr, elementBytes, type Kernel } from './ir';
+import { type Expr, elementBytes, type Kernel, nodesOf } from './ir';
 import { sizeOf } from './view';
 
 export interface Cost {
@@ -18,17 +18,7 @@ export function costOf(kernel: Kernel): Cost {
 }
 
 /** Functions an expression applies, shared ones once. */
-function functions(exprs: readonly Expr[]): number {
-  const seen = new Set<Expr>();
-  const visit = (expr: Expr): void => {
-    if (seen.has(expr)) return;
-    seen.add(expr);
-    if (expr.op === 'apply') for (const arg of expr.args) visit(arg);
-    if (expr.op === 'load') for (const at of expr.at ?? []) visit(at);
-  };
-  for (const expr of exprs) visit(expr);
-  return [...seen].filter((expr) => expr.op === 'apply').length;
-}
+const functions = (exprs: readonly Expr[]): number => [...nodesOf(exprs)].filter((expr) => expr.op === 'apply').length;
 
 function storeFlops(kernel: Kernel): number {
   if (kernel.kind === 'map')

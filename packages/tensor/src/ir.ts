@@ -98,6 +98,19 @@ export type ExprOf<L> = L | Const | Uniform | Index | Acc | Apply<L>;
 /** A kernel's expression. A DAG: equal subexpressions of one kernel are the same object, so a backend computes each once. */
 export type Expr = ExprOf<Load>;
 
+/** All nodes of expressions, each once, in the order they are met: as a tree, an expression may have 2⁴⁰ of them. */
+export function nodesOf(exprs: readonly Expr[]): Set<Expr> {
+  const met = new Set<Expr>();
+  const visit = (expr: Expr): void => {
+    if (met.has(expr)) return;
+    met.add(expr);
+    if (expr.op === 'apply') expr.args.forEach(visit);
+    if (expr.op === 'load') expr.at?.forEach(visit);
+  };
+  exprs.forEach(visit);
+  return met;
+}
+
 /**
  * The functions of expressions: how many arguments, and the dtype of the result
  * ('same' as the arguments', or a fixed one; 'any' where the caller says: cast, bits).

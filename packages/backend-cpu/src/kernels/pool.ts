@@ -17,6 +17,7 @@ import {
   type Expr,
   type Load,
   type MapPart,
+  nodesOf,
   type PoolKernel,
   type PoolSizes,
   type ReduceKernel,
@@ -61,17 +62,8 @@ const worst = (dtype: Compute): Expr =>
 const batchMap = ({ batch }: PoolSizes): AxisMap => ({ axis: 0, size: batch, step: 1, shift: 0, old: batch });
 
 /** Does any store ask for acc1? */
-function usesPlace(stores: readonly Store[]): boolean {
-  const seen = new Set<Expr>();
-  const walk = (node: Expr): boolean => {
-    if (seen.has(node)) return false;
-    seen.add(node);
-    if (node.op === 'apply') return node.args.some(walk);
-    if (node.op === 'load') return node.at?.some(walk) ?? false;
-    return node.op === 'acc' && node.index === 1;
-  };
-  return stores.some(({ expr }) => walk(expr));
-}
+const usesPlace = (stores: readonly Store[]): boolean =>
+  [...nodesOf(stores.map(({ expr }) => expr))].some((node) => node.op === 'acc' && node.index === 1);
 
 // ---- forward ----
 

@@ -2,13 +2,13 @@
  * Pooling over windows. Backward, an input element goes through the windows that contain it, in the order of their places, so
  * that sums have one order.
  */
-import { type Expr, type PoolKernel, rowMajor, sizeOf } from '@tessera/tensor/backend';
+import { type Expr, nodesOf, type PoolKernel, rowMajor, sizeOf } from '@tessera/tensor/backend';
 import { beats, fromCarried, join, start, toCarried } from '../accumulate';
 import { Block } from '../block';
 import { constants } from '../division';
 import { type Cursor, cursor, type Place } from '../place';
 import type { Program } from '../shader';
-import { type Build, type Core, countNodes, storePasses } from '../stores';
+import { type Build, type Core, storePasses } from '../stores';
 import { neighbours } from './neighbours';
 import { inside, linearOf, unravel, windowOf } from './windows';
 
@@ -24,7 +24,7 @@ export function pool(build: Build, kernel: PoolKernel): Program {
 
 /** Windows of so few nodes in all are written place by place: their coordinates are then known, and no loop turns. */
 const few = 12;
-const isShort = ({ sizes, a, b }: PoolKernel): boolean => sizeOf(sizes.kernel) * countNodes(b ? [a, b] : [a]) <= few;
+const isShort = ({ sizes, a, b }: PoolKernel): boolean => sizeOf(sizes.kernel) * nodesOf(b ? [a, b] : [a]).size <= few;
 
 /** The windows of one element, or of four: of these all the coordinates are vectors. */
 const windows =
@@ -135,11 +135,5 @@ const windows =
 const coordinates = (position: number, shape: readonly number[]): string[] =>
   rowMajor(shape).map((stride, axis) => String(Math.floor(position / stride) % (shape[axis] as number)));
 
-function readsPlace(exprs: readonly Expr[], seen = new Set<Expr>()): boolean {
-  return exprs.some((expr) => {
-    if (seen.has(expr)) return false;
-    seen.add(expr);
-    if (expr.op === 'acc') return expr.index === 1;
-    return readsPlace(expr.op === 'apply' ? expr.args : expr.op === 'load' ? (expr.at ?? []) : [], seen);
-  });
-}
+const readsPlace = (exprs: readonly Expr[]): boolean =>
+  [...nodesOf(exprs)].some((expr) => expr.op === 'acc' && expr.index === 1);

@@ -2,13 +2,21 @@
  * Going through a row. A step is an element, or a texel: of four elements along the row, each with an accumulator of its own, or of
  * four rows.
  */
-import { type Compute, type Expr, expr as e, type Load, type ReduceKernel, sizeOf } from '@tessera/tensor/backend';
+import {
+  type Compute,
+  type Expr,
+  expr as e,
+  type Load,
+  nodesOf,
+  type ReduceKernel,
+  sizeOf,
+} from '@tessera/tensor/backend';
 import { toCarried } from '../accumulate';
 import { Block } from '../block';
 import { texelsOf } from '../layout';
 import { atTexel, cursor, type Place } from '../place';
 import type { Ref, Shader } from '../shader';
-import { type Build, countNodes } from '../stores';
+import type { Build } from '../stores';
 import { type Accumulator, add, better, declare } from './accumulators';
 import { type Run, runsAlone, runsOf } from './runs';
 
@@ -38,7 +46,7 @@ export const lastOf = (shape: readonly number[]): number => shape.findLastIndex(
 export function lanesFor({ shape, axes }: ReduceKernel, accumulators: readonly Accumulator[]): Lanes {
   const last = lastOf(shape);
   if (last < 0 || (shape[last] as number) % 4 !== 0) return 'one';
-  if (countNodes(accumulators.map(({ expr }) => expr)) > mostInTexel) return 'one';
+  if (nodesOf(accumulators.map(({ expr }) => expr)).size > mostInTexel) return 'one';
   return axes.includes(last) ? 'along' : 'across';
 }
 export const countOf = (lanes: Lanes): 1 | 4 => (lanes === 'one' ? 1 : 4);
@@ -104,7 +112,7 @@ ${valid ? 'bool' : 'float'} ${name}(${counters.map((one) => `int ${one}`).join('
         };
   const inner = loops.at(-1);
   const turns = inner ? Math.ceil(inner.steps / inner.by) : 1;
-  const tiny = !arg && turns % 4 === 0 && countNodes(stage.map(({ expr }) => expr)) <= mostInFour;
+  const tiny = !arg && turns % 4 === 0 && nodesOf(stage.map(({ expr }) => expr)).size <= mostInFour;
   const unrolled = tiny && !valid ? 4 : 1; // a loop's turn costs a quarter of a texel
   const exprs = stage.map(({ expr }) => expr);
   const chunked = chunk !== null && cut?.axis === last ? cut.chunk : 0;

@@ -9,6 +9,7 @@ import {
   expr as e,
   type Kernel,
   type MapPart,
+  nodesOf,
   type PoolSizes,
   type RowStore,
   rowMajor,
@@ -19,17 +20,6 @@ import {
 import type { KernelCase } from '../../kernels';
 import { Generator, int, isExact, sizes, type Term } from './generator';
 import { Pool, product, rounded } from './terms';
-
-/** All nodes of expressions. */
-function nodes(exprs: readonly Expr[], seen = new Set<Expr>()): Set<Expr> {
-  for (const expr of exprs) {
-    if (seen.has(expr)) continue;
-    seen.add(expr);
-    if (expr.op === 'apply') nodes(expr.args, seen);
-    if (expr.op === 'load' && expr.at) nodes(expr.at, seen);
-  }
-  return seen;
-}
 
 /** One to three stores over a shape, of terms grown from what is given. */
 function epilogue(g: Generator, shape: readonly number[], given: readonly Term[], inputs = 1): Store[] {
@@ -42,7 +32,7 @@ function epilogue(g: Generator, shape: readonly number[], given: readonly Term[]
 
 function stores(g: Generator, shape: readonly number[], terms: readonly Term[]): Store[] {
   const unique = [...new Set(terms.map(({ expr }) => expr))];
-  const used = nodes(unique);
+  const used = nodesOf(unique);
   return unique.map((expr) => g.store(shape, expr, used));
 }
 
