@@ -4,7 +4,7 @@ import { quotient, remainder } from '../division';
 import type { Program, Ref } from '../shader';
 import { type Build, type Core, storePasses } from '../stores';
 import { type Blocks, blocks, fromBlocks, heightOf, linear } from './blocks';
-import { behind, blockOf, divisorOf, find, line } from './lines';
+import { behind, blockOf, divisorOf, line } from './lines';
 import { four, liesAlong, pack } from './packed';
 import { plainMatmul } from './products';
 
@@ -74,12 +74,15 @@ export function multiply(build: Build, title: string, given: Matrices): Blocks {
     const terms = [0, 1, 2, 3];
     const rows = Array.from({ length: height }, (_, r) => r);
     const quads = rows.filter((r) => r % 4 === 0);
-    const sums = (r: number, texel: string, column: (q: number) => string) =>
-      terms.map((q) => `row${r} += ${texel}[${q}] * ${column(q)};`);
     const head = `int matrix = ${quotient(sizes, 'i', high, all)}; int row = ${remainder(sizes, 'i', high, all)};`;
-    /** Walks down an operand that lies along rows or columns: texels of four of them, a term a line of `width` texels. */
-    const walk = (x: string, width: number, first: string) =>
-      `int ${x}Line = ${sizes.int(width)}; int ${x} = (matrix * ${k} + first${single ? '' : ' * 4'}) * ${x}Line + ${first} / 4;`;
+    /** Where a walk down an operand begins that lies along rows or columns: texels of four of them, a term a line of `width` texels. */
+    const walk = (x: string, width: number, at: string) =>
+      `int ${x}Line = ${sizes.int(width)}; int ${x} = (matrix * ${k} + first${single ? '' : ' * 4'}) * ${x}Line + ${at} / 4;`;
+    /** Where runs along k begin, of `count` of the k4 texels of a line each. */
+    const runs = (x: string, sampler: string, size: number, at: string, which: readonly number[]) => [
+      `int ${x} = (matrix * ${sizes.int(size)} + ${at}) * ${k4} + first;`,
+      ...which.map((i) => line(sampler, `${x}${i}`, `${x} + ${i * k4}`)),
+    ];
     const loop = `for (int q = 0; q < ${count}; q++) {`;
     if (single) {
       return [
@@ -94,54 +97,39 @@ export function multiply(build: Build, title: string, given: Matrices): Blocks {
         '}',
       ];
     }
-    /** Runs along k: lines of k4 texels, of which `count` are read. */
     const along = blockOf(count, k4);
     /** What four lines of a walk lie in; of two sizes alone, for it tells programs apart. */
     const block = (width: number) => {
       if (width !== divisorOf(width) || (matrices > 1 && k % 4 !== 0)) return 0;
       return [128, 2048].find((size) => width * 4 <= size) ?? 0;
     };
-    // Four terms at once; where their number is no multiple of four, those behind the last are left out.
-    const guard = (text: string, q: number) =>
-      k % 4 === 0 ? text : `mix(vec4(0.0), ${text}, bvec4((first + q) * 4 + ${q} < ${k}))`;
-    const far = (x: string, q: number, more = 0) =>
-      `${q === 0 ? '' : q === 1 ? `${x}Line + ` : `${q} * ${x}Line + `}${more}`;
-    const reads = (q: number) =>
-      bAlongK ? behind(t, `b${q}`, 'q', along) : guard(behind(t, 'b', far('b', q), block(n4)), q);
+    /** Term q of a turn's four; where their number is no multiple of four, those behind the last are left out. */
+    const term = (x: string, sampler: string, width: number, q: number, more = 0) => {
+      const text = behind(sampler, x, `${q} * ${x}Line + ${more}`, block(width));
+      return k % 4 === 0 ? text : `mix(vec4(0.0), ${text}, bvec4((first + q) * 4 + ${q} < ${k}))`;
+    };
+    const dots = (r: number) => `row${r} += vec4(${terms.map((q) => `dot(x, y${q})`).join(', ')});`;
     return [
       head,
-      ...(aAlongK
-        ? [
-            `int a = (matrix * ${sizes.int(m)} + row) * ${k4} + first;`,
-            ...rows.map((r) => line(s, `a${r}`, `a + ${r * k4}`)),
-          ]
-        : [walk('a', m4, 'row'), 'int a_t; ivec2 a_at;']),
-      ...(bAlongK
-        ? [
-            `int b = (matrix * ${sizes.int(n)} + j) * ${k4} + first;`,
-            ...terms.map((q) => line(t, `b${q}`, `b + ${q * k4}`)),
-          ]
-        : [walk('b', n4, 'j'), 'int b_t; ivec2 b_at;']),
+      ...(aAlongK ? runs('a', s, m, 'row', rows) : [walk('a', m4, 'row')]),
+      ...(bAlongK ? runs('b', t, n, 'j', terms) : [walk('b', n4, 'j')]),
       loop,
-      ...(bAlongK ? [] : [find(t, 'b', 'b')]),
-      ...terms.map((q) => `vec4 y${q} = ${reads(q)};`),
+      ...(bAlongK ? [] : [line(t, 'b', 'b')]),
+      ...terms.map((q) => `vec4 y${q} = ${bAlongK ? behind(t, `b${q}`, 'q', along) : term('b', t, n4, q)};`),
       ...(aAlongK
         ? rows.flatMap((r) => [
             `{ vec4 x = ${behind(s, `a${r}`, 'q', along)};`,
-            ...(bAlongK
-              ? [`row${r} += vec4(${terms.map((q) => `dot(x, y${q})`).join(', ')});`]
-              : sums(r, 'x', (q) => `y${q}`)),
+            ...(bAlongK ? [dots(r)] : terms.map((q) => `row${r} += x[${q}] * y${q};`)),
             '}',
           ])
         : [
-            find(s, 'a', 'a'),
-            ...quads.flatMap((r) =>
-              terms.map((q) => `vec4 x${r}_${q} = ${guard(behind(s, 'a', far('a', q, r / 4), block(m4)), q)};`),
-            ),
-            ...rows.map((r) => {
-              const column = `vec4(${terms.map((q) => `x${r - (r % 4)}_${q}[${r % 4}]`).join(', ')})`;
-              return `{ vec4 x = ${column}; row${r} += vec4(${terms.map((q) => `dot(x, y${q})`).join(', ')}); }`;
-            }),
+            line(s, 'a', 'a'),
+            ...quads.flatMap((r) => terms.map((q) => `vec4 x${r}_${q} = ${term('a', s, m4, q, r / 4)};`)),
+            ...rows.flatMap((r) => [
+              `{ vec4 x = vec4(${terms.map((q) => `x${r - (r % 4)}_${q}[${r % 4}]`).join(', ')});`,
+              dots(r),
+              '}',
+            ]),
             'a += 4 * aLine;',
           ]),
       ...(bAlongK ? [] : ['b += 4 * bLine;']),

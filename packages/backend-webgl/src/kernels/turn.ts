@@ -120,7 +120,7 @@ export function readTurned(
   }
   return Array.from({ length: place.lanes }, (_, lane) => {
     const one = `${name}_${lane}`;
-    shader.native(one, [], 'Number', `float ${one}() { return ${call(lane)}[${place.coord(last, lane)} & 3]; }`);
+    shader.native(one, [], 'Number', `float ${one}() { return pick(${call(lane)}, ${place.coord(last, lane)}); }`);
     return shader.bind(`${one}()`, 'x');
   });
 }
