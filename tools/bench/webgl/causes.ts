@@ -7,7 +7,7 @@ export const causes: Readonly<Record<string, string>> = {
   'sum of all 1M':
     'at its goal: 0.15 to 0.21 in five runs; 2.4 ms of CPU of an emulator, 11.9 for theirs; of ours 1.9 is reading',
   'transpose 1024²':
-    'texels of four along a row: squares of 4 × 4 are turned, then taken out of their layers, 3.9 and 6.9 ms of CPU of an emulator (3.7 and 4.4 by the barest GLSL), where theirs, texels of 2 × 2, takes one draw of 8.5. In other layouts of the squares 4.2 and 5.8; one draw that picks from four texels 11.4 to 15. A tenth is to be had, for a second layout of textures; rectangles copied in place of the second draw take an emulator 0.8, but move as many bytes',
+    'texels of four along a row: squares of 4 × 4 are turned, then taken out of their layers, 3.9 and 6.9 ms of CPU of an emulator (3.7 and 4.4 by the barest GLSL), where theirs, texels of 2 × 2, takes one draw of 8.5. In other layouts of the squares 4.2 and 5.8; one draw that picks from four texels 11.4 to 15. Squares by lines of their own are a second layout of textures and gain a fifteenth, with which this row was 1.27 and 1.31; rectangles copied in place of the second draw take an emulator 0.8, but move as many bytes',
   'max pool 2×2, 28²×64':
     'a draw takes 0.31 ms of CPU of an emulator, theirs 0.75; of a run the wait of its turn is 0.8, a third of 2.5 ms, which browsers take to tell that work is done',
   'upload, one op and readback of 4M':
